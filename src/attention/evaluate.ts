@@ -1,0 +1,107 @@
+import { AttnDiffError } from '../errors.js';
+import { makeValueInfo } from '../onnx/builder.js';
+import { isOp, type OnnxGraph } from '../onnx/graph.js';
+import { extract } from '../onnx/rewrite.js';
+import { DataType, type ModelProto, type ValueInfoProto } from '../onnx/types.js';
+import type { MaskSummary, TensorData, Tensors } from '../types.js';
+import { analyseMask, type MaskProbe } from './mask.js';
+import type { AttentionSite } from './site.js';
+
+/** A site with the numbers that its scale and mask come to. */
+export interface ResolvedSite extends AttentionSite {
+  scale: number;
+  maskSummary: MaskSummary;
+}
+
+export interface Sizes {
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  hiddenSize: number;
+  vocabSize: number;
+}
+
+/**
+ * The part of a model that computes its masks and scales, cut off from the layers: it holds no weights,
+ * so evaluating it costs nothing even on a large model.
+ */
+export interface Evaluation {
+  /** Null where nothing has to be evaluated. */
+  model: ModelProto | null;
+  /** Feeds for the tensors at which the part was cut; the model's own inputs are fed as always. */
+  cutFeeds(probe: MaskProbe): Tensors;
+  /** @throws AttnDiffError site-not-recognised */
+  resolve(outputs: Tensors, probe: MaskProbe): ResolvedSite[];
+}
+
+/** Plans the evaluation of every site's mask and scale. */
+export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: Sizes): Evaluation {
+  const { cuts, shapes } = findCuts(graph, sites, sizes);
+  const wanted = new Map<string, DataType>();
+  for (const site of sites) {
+    for (const { tensor } of site.scaleFactors) if (!graph.values(tensor)) wanted.set(tensor, DataType.FLOAT);
+    if (site.mask) wanted.set(site.mask, DataType.UNDEFINED);
+  }
+  return {
+    model: wanted.size === 0 ? null : extract(graph, [...wanted].map(([name, type]) => ({ name, type })), cuts),
+    cutFeeds: (probe) =>
+      Object.fromEntries(
+        [...shapes].map(([name, shape]) => {
+          const dims = shape(probe);
+          return [name, { type: 'float32', dims, data: new Float32Array(dims.reduce((a, b) => a * b, 1)) } satisfies TensorData];
+        }),
+      ),
+    resolve: (outputs, probe) =>
+      sites.map((site) => ({ ...site, scale: scaleOf(graph, site, outputs, sizes.headDim), maskSummary: maskOf(site, outputs, probe) })),
+  };
+}
+
+type ShapeOf = (probe: MaskProbe) => number[];
+
+/** Queries, keys and embeddings are cut: masks and scales depend on their shapes at most. */
+function findCuts(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: Sizes): { cuts: Map<string, ValueInfoProto>; shapes: Map<string, ShapeOf> } {
+  const shapes = new Map<string, ShapeOf>();
+  for (const site of sites) {
+    shapes.set(site.query, ({ size, length }) => [size, sizes.heads, length, sizes.headDim]);
+    for (const tensor of [site.key, site.value]) {
+      shapes.set(tensor, ({ size, length }) => [size, site.grouped ? sizes.kvHeads : sizes.heads, length, sizes.headDim]);
+    }
+  }
+  for (const node of graph.graph.node) {
+    const table = isOp(node, 'Gather') ? graph.initializers.get(node.input[0]!) : undefined;
+    if (table?.dims.length === 2 && Number(table.dims[0]) === sizes.vocabSize) {
+      shapes.set(node.output[0]!, ({ size, length }) => [size, length, sizes.hiddenSize]);
+    }
+  }
+  const cuts = new Map([...shapes.keys()].map((name) => [name, makeValueInfo(name, DataType.FLOAT)] as const));
+  return { cuts, shapes };
+}
+
+/** Relative distance below which a scale written as √s·√s in float32 is taken to be 1/√D. */
+const SCALE_ROUNDING = 1e-6;
+
+function scaleOf(graph: OnnxGraph, site: AttentionSite, outputs: Tensors, headDim: number): number {
+  const usual = 1 / Math.sqrt(headDim);
+  let scale = site.scaleConstant ?? usual;
+  for (const { tensor, divides } of site.scaleFactors) {
+    const value = graph.values(tensor)?.[0] ?? Number(outputs[tensor]?.data[0]);
+    scale = divides ? scale / value : scale * value;
+  }
+  if (!Number.isFinite(scale)) throw notRecognised(site, `its scale comes to ${scale}`);
+  return Math.abs(scale - usual) <= SCALE_ROUNDING * usual ? usual : scale;
+}
+
+function maskOf(site: AttentionSite, outputs: Tensors, probe: MaskProbe): MaskSummary {
+  const tensor = site.mask === null ? undefined : outputs[site.mask];
+  if (!tensor) throw notRecognised(site, 'it has no mask, so padding is not masked');
+  const analysis = analyseMask(tensor, probe);
+  if ('problem' in analysis) throw notRecognised(site, analysis.problem);
+  const { mask } = analysis;
+  if (!mask.padding) throw notRecognised(site, 'its mask does not depend on attention_mask');
+  if (!mask.causal && !site.operatorCausal) throw notRecognised(site, 'its mask is not causal');
+  return { ...mask, causal: true };
+}
+
+function notRecognised(site: AttentionSite, problem: string): AttnDiffError {
+  return new AttnDiffError('site-not-recognised', { node: site.core.name || site.output, opType: site.core.opType, layer: site.layer, problem });
+}

@@ -1,0 +1,27 @@
+import { DataType } from '../../onnx/types.js';
+import type { Implementation } from './types.js';
+import { repeatKv } from './repeatKv.js';
+
+/**
+ * The truth that errors are measured against: softmax(scale·QKᵀ + mask)·V in float64 from the same inputs.
+ * A masked score is −inf; a fully masked row is zero by definition. Non-finite inputs stay visible: only
+ * rows without any key are overwritten.
+ */
+export const exact: Implementation = {
+  name: 'exact',
+  precision: 'fp64',
+  opsets: [{ domain: '', version: 13 }],
+  outputType: 'float64',
+  computeOps: ['MatMul', 'Softmax'],
+  build(builder, { query, key, value, heads, kvHeads, scale, window, masks }) {
+    const double = (tensor: string): string => builder.cast(tensor, DataType.DOUBLE);
+    const keys = repeatKv(builder, double(key), heads, kvHeads);
+    const values = repeatKv(builder, double(value), heads, kvHeads);
+    const scores = builder.op('MatMul', [double(query), builder.transpose(keys, 0, 1, 3, 2)]);
+    const scaled = builder.op('Mul', [scores, builder.float(scale, 'float64')]);
+    const masked = builder.op('Where', [masks.allowed(window), scaled, builder.float(-Infinity, 'float64')]);
+    const softmax = builder.op('Softmax', [masked], { axis: -1n });
+    const probabilities = builder.op('Where', [masks.rowHasKey(window), softmax, builder.float(0, 'float64')]);
+    return builder.op('MatMul', [probabilities, values]);
+  },
+};

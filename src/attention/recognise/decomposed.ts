@@ -1,0 +1,148 @@
+import { attribute, isOp, type OnnxGraph } from '../../onnx/graph.js';
+import { DataType, type NodeProto } from '../../onnx/types.js';
+import type { AttentionSite, MatchResult, ScaleFactor } from '../site.js';
+import { peelRepeatKv } from './repeatKv.js';
+import { peelScale } from './scalars.js';
+
+const PASS_THROUGH = ['Cast', 'Identity', 'Dropout'];
+
+const PRECISIONS: Partial<Record<number, AttentionSite['softmaxPrecision']>> = {
+  [DataType.FLOAT]: 'fp32',
+  [DataType.FLOAT16]: 'fp16',
+  [DataType.DOUBLE]: 'fp64',
+  [DataType.BFLOAT16]: 'bf16',
+};
+
+/**
+ * Matches attention that an exporter wrote out: Softmax between two MatMuls of computed tensors, with scale,
+ * mask, casts and a NaN guard where the exporter puts them.
+ *
+ * @returns null for a Softmax that is not attention (no product of two computed tensors above it)
+ */
+export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResult {
+  const above = scoresAbove(graph, softmax);
+  if (!above) return null;
+  const reject = (problem: string): MatchResult => ({ rejection: { node: softmax, problem } });
+  const axis = attribute(softmax, 'axis');
+  if (axis && axis.i !== -1n && axis.i !== 3n) return reject(`its axis is ${axis.i}, not the last one`);
+  if (above.masks.length > 1) return reject(`${above.masks.length} masks are added to its scores`);
+  const below = probabilitiesBelow(graph, softmax);
+  if (!below) return reject('its result does not go to a MatMul with the values');
+
+  const scores = above.matmul;
+  const query = peelQuery(graph, scores.input[0]!);
+  const key = peelKey(graph, scores.input[1]!);
+  if (!key) return reject(`input 1 of the MatMul '${scores.name}' before it is not a transposed key`);
+  const value = peelRepeatKv(graph, below.value);
+  const grouped = key.grouped && value !== null;
+  if (key.grouped !== (value !== null)) return reject('key and value heads are repeated differently');
+  return {
+    site: {
+      form: 'decomposed',
+      core: softmax,
+      compute: [scores, softmax, below.matmul],
+      query: query.tensor,
+      key: key.tensor,
+      value: value ?? below.value,
+      grouped,
+      mask: above.masks[0] ?? null,
+      scaleFactors: [...above.factors, ...query.factors, ...key.factors],
+      scaleConstant: 1,
+      operatorCausal: false,
+      softmaxPrecision: softmaxPrecision(graph, softmax),
+      nanGuard: below.nanGuard,
+      output: below.matmul.output[0]!,
+    },
+  };
+}
+
+/** Walks from the softmax up to QKᵀ, gathering masks and scales. */
+function scoresAbove(graph: OnnxGraph, softmax: NodeProto): { matmul: NodeProto; masks: string[]; factors: ScaleFactor[] } | null {
+  const masks: string[] = [];
+  const factors: ScaleFactor[] = [];
+  let tensor = softmax.input[0]!;
+  for (;;) {
+    const node = graph.producer(tensor);
+    if (isOp(node, 'MatMul')) {
+      const computed = node.input.every((input) => graph.constant(input) === undefined);
+      return computed ? { matmul: node, masks, factors } : null;
+    }
+    const scaled = peelScale(graph, node);
+    if (isOp(node, ...PASS_THROUGH)) tensor = node.input[0]!;
+    else if (scaled) {
+      factors.push({ tensor: scaled.tensor, divides: scaled.divides });
+      tensor = scaled.rest;
+    } else if (isOp(node, 'Add')) {
+      const branch = node.input.findIndex((input) => leadsToScores(graph, input));
+      if (branch < 0) return null;
+      masks.push(node.input[1 - branch]!);
+      tensor = node.input[branch]!;
+    } else return null;
+  }
+}
+
+/** Whether a tensor is scores: reached from a MatMul of computed tensors through scales, casts and masks only. */
+function leadsToScores(graph: OnnxGraph, tensor: string): boolean {
+  const node = graph.producer(tensor);
+  if (isOp(node, 'MatMul')) return node.input.every((input) => graph.constant(input) === undefined);
+  if (isOp(node, ...PASS_THROUGH)) return leadsToScores(graph, node.input[0]!);
+  const scaled = peelScale(graph, node);
+  if (scaled) return leadsToScores(graph, scaled.rest);
+  return isOp(node, 'Add') && node.input.some((input) => leadsToScores(graph, input));
+}
+
+/** Walks from the softmax down to PV, through casts and the guard Where(IsNaN(P), 0, P). */
+function probabilitiesBelow(graph: OnnxGraph, softmax: NodeProto): { matmul: NodeProto; value: string; nanGuard: boolean } | null {
+  let tensor = softmax.output[0]!;
+  let nanGuard = false;
+  for (;;) {
+    const consumers = graph.consumers(tensor);
+    const isNan = consumers.find((node) => isOp(node, 'IsNaN'));
+    const guard = isNan && consumers.find((node) => isOp(node, 'Where') && node.input[0] === isNan.output[0]);
+    const next = guard ?? (consumers.length === 1 ? consumers[0] : undefined);
+    if (guard) nanGuard = true;
+    else if (isOp(next, 'MatMul') && next.input[0] === tensor) return { matmul: next, value: next.input[1]!, nanGuard };
+    else if (!isOp(next, ...PASS_THROUGH)) return null;
+    tensor = next!.output[0]!;
+  }
+}
+
+function peelQuery(graph: OnnxGraph, tensor: string): { tensor: string; factors: ScaleFactor[] } {
+  const scaled = peelScale(graph, graph.producer(tensor));
+  return scaled ? { tensor: scaled.rest, factors: [{ tensor: scaled.tensor, divides: scaled.divides }] } : { tensor, factors: [] };
+}
+
+/** Takes the scale, the transposition and repeat_kv off a key, in whichever order they come. */
+function peelKey(graph: OnnxGraph, from: string): { tensor: string; grouped: boolean; factors: ScaleFactor[] } | null {
+  const factors: ScaleFactor[] = [];
+  let tensor = from;
+  let transposed = false;
+  let grouped = false;
+  for (;;) {
+    const node = graph.producer(tensor);
+    const scaled = peelScale(graph, node);
+    const repeated = transposed && !grouped ? peelRepeatKv(graph, tensor) : null;
+    if (scaled) {
+      factors.push({ tensor: scaled.tensor, divides: scaled.divides });
+      tensor = scaled.rest;
+    } else if (!transposed && swapsLastTwo(node)) {
+      transposed = true;
+      tensor = node!.input[0]!;
+    } else if (repeated) {
+      grouped = true;
+      tensor = repeated;
+    } else return transposed ? { tensor, grouped, factors } : null;
+  }
+}
+
+function swapsLastTwo(node: NodeProto | undefined): boolean {
+  return isOp(node, 'Transpose') && attribute(node, 'perm')?.ints.join() === '0,1,3,2';
+}
+
+/** The dtype that an explicit Cast gives the softmax's input; without one the model's own, fp32 here. */
+function softmaxPrecision(graph: OnnxGraph, softmax: NodeProto): AttentionSite['softmaxPrecision'] {
+  const node = graph.producer(softmax.input[0]);
+  const to = isOp(node, 'Cast') ? Number(attribute(node, 'to')?.i) : DataType.FLOAT;
+  return PRECISIONS[to] ?? 'fp32';
+}
+

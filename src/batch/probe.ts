@@ -1,0 +1,38 @@
+import type { Batch } from '../types.js';
+import { buildBatch } from './pad.js';
+import { randomSequences } from './random.js';
+
+const PROBE_LENGTH = 8;
+const PROBE_VALID = 5;
+const PROBE_SEED = 1;
+
+/**
+ * The short batch on which a rebuilt graph is checked: a full row, a left-padded and a right-padded one, [3, 8],
+ * seeded.
+ */
+export function rebuildProbeBatch(vocabSize: number): Batch {
+  const [full, left, right] = Array.from({ length: 3 }, (_, row) => randomSequences({ batch: 1, length: PROBE_LENGTH, seed: PROBE_SEED + row, vocabSize })[0]!) as [number[], number[], number[]];
+  const parts = { padTokenId: 0, length: PROBE_LENGTH, source: 'random', name: 'probe' };
+  return stack(
+    buildBatch({ ...parts, sequences: [full, left.slice(0, PROBE_VALID)], padding: 'left' }),
+    buildBatch({ ...parts, sequences: [right.slice(0, PROBE_VALID)], padding: 'right' }),
+  );
+}
+
+/** The batch on which masks are evaluated, [2, length]: a full row and a left-padded one. */
+export function maskProbeBatch(length: number): Batch {
+  const row = Array.from({ length }, () => 0);
+  return buildBatch({ sequences: [row, row.slice(3)], padding: 'left', padTokenId: 0, length, source: 'random', name: 'mask probe' });
+}
+
+/** Two batches of one length as one. */
+function stack(a: Batch, b: Batch): Batch {
+  return {
+    ...a,
+    size: a.size + b.size,
+    inputIds: BigInt64Array.from([...a.inputIds, ...b.inputIds]),
+    attentionMask: BigInt64Array.from([...a.attentionMask, ...b.attentionMask]),
+    positionIds: BigInt64Array.from([...a.positionIds, ...b.positionIds]),
+    kinds: [...a.kinds, ...b.kinds],
+  };
+}

@@ -1,0 +1,13 @@
+import { fileURLToPath } from 'node:url';
+import { Command } from '@commander-js/extra-typings';
+import type { ExitCode } from '../errors.js';
+import { run, withRunOptions } from './run.js';
+
+/** The model that the package ships: a tiny trained Qwen2, exported by optimum-onnx. */
+export const DEMO_MODEL = fileURLToPath(new URL('../../fixtures/qwen2-optimum', import.meta.url));
+
+export function demoCommand(finish: (code: ExitCode) => void): Command {
+  return withRunOptions(new Command('demo'))
+    .description('Do what `run` does, on the tiny Qwen2 model that the package ships.')
+    .action(async (options) => finish(await run({ ...options, model: DEMO_MODEL }))) as unknown as Command;
+}

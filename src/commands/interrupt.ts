@@ -1,0 +1,22 @@
+import { AttnDiffError } from '../errors.js';
+import { errorText } from '../report/index.js';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/**
+ * Cleans up and ends the process with exit code 4 when it is interrupted.
+ *
+ * @returns a function that stops listening
+ */
+export function onInterrupt(cleanUp: () => void): () => void {
+  const listener = (): void => {
+    cleanUp();
+    const error = new AttnDiffError('interrupted', {});
+    process.stderr.write(`${errorText(error)}\n`);
+    process.exit(error.exitCode);
+  };
+  for (const signal of SIGNALS) process.once(signal, listener);
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, listener);
+  };
+}

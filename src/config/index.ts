@@ -1,0 +1,2 @@
+export { parseRunOptions } from './run.js';
+export type { OutputFormat, PromptSource, RawRunOptions, RunConfig } from './run.js';

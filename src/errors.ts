@@ -1,0 +1,74 @@
+/**
+ * Everything that a user can get wrong, as data: a code and its arguments.
+ * The sentences are made in report/errorText.ts.
+ */
+export const EXIT = { passed: 0, gateFailed: 1, usage: 2, model: 3, execution: 4 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+export interface ErrorArgs {
+  // usage and configuration: exit code 2
+  'bad-option': { option: string; value: string; problem: string; remedy: string };
+  'unknown-implementation': { value: string };
+  'prompts-unreadable': { path: string; problem: string };
+  'prompts-empty': { path: string };
+  'prompts-not-utf8': { path: string };
+  'prompts-bad-jsonl': { path: string; line: number; problem: string };
+  'prompt-no-tokens': { prompt: string };
+  'prompt-too-long': { prompt: string; tokens: number; limit: number };
+  'tokenizer-missing': { folder: string };
+  'tokenizer-unreadable': { path: string; problem: string };
+  'pad-token-missing': { folder: string };
+  'token-out-of-range': { id: number; vocabSize: number };
+  'output-not-writable': { path: string; problem: string };
+  // model unreadable or not supported: exit code 3
+  'model-not-found': { path: string };
+  'model-no-onnx': { folder: string };
+  'model-ambiguous': { folder: string; files: string[] };
+  'model-unreadable': { path: string; problem: string };
+  'model-empty': { path: string };
+  'model-not-onnx': { path: string; problem: string };
+  'config-missing': { path: string };
+  'config-unreadable': { path: string; problem: string };
+  'config-unsupported': { path: string; problem: string };
+  'external-data-missing': { path: string; tensor: string };
+  'external-data-short': { path: string; tensor: string; needed: number; size: number };
+  'external-data-outside': { location: string; tensor: string };
+  'external-data-invalid': { tensor: string; problem: string };
+  'no-attention': { path: string };
+  'site-not-recognised': { node: string; opType: string; layer: number; problem: string };
+  'graph-not-supported': { problem: string };
+  'layer-count': { found: number; expected: number };
+  'not-buildable': { implementation: string; problem: string };
+  'rebuild-differs': { what: string; layer: number | null; actual: number; limit: number };
+  // execution failed: exit code 4
+  'execution-failed': { stage: string; problem: string };
+  'runner-crashed': { stage: string; signal: string };
+  interrupted: Record<string, never>;
+}
+
+export type ErrorCode = keyof ErrorArgs;
+
+const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'bad-option', 'unknown-implementation', 'prompts-unreadable', 'prompts-empty', 'prompts-not-utf8',
+  'prompts-bad-jsonl', 'prompt-no-tokens', 'prompt-too-long', 'tokenizer-missing', 'tokenizer-unreadable',
+  'pad-token-missing', 'token-out-of-range', 'output-not-writable',
+]);
+const EXECUTION: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['execution-failed', 'runner-crashed', 'interrupted']);
+
+/** An error that the user can act on. Anything else that is thrown is a fault of attn-diff and keeps its stack. */
+export class AttnDiffError<C extends ErrorCode = ErrorCode> extends Error {
+  readonly code: C;
+  readonly args: ErrorArgs[C];
+
+  constructor(code: C, args: ErrorArgs[C]) {
+    super(`${code} ${JSON.stringify(args)}`);
+    this.name = 'AttnDiffError';
+    this.code = code;
+    this.args = args;
+  }
+
+  get exitCode(): ExitCode {
+    if (USAGE.has(this.code)) return EXIT.usage;
+    return EXECUTION.has(this.code) ? EXIT.execution : EXIT.model;
+  }
+}

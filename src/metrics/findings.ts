@@ -1,0 +1,61 @@
+import type { Finding, Row } from '../types.js';
+import { divergenceFindings } from './divergence.js';
+import { nonFiniteFindings, notComparable } from './nonFinite.js';
+import { paddingFindings } from './padding.js';
+
+const GRAVEST_FIRST: readonly Finding['code'][] = [
+  'nothing-compared',
+  'fully-masked-nan',
+  'non-finite',
+  'not-comparable',
+  'local-divergence',
+  'propagation-only',
+  'within-rounding',
+  'identical',
+  'padding-by-design',
+];
+
+/**
+ * Reads the rows and says what they mean, as data: the gravest finding first, then in the order of `implementations`.
+ *
+ * @param rows rows of every implementation, the reference included (as accumulated rows)
+ * @param batches the batches, in the order in which they are to be named
+ * @param implementations labels of the streams (`eager`, `eager#2`)
+ * @param reference the label of the reference
+ */
+export function findings(
+  rows: readonly Row[],
+  batches: readonly { name: string }[],
+  implementations: readonly string[],
+  reference: string,
+): Finding[] {
+  const rowsOf = (name: string): Row[] => rows.filter((row) => row.implementation === name);
+  const others = implementations.filter((name) => name !== reference);
+  const referenceRows = rowsOf(reference);
+  const found: Finding[] = [];
+
+  for (const { name: batch } of batches) {
+    const inBatch = (row: Row): boolean => row.batch === batch;
+    const referenceInBatch = referenceRows.filter(inBatch);
+    for (const name of implementations) {
+      const own = rowsOf(name).filter(inBatch);
+      found.push(...nonFiniteFindings(own, referenceInBatch));
+      if (name !== reference) found.push(...notComparable(own, referenceInBatch));
+    }
+  }
+  for (const name of others) {
+    found.push(...divergenceFindings(rowsOf(name)), ...paddingFindings(rowsOf(name), referenceRows));
+  }
+  if (!others.some((name) => rowsOf(name).some((row) => row.kind === 'valid'))) {
+    found.push({ code: 'nothing-compared' });
+  }
+  return found.toSorted((a, b) => rank(a) - rank(b) || position(a) - position(b));
+
+  function position(finding: Finding): number {
+    return 'implementation' in finding ? implementations.indexOf(finding.implementation) : -1;
+  }
+}
+
+function rank(finding: Finding): number {
+  return GRAVEST_FIRST.indexOf(finding.code);
+}

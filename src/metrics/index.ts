@@ -1,0 +1,6 @@
+export { aggregate } from './aggregate.js';
+export { ROUNDING } from './divergence.js';
+export { findings } from './findings.js';
+export { comparePlaces, compareRows } from './order.js';
+export { kernelRows } from './padding.js';
+export { cosine, DIVERGENCE } from './token.js';

@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import { AttnDiffError } from '../errors.js';
+import { jsonProblem, readJson } from './json.js';
+
+/** What attn-diff needs of Hugging Face's config.json. */
+export interface ModelConfig {
+  modelType: string;
+  architectures: string[];
+  hiddenSize: number;
+  layers: number;
+  heads: number;
+  kvHeads: number;
+  headDim: number;
+  vocabSize: number;
+  maxPositions: number;
+  /** In tokens; null unless use_sliding_window is true. */
+  slidingWindow: number | null;
+  /** Layers from this one on slide, where layerTypes is null. */
+  maxWindowLayers: number;
+  layerTypes: string[] | null;
+  rmsNormEps: number;
+  padTokenId: number | null;
+  /** The first, where config.json lists several. */
+  eosTokenId: number | null;
+}
+
+const size = z.int().positive();
+const tokenId = z.int().nullish();
+
+/** Defaults as in Hugging Face's Qwen2Config; the sizes have none, since save_pretrained always writes them. */
+const schema = z.object({
+  model_type: z.string(),
+  architectures: z.array(z.string()).nullish(),
+  hidden_size: size,
+  num_hidden_layers: size,
+  num_attention_heads: size,
+  num_key_value_heads: size.nullish(),
+  head_dim: size.nullish(),
+  vocab_size: size,
+  max_position_embeddings: size.default(32768),
+  use_sliding_window: z.boolean().nullish(),
+  sliding_window: size.nullable().default(4096),
+  max_window_layers: z.int().nonnegative().default(28),
+  layer_types: z.array(z.string()).nullish(),
+  rms_norm_eps: z.number().positive().default(1e-6),
+  pad_token_id: tokenId,
+  eos_token_id: z.union([tokenId, z.array(z.int())]),
+});
+
+/**
+ * Reads and checks config.json.
+ *
+ * @throws AttnDiffError config-missing, config-unreadable (not JSON), config-unsupported (names the key)
+ */
+export async function readModelConfig(path: string): Promise<ModelConfig> {
+  let json: unknown;
+  try {
+    json = await readJson(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new AttnDiffError('config-missing', { path });
+    throw new AttnDiffError('config-unreadable', { path, problem: jsonProblem(error) });
+  }
+  return parseModelConfig(json, path);
+}
+
+/**
+ * Turns config.json's value into a {@link ModelConfig}; unknown keys are ignored.
+ * num_key_value_heads defaults to num_attention_heads, head_dim to hidden_size / num_attention_heads.
+ *
+ * @param path only named in errors
+ * @throws AttnDiffError config-unsupported
+ */
+export function parseModelConfig(json: unknown, path: string): ModelConfig {
+  const unsupported = (problem: string): AttnDiffError => new AttnDiffError('config-unsupported', { path, problem });
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) throw unsupported(describeIssue(parsed.error.issues[0]));
+
+  const raw = parsed.data;
+  const layers = raw.num_hidden_layers;
+  const heads = raw.num_attention_heads;
+  const kvHeads = raw.num_key_value_heads ?? heads;
+  const headDim = raw.head_dim ?? raw.hidden_size / heads;
+  if (heads % kvHeads !== 0) {
+    throw unsupported(`num_attention_heads (${heads}) is not a multiple of num_key_value_heads (${kvHeads})`);
+  }
+  if (!Number.isInteger(headDim)) {
+    throw unsupported(`hidden_size (${raw.hidden_size}) is not a multiple of num_attention_heads (${heads}), and head_dim is not given`);
+  }
+  if (raw.layer_types && raw.layer_types.length !== layers) {
+    throw unsupported(`layer_types has ${raw.layer_types.length} entries for num_hidden_layers ${layers}`);
+  }
+  return {
+    modelType: raw.model_type,
+    architectures: raw.architectures ?? [],
+    hiddenSize: raw.hidden_size,
+    layers,
+    heads,
+    kvHeads,
+    headDim,
+    vocabSize: raw.vocab_size,
+    maxPositions: raw.max_position_embeddings,
+    slidingWindow: raw.use_sliding_window ? raw.sliding_window : null,
+    maxWindowLayers: raw.max_window_layers,
+    layerTypes: raw.layer_types ?? null,
+    rmsNormEps: raw.rms_norm_eps,
+    padTokenId: existing(raw.pad_token_id),
+    eosTokenId: existing(Array.isArray(raw.eos_token_id) ? raw.eos_token_id[0] : raw.eos_token_id),
+  };
+}
+
+/** Some configs write −1 for "none". */
+function existing(id: number | null | undefined): number | null {
+  return id === null || id === undefined || id < 0 ? null : id;
+}
+
+function describeIssue(issue: z.core.$ZodIssue | undefined): string {
+  const key = issue?.path.join('.') ?? '';
+  const message = issue?.message ?? 'invalid';
+  return key === '' ? message : `${key}: ${message}`;
+}

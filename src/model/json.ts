@@ -1,0 +1,33 @@
+import { readFile } from 'node:fs/promises';
+
+/**
+ * Reads a JSON file written by JavaScript or by Python, whose `json` also writes NaN, Infinity and -Infinity:
+ * NaN is read as null, the infinities as infinite numbers.
+ *
+ * @throws NodeJS.ErrnoException where the file cannot be read, TypeError where it is not UTF-8,
+ *   SyntaxError where it is not JSON
+ */
+export async function readJson(path: string): Promise<unknown> {
+  const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const plain = withoutPythonNumbers(text);
+    if (plain === text) throw error;
+    return JSON.parse(plain);
+  }
+}
+
+/** What went wrong in {@link readJson}, short enough for one line. */
+export function jsonProblem(error: unknown): string {
+  if (error instanceof SyntaxError) return `it is not JSON: ${error.message.replace(/\s+/g, ' ')}`;
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'it is not UTF-8' : (code ?? message);
+}
+
+function withoutPythonNumbers(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|NaN|Infinity/g, (token) => {
+    if (token === 'NaN') return 'null';
+    return token === 'Infinity' ? '1e999' : token;
+  });
+}

@@ -1,0 +1,58 @@
+import { readFile, stat } from 'node:fs/promises';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { ModelProtoSchema } from 'onnx-buf';
+import { AttnDiffError } from '../errors.js';
+import type { ModelProto } from './types.js';
+
+/** Protobuf's own limit for one message. */
+const MAX_PROTOBUF_BYTES = 2 ** 31 - 1;
+
+/**
+ * Reads and decodes an ONNX file. Tensors stored inside it are views of the file's bytes, not copies;
+ * external data is not opened.
+ *
+ * @throws AttnDiffError model-not-found, model-unreadable, model-empty, model-not-onnx
+ */
+export async function readModel(path: string): Promise<ModelProto> {
+  return decodeModel(await readBytes(path), path);
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(path);
+    if (size === 0) throw new AttnDiffError('model-empty', { path });
+    if (size > MAX_PROTOBUF_BYTES) {
+      throw new AttnDiffError('model-not-onnx', { path, problem: 'it is larger than 2 GB, the limit of one protobuf message; export with external data' });
+    }
+    return await readFile(path);
+  } catch (error) {
+    if (error instanceof AttnDiffError) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new AttnDiffError('model-not-found', { path });
+    throw new AttnDiffError('model-unreadable', { path, problem: code ?? message });
+  }
+}
+
+/**
+ * Decodes the bytes of an ONNX file.
+ *
+ * @param path only named in errors
+ * @throws AttnDiffError model-not-onnx
+ */
+export function decodeModel(bytes: Uint8Array, path: string): ModelProto {
+  let model: ModelProto;
+  try {
+    model = fromBinary(ModelProtoSchema, bytes);
+  } catch {
+    throw new AttnDiffError('model-not-onnx', { path, problem: 'its bytes are not a whole ONNX protobuf: truncated, or another kind of file' });
+  }
+  if (!model.graph || model.graph.node.length === 0 || model.opsetImport.length === 0) {
+    throw new AttnDiffError('model-not-onnx', { path, problem: 'it holds no graph: truncated, or another kind of file' });
+  }
+  return model;
+}
+
+/** Encodes a model; byte-identical to the file for an unchanged model. */
+export function encodeModel(model: ModelProto): Uint8Array {
+  return toBinary(ModelProtoSchema, model);
+}

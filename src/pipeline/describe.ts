@@ -1,0 +1,54 @@
+import { cpus } from 'node:os';
+import { createRequire } from 'node:module';
+import type { AttentionSite } from '../attention/site.js';
+import { opsetOf } from '../onnx/rewrite.js';
+import { onnxRuntimeVersion } from '../runners/version.js';
+import { TOKEN_KINDS, type Batch, type BatchInfo, type EnvironmentInfo, type ModelInfo, type TokenKind } from '../types.js';
+import type { LoadedModel } from './load.js';
+
+export function describeModel({ source, graph, sites }: LoadedModel): ModelInfo {
+  const { config } = source;
+  return {
+    path: source.path,
+    family: config.modelType,
+    layers: config.layers,
+    hiddenSize: config.hiddenSize,
+    heads: config.heads,
+    kvHeads: config.kvHeads,
+    headDim: config.headDim,
+    vocabSize: config.vocabSize,
+    exporter: exporter(graph.model.producerName, graph.model.producerVersion, sites),
+    opset: opsetOf(graph.model, '') ?? 0,
+    attention: [...new Set(sites.map(({ form }) => form))].join('+'),
+  };
+}
+
+/** torch's two exporters write the same producer; TorchScript's names its nodes by module path, dynamo's by operator. */
+function exporter(name: string, version: string, sites: readonly AttentionSite[]): string {
+  const producer = `${name || 'unknown'} ${version}`.trim();
+  if (name !== 'pytorch') return producer;
+  return `${producer} (${sites[0]?.core.name.startsWith('/') ? 'TorchScript' : 'dynamo'})`;
+}
+
+export function describeEnvironment(): EnvironmentInfo {
+  return {
+    attnDiff: packageVersion(),
+    node: process.versions.node,
+    onnxruntime: onnxRuntimeVersion(),
+    platform: process.platform,
+    arch: process.arch,
+    cpu: cpus()[0]?.model ?? 'unknown',
+  };
+}
+
+/** attn-diff's own version, from package.json. */
+export function packageVersion(): string {
+  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+  return version;
+}
+
+export function describeBatch(batch: Batch): BatchInfo {
+  const count = (kind: TokenKind): number => batch.kinds.filter((item) => item === kind).length;
+  const { name, padding, size, length, source } = batch;
+  return { name, padding, size, length, source, tokens: Object.fromEntries(TOKEN_KINDS.map((kind) => [kind, count(kind)])) as Record<TokenKind, number> };
+}

@@ -1,0 +1,63 @@
+import type { AddedInput } from '../attention/maskInputs.js';
+import { allowedMask, rowHasKey, unpadIndices } from '../batch/index.js';
+import { AttnDiffError } from '../errors.js';
+import type { TensorInfo } from '../onnx/inputs.js';
+import { DataType } from '../onnx/types.js';
+import type { Batch, TensorData, Tensors } from '../types.js';
+
+/**
+ * Feeds for the model's own inputs: the batch repeated `copies` times on the batch axis, and empty caches.
+ * Every int tensor is [copies·B, S]; every cache [copies·B, Hkv, 0, D].
+ *
+ * @throws AttnDiffError graph-not-supported for an input that is none of these
+ */
+export function modelFeeds(inputs: readonly TensorInfo[], batch: Batch, copies: number): Tensors {
+  const feeds: Tensors = {};
+  for (const input of inputs) feeds[input.name] = tokenFeed(input, batch, copies) ?? emptyCache(input, batch.size * copies);
+  return feeds;
+}
+
+function tokenFeed({ name, type }: TensorInfo, batch: Batch, copies: number): TensorData | null {
+  const tokens: Record<string, BigInt64Array> = { input_ids: batch.inputIds, attention_mask: batch.attentionMask, position_ids: batch.positionIds };
+  const values = Object.hasOwn(tokens, name) ? tokens[name] : undefined;
+  if (!values) return null;
+  const dims = [batch.size * copies, batch.length];
+  if (type === DataType.INT32) return { type: 'int32', dims, data: Int32Array.from(repeat(values, copies), Number) };
+  return { type: 'int64', dims, data: repeat(values, copies) };
+}
+
+function repeat(values: BigInt64Array, copies: number): BigInt64Array {
+  const repeated = new BigInt64Array(values.length * copies);
+  for (let i = 0; i < copies; i++) repeated.set(values, i * values.length);
+  return repeated;
+}
+
+function emptyCache({ name, type, shape }: TensorInfo, rows: number): TensorData {
+  const [, heads, , headDim] = shape;
+  if (type !== DataType.FLOAT || shape.length !== 4 || typeof heads !== 'number' || typeof headDim !== 'number') {
+    throw new AttnDiffError('graph-not-supported', { problem: `it has an input '${name}' that is not tokens, mask, positions or a float32 cache` });
+  }
+  return { type: 'float32', dims: [rows, heads, 0, headDim], data: new Float32Array(0) };
+}
+
+/** Feeds for the inputs that rebuilding added: masks and unpadding indices of one copy of the batch. */
+export function addedFeeds(added: readonly AddedInput[], batch: Batch): Tensors {
+  const { size, length } = batch;
+  const unpad = unpadIndices(batch);
+  const feed = (input: AddedInput): TensorData => {
+    switch (input.role) {
+      case 'allowed':
+        return { type: 'bool', dims: [size, 1, length, length], data: allowedMask(batch, input.window) };
+      case 'rowHasKey':
+        return { type: 'bool', dims: [size, 1, length, 1], data: rowHasKey(batch, input.window) };
+      case 'gather':
+      case 'scatter':
+        return { type: 'int64', dims: [size, length], data: unpad[input.role] };
+      case 'seqlensK':
+        return { type: 'int32', dims: [size], data: unpad.seqlensK };
+      case 'totalLength':
+        return { type: 'int32', dims: [], data: Int32Array.of(length) };
+    }
+  };
+  return Object.fromEntries(added.map((input) => [input.name, feed(input)]));
+}

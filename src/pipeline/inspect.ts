@@ -1,0 +1,31 @@
+import { tensorTypeName } from '../onnx/types.js';
+import type { Runner } from '../runners/types.js';
+import { IMPLEMENTATIONS, type Inspection } from '../types.js';
+import { describeModel } from './describe.js';
+import { loadModel } from './load.js';
+import { resolveSites } from './resolve.js';
+
+/**
+ * Tells what is recognised in a model, without reading its weights.
+ *
+ * @throws AttnDiffError codes of exit 3, execution-failed
+ */
+export async function inspect(path: string, runner: Runner): Promise<Inspection> {
+  const loaded = await loadModel(path);
+  const sites = await resolveSites(loaded, runner);
+  return {
+    model: describeModel(loaded),
+    inputs: loaded.inputs.map(({ name, type, shape }) => ({ name, type: tensorTypeName(type), shape: shape.map((dim) => dim ?? '?') })),
+    externalData: loaded.externalFiles,
+    layers: sites.map(({ layer, form, core, maskSummary, scale, softmaxPrecision, nanGuard }) => ({
+      layer,
+      form,
+      node: core.name,
+      mask: maskSummary,
+      scale,
+      softmaxPrecision,
+      nanGuard,
+    })),
+    implementations: IMPLEMENTATIONS.map((name) => ({ name, buildable: true, reason: null })),
+  };
+}

@@ -1,0 +1,93 @@
+import type { ResolvedSite } from '../attention/evaluate.js';
+import { rebuild } from '../attention/rebuild.js';
+import { rebuildProbeBatch } from '../batch/index.js';
+import { AttnDiffError } from '../errors.js';
+import { aggregate } from '../metrics/index.js';
+import { encodeModel } from '../onnx/read.js';
+import type { Runner, Session } from '../runners/types.js';
+import type { AttentionForm, ImplementationName, RebuildCheck, Stream, TensorData, Tensors } from '../types.js';
+import { addedFeeds, modelFeeds } from './feeds.js';
+import type { LoadedModel } from './load.js';
+import { readProbes } from './stats.js';
+
+/** Relative L2 that splitting and stacking the batch may cost: float32 rounding of sums in another order. */
+const ORIGINAL_LIMIT = 1e-6;
+/** Relative L2 between two float32 computations of one attention. */
+const EQUIVALENT_LIMIT = 1e-5;
+
+/** The implementation that a form of attention amounts to. */
+const EQUIVALENT: Readonly<Record<AttentionForm, Exclude<ImplementationName, 'original'>>> = {
+  decomposed: 'eager',
+  'onnx-attention': 'sdpa',
+  'group-query-attention': 'flash',
+};
+
+/**
+ * Proves, on a short probe batch, that the model was understood: `original` in the rebuilt graph must give the
+ * unmodified file's logits, and the implementation that each site amounts to must give what the site's own nodes
+ * give on the same Q, K, V, layer by layer. Rows that may look at no key are left out of the second comparison:
+ * there implementations differ by design.
+ *
+ * @throws AttnDiffError rebuild-differs (names the layer and the two numbers), execution-failed
+ */
+export async function checkRebuild(loaded: LoadedModel, sites: readonly ResolvedSite[], runner: Runner): Promise<RebuildCheck> {
+  const { graph, sizes, inputs } = loaded;
+  const batch = rebuildProbeBatch(sizes.vocabSize);
+  const equivalent = EQUIVALENT[sites[0]!.form];
+  const streams: Stream[] = [
+    { label: equivalent, name: equivalent },
+    { label: 'original', name: 'original' },
+  ];
+  const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent, maskFill: 'min' });
+
+  const unmodified = await runOnce(await runner.open({ model: { path: loaded.source.onnxPath } }, 'running the unmodified model'), modelFeeds(inputs, batch, 1));
+  const model = { bytes: encodeModel(diff.model), folder: loaded.folder };
+  const rebuilt = await runOnce(await runner.open({ model }, 'running the rebuilt model'), { ...modelFeeds(inputs, batch, streams.length), ...addedFeeds(diff.added, batch) });
+
+  const originalRelL2 = relativeL2(secondHalf(rebuilt[diff.logits]!), unmodified[diff.logits]!);
+  if (!(originalRelL2 <= ORIGINAL_LIMIT)) throw new AttnDiffError('rebuild-differs', { what: 'logits', layer: null, actual: originalRelL2, limit: ORIGINAL_LIMIT });
+
+  let equivalentRelL2 = 0;
+  for (const row of aggregate(readProbes(diff, rebuilt, batch, 0, sizes), [batch])) {
+    if (row.implementation !== 'original' || row.scope !== 'local' || row.kind === 'fullyMasked') continue;
+    if (!(row.relL2 <= EQUIVALENT_LIMIT)) throw new AttnDiffError('rebuild-differs', { what: equivalent, layer: row.layer, actual: row.relL2, limit: EQUIVALENT_LIMIT });
+    equivalentRelL2 = Math.max(equivalentRelL2, row.relL2);
+  }
+  return { originalRelL2, originalLimit: ORIGINAL_LIMIT, equivalent, equivalentRelL2, equivalentLimit: EQUIVALENT_LIMIT };
+}
+
+async function runOnce(session: Session, feeds: Tensors): Promise<Tensors> {
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.close();
+  }
+}
+
+/** The part of two streams' stacked logits that belongs to the second. */
+function secondHalf({ data }: TensorData): Float32Array {
+  const stacked = data as Float32Array;
+  return stacked.subarray(stacked.length / 2);
+}
+
+/**
+ * ‖x − ref‖₂/‖ref‖₂ over the elements that are finite in both; Infinity where one is finite and the other is not,
+ * or where the shapes differ, since NaN in the same places is the same result and elsewhere is another one.
+ */
+export function relativeL2(x: Float32Array, ref: TensorData): number {
+  const reference = ref.data as Float32Array;
+  if (x.length !== reference.length) return Infinity;
+  let delta = 0;
+  let norm = 0;
+  for (let i = 0; i < x.length; i++) {
+    const a = x[i]!;
+    const b = reference[i]!;
+    if (Object.is(a, b)) norm += Number.isFinite(b) ? b * b : 0;
+    else if (!Number.isFinite(a) || !Number.isFinite(b)) return Infinity;
+    else {
+      delta += (a - b) ** 2;
+      norm += b * b;
+    }
+  }
+  return delta === 0 ? 0 : Math.sqrt(delta / norm);
+}

@@ -1,0 +1,85 @@
+import type { AttnDiffError, ErrorArgs, ErrorCode } from '../errors.js';
+import { IMPLEMENTATIONS } from '../types.js';
+import { formatLimit, formatNumber } from './text/number.js';
+import { printable, truncate } from './text/width.js';
+
+/** An argument longer than this is cut; the whole of it is of no help on one line. */
+const LONGEST = 300;
+
+const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
+  'bad-option': (a) => `${a.option} ${quote(a.value)}: ${clause(a.problem)}. Give ${clause(a.remedy)}.`,
+  'unknown-implementation': (a) =>
+    `--impl ${quote(a.value)}: there is no such implementation. Choose from ${IMPLEMENTATIONS.join(', ')}.`,
+  'prompts-unreadable': (a) => `${a.path}: the prompt file cannot be read: ${clause(a.problem)}. Check the path given to --prompts.`,
+  'prompts-empty': (a) => `${a.path}: the prompt file holds no prompt. Write one prompt a line, or JSONL with a "text" field.`,
+  'prompts-not-utf8': (a) => `${a.path}: the prompt file is not UTF-8 text. Save it as UTF-8 and run again.`,
+  'prompts-bad-jsonl': (a) =>
+    `${a.path}:${a.line}: not a prompt: ${clause(a.problem)}. Each line of a JSONL file is an object with a "text" field.`,
+  'prompt-no-tokens': (a) => `prompt ${quote(a.prompt)}: the tokenizer makes no token of it. Remove it, or give it text.`,
+  'prompt-too-long': (a) =>
+    `prompt ${quote(a.prompt)}: ${a.tokens} tokens, but the model has ${a.limit} positions. Shorten it, or cut all prompts with --length ${a.limit}.`,
+  'tokenizer-missing': (a) =>
+    `${a.folder}: there is no tokenizer.json. Put it beside the model, or run on random tokens with --random BxT (for example --random 2x16).`,
+  'tokenizer-unreadable': (a) =>
+    `${a.path}: the tokenizer cannot be read: ${clause(a.problem)}. Copy it again from where the model came from, or use --random BxT.`,
+  'pad-token-missing': (a) =>
+    `${a.folder}: the tokenizer names no padding token. Name one in tokenizer_config.json ("pad_token") or config.json ("pad_token_id").`,
+  'token-out-of-range': (a) =>
+    `the tokenizer gives token ${a.id}, but the model's vocabulary has ${a.vocabSize} entries. Put the model's own tokenizer.json beside it.`,
+  'output-not-writable': (a) => `${a.path}: cannot be written: ${clause(a.problem)}. Choose another path for --output.`,
+  'model-not-found': (a) => `${a.path}: no such file or folder. Give --model an .onnx file or the folder that holds it.`,
+  'model-no-onnx': (a) =>
+    `${a.folder}: there is no .onnx file in this folder. Export the model first (optimum-cli export onnx), or give --model the file itself.`,
+  'model-ambiguous': (a) => `${a.folder}: several .onnx files: ${a.files.join(', ')}. Give --model one of them.`,
+  'model-unreadable': (a) => `${a.path}: the model cannot be read: ${clause(a.problem)}. Check the path and its permissions.`,
+  'model-empty': (a) => `${a.path}: the file is empty. Export or download it again; with git, fetch it with git lfs pull.`,
+  'model-not-onnx': (a) => `${a.path}: not a whole ONNX file: ${clause(a.problem)}. Export or download it again.`,
+  'config-missing': (a) => `${a.path}: there is no such config.json. Copy the one of the model beside the .onnx file.`,
+  'config-unreadable': (a) =>
+    `${a.path}: the model's configuration cannot be read: ${clause(a.problem)}. Copy config.json again from where the model came from.`,
+  'config-unsupported': (a) => `${a.path}: ${clause(a.problem)}. Use a model of the Qwen2 family.`,
+  'external-data-missing': (a) =>
+    `${a.path}: there is no such file, yet the model keeps the weights of ${quote(a.tensor)} in it. Copy it beside the .onnx file, under the same name.`,
+  'external-data-short': (a) =>
+    `${a.path}: ${a.size} bytes, but the weights of ${quote(a.tensor)} end at byte ${a.needed}. The file is cut off: copy or download it again.`,
+  'external-data-outside': (a) =>
+    `the weights of ${quote(a.tensor)} point to ${quote(a.location)}, outside the model's folder, and are not read. Export the model again with its data beside it.`,
+  'external-data-invalid': (a) =>
+    `the external data of ${quote(a.tensor)} is not described rightly: ${clause(a.problem)}. Export the model again.`,
+  'no-attention': (a) => `${a.path}: no attention was found in this model. Give --model a decoder of the Qwen2 family.`,
+  'site-not-recognised': (a) =>
+    `layer ${a.layer}: the attention at node ${quote(a.node)} (${a.opType}) was not recognised: ${clause(a.problem)}. Export the model again with attn_implementation="eager", or report this node as an issue.`,
+  'graph-not-supported': (a) =>
+    `the model's graph is not supported: ${clause(a.problem)}. Export it again with optimum-onnx or torch.onnx.export(dynamo=True).`,
+  'layer-count': (a) =>
+    `the graph has ${a.found} attention layers, but config.json says ${a.expected}. Put the config.json of this very model beside it.`,
+  'not-buildable': (a) =>
+    `${a.implementation} cannot be built for this model: ${clause(a.problem)}. Leave it out of --impl; attn-diff inspect lists those that can.`,
+  'rebuild-differs': (a) =>
+    `rebuilding the graph changed its numbers: the relative L2 of ${clause(a.what)}${a.layer === null ? '' : ` at layer ${a.layer}`} is ${formatNumber(a.actual)}, the limit ${formatLimit(a.limit)}. No result can be trusted: report this model's exporter and opset as an issue (attn-diff inspect prints them).`,
+  'execution-failed': (a) =>
+    `${clause(a.stage)} failed: ${clause(a.problem)}. Try a smaller batch (--length, fewer prompts) or fewer implementations (--impl).`,
+  'runner-crashed': (a) =>
+    `${clause(a.stage)}: the process that runs the model died (${a.signal}). It may have run out of memory: try a smaller batch (--length, fewer prompts) or fewer implementations (--impl).`,
+  interrupted: () => 'interrupted; nothing was written. Run the command again.',
+};
+
+/**
+ * What is wrong and what to do, for each error that a user can act on.
+ *
+ * @returns one line, without a line end: control characters in the arguments become spaces, long ones are cut
+ */
+export function errorText(error: AttnDiffError): string {
+  // One place to undo what TypeScript cannot follow: the wording of a code takes the arguments of that code.
+  const wording = WORDING[error.code] as (args: ErrorArgs[ErrorCode]) => string;
+  return printable(wording(error.args));
+}
+
+function quote(text: string): string {
+  return `"${truncate(printable(text), 60)}"`;
+}
+
+/** The text without the full stop or line end that it may bring along. */
+function clause(text: string): string {
+  return truncate(printable(text), LONGEST).replace(/[.\s]+$/, '');
+}

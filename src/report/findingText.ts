@@ -1,0 +1,124 @@
+import type { Finding } from '../types.js';
+import { placeText } from './text/kinds.js';
+import { formatCount, formatLimit, formatNumber, plural } from './text/number.js';
+
+/** How a finding is to be taken: a fault to act on, something to know, or nothing to worry about. */
+export type FindingLevel = 'fault' | 'notice' | 'fine';
+
+type Args<C extends Finding['code']> = Extract<Finding, { code: C }>;
+
+/** `reference` is the label of the reference. */
+interface Words<F> {
+  level: FindingLevel;
+  /** What the implementation did, in the past tense, so that it fits one name and several. */
+  clause: (finding: F, reference: string) => string;
+  sentences: (finding: F, reference: string) => string;
+}
+
+const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
+  'nothing-compared': {
+    level: 'fault',
+    clause: () => 'nothing was compared',
+    sentences: () =>
+      'Nothing was compared: there is only the reference, or no valid token. Name a second implementation with --impl, or give prompts that hold text.',
+  },
+  'fully-masked-nan': {
+    level: 'fault',
+    clause: (f) =>
+      `became NaN on fully masked rows at layer ${f.layer}${f.spreadsToValidAtLayer === null ? '' : `, and on valid tokens at layer ${f.spreadsToValidAtLayer}`}`,
+    sentences: (f) =>
+      `${f.implementation}, batch ${f.batch}: the attention of fully masked rows is NaN from layer ${f.layer} on. A query that may look at no key has only −inf scores, and their softmax is 0/0. ${
+        f.spreadsToValidAtLayer === null
+          ? 'It does not reach valid tokens, so the logits of the text are unharmed, but a gradient may not be.'
+          : `From layer ${f.spreadsToValidAtLayer} on it reaches valid tokens, through the keys and values of those rows (0 × NaN is NaN). This is a fault: a loss over this batch is NaN.`
+      } Fill the mask with the smallest finite number instead of −inf (--mask-fill min, or at export), set such rows to 0 after the softmax, or pad on the right.`,
+  },
+  'non-finite': {
+    level: 'fault',
+    clause: (f) => `became ${nanOrInf(f)} on ${kindWords(f)} at ${placeText(f.layer, f.tap)}`,
+    sentences: (f) =>
+      `${f.implementation}, batch ${f.batch}: the first ${nanOrInf(f)} is at ${placeText(f.layer, f.tap)}${
+        f.scope === 'local' ? ', on the reference\'s Q, K, V' : ''
+      }, on ${kindWords(f)}: ${plural(f.nan, 'NaN element')}, ${formatCount(f.inf)} infinite. Fully masked rows do not explain it. Look at ${
+        f.tap === 'attention'
+          ? 'the mask, the scale and the size of the scores of that layer.'
+          : 'the weights there and at the size of what enters them.'
+      }`,
+  },
+  'not-comparable': {
+    level: 'notice',
+    clause: (f) => `could not be compared, because the reference ${f.reference} is not finite`,
+    sentences: (f) =>
+      `${f.implementation}, batch ${f.batch}: from ${placeText(f.layer, f.tap)} on it cannot be compared on valid tokens, because the reference ${f.reference} is NaN or infinite there and ${f.implementation} is not. Choose a reference that stays finite (--reference).`,
+  },
+  'local-divergence': {
+    level: 'fault',
+    clause: (f, reference) => `parted from ${reference} at layer ${f.layer} by more than rounding`,
+    sentences: (f, reference) =>
+      `${f.implementation}, batch ${f.batch}: the kernel of layer ${f.layer} parts from ${reference} on the same Q, K, V: relative L2 ${formatNumber(f.relL2)} on valid tokens, where rounding explains ${formatLimit(f.limit)}${
+        f.firstToken === null ? '' : `; first at token position ${f.firstToken}`
+      }. This is not padding. Look at mask, window, scale and softmax precision of that layer (attn-diff inspect), and add exact to --impl to see which of the two is nearer to the truth.`,
+  },
+  'propagation-only': {
+    level: 'notice',
+    clause: (_, reference) => `parted from ${reference} only by rounding that later layers amplified`,
+    sentences: (f, reference) =>
+      `${f.implementation}: no layer's attention parts from ${reference} by more than rounding (worst local relative L2 ${formatNumber(f.localRelL2)}), yet its own stream is ${formatNumber(f.accumulatedRelL2)} away at ${placeText(f.layer, f.tap)}. The layers amplify the rounding; no kernel is to blame. Judge it by the logits or the loss, and add exact to --impl to see whether ${reference} is any nearer to the truth.`,
+  },
+  'within-rounding': {
+    level: 'fine',
+    clause: (_, reference) => `stayed within rounding of ${reference}`,
+    sentences: (f, reference) =>
+      `${f.implementation} agrees with ${reference} on valid tokens to within fp32 rounding: worst relative L2 ${formatNumber(f.localRelL2)} local, ${formatNumber(f.accumulatedRelL2)} accumulated; limit ${formatLimit(f.limit)}. Carry on.`,
+  },
+  identical: {
+    level: 'fine',
+    clause: (_, reference) => `gave the same bits as ${reference}`,
+    sentences: (f, reference) =>
+      `${f.implementation} is bit-identical to ${reference}: every difference, on every kind of token, is exactly 0.`,
+  },
+  'padding-by-design': {
+    level: 'fine',
+    clause: () => 'differed on padding by design',
+    sentences: (f) =>
+      `${f.implementation} writes all-zero attention rows on ${formatCount(f.zeroRows)} of ${plural(f.tokens, 'padding token')}, ${f.reference} on ${formatCount(f.referenceZeroRows)}. By design: no valid token looks at these rows. Carry on, and keep padding out of the loss and of any mean over tokens.`,
+  },
+};
+
+function nanOrInf({ nan, inf }: { nan: number; inf: number }): string {
+  if (nan > 0 && inf > 0) return 'NaN and Inf';
+  return nan > 0 ? 'NaN' : 'Inf';
+}
+
+function kindWords({ kind }: Args<'non-finite'>): string {
+  return { valid: 'valid tokens', padding: 'padding tokens', fullyMasked: 'fully masked rows' }[kind];
+}
+
+// One place to undo what TypeScript cannot follow: the wording of a code takes the finding of that code.
+function wordsFor(finding: Finding): Words<Finding> {
+  return WORDING[finding.code] as Words<Finding>;
+}
+
+/** How a finding is to be taken. */
+export function findingLevel(finding: Finding): FindingLevel {
+  return wordsFor(finding).level;
+}
+
+/**
+ * What was found, where, why, and what to do: some sentences on one line, without colour.
+ *
+ * @param reference the label of the reference
+ */
+export function findingText(finding: Finding, reference: string): string {
+  return wordsFor(finding).sentences(finding, reference);
+}
+
+/**
+ * What the finding says that its implementation did, as a clause without its subject: `stayed within rounding of eager`.
+ * Of `nothing-compared`, which has no implementation, the whole clause.
+ *
+ * @param reference the label of the reference
+ */
+export function findingClause(finding: Finding, reference: string): string {
+  return wordsFor(finding).clause(finding, reference);
+}

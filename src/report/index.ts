@@ -1,0 +1,16 @@
+import type { DiffReport } from '../types.js';
+import { jsonReport } from './json.js';
+import type { RenderOptions } from './text/context.js';
+import { textReport } from './text.js';
+
+export { errorText } from './errorText.js';
+export { inspectionText } from './inspection.js';
+export { inspectionJson } from './json.js';
+export { reportJsonSchema } from './schema.js';
+export type { RenderOptions } from './text/context.js';
+
+export type ReportFormat = (report: DiffReport, options: RenderOptions) => string;
+
+/** Every report format by its name; a new one is one file and one line here. */
+export const FORMATS = { text: textReport, json: jsonReport } satisfies Record<string, ReportFormat>;
+export type FormatName = keyof typeof FORMATS;

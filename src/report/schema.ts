@@ -1,0 +1,159 @@
+import { z } from 'zod';
+import { PADDING_SIDES, REPORT_SCHEMA, TOKEN_KINDS, IMPLEMENTATIONS, type DiffReport } from '../types.js';
+
+/** What JSON has no number for. */
+export const NON_FINITE = ['NaN', 'Infinity', '-Infinity'] as const;
+export type NonFinite = (typeof NON_FINITE)[number];
+
+const metric = (description: string) =>
+  z.union([z.number(), z.enum(NON_FINITE)]).describe(`${description} NaN and ±Infinity are strings.`);
+const count = (description: string) => z.int().nonnegative().describe(description);
+const text = (description: string) => z.string().describe(description);
+
+const layer = z.int().nonnegative().nullable().describe('Layer, counted from 0; null where it is the logits or no one place.');
+const oneLayer = z.int().nonnegative().describe('Layer, counted from 0.');
+const tap = z.enum(['attention', 'hidden', 'logits']).describe('What is measured: what leaves attention, a layer, or the model.');
+const scope = z
+  .enum(['local', 'accumulated'])
+  .describe('local: on the reference stream\'s Q, K, V; accumulated: in the implementation\'s own stream.');
+const kind = z
+  .enum(TOKEN_KINDS)
+  .describe('valid: attention_mask 1; padding: attention_mask 0; fullyMasked: padding whose query may look at no key.');
+const label = text('Label of the implementation: `eager`, `eager#2`.');
+const batchName = text('Name of the batch.');
+
+const model = z.strictObject({
+  path: text('Path of the ONNX file.'),
+  family: text('Model family, as config.json names it.'),
+  layers: count('Number of layers.'),
+  hiddenSize: count('Elements of a hidden state.'),
+  heads: count('Query heads.'),
+  kvHeads: count('Key and value heads.'),
+  headDim: count('Elements per head.'),
+  vocabSize: count('Entries of the vocabulary.'),
+  exporter: text('What wrote the file.'),
+  opset: count('ONNX opset of the file.'),
+  attention: text('Form of the attention sites; joined by + where layers differ.'),
+});
+
+const environment = z.strictObject({
+  attnDiff: text('Version of attn-diff.'),
+  node: text('Version of Node.js.'),
+  onnxruntime: text('Version of onnxruntime-node.'),
+  platform: text('Operating system.'),
+  arch: text('Processor architecture.'),
+  cpu: text('Processor model.'),
+});
+
+const batch = z.strictObject({
+  name: batchName,
+  padding: z.enum(PADDING_SIDES).describe('Side on which the batch is padded.'),
+  size: count('Sequences.'),
+  length: count('Tokens per sequence, padding included.'),
+  source: text('Where the tokens come from: built-in, --prompt, a file name, or random.'),
+  tokens: z
+    .strictObject({ valid: count('Valid tokens.'), padding: count('Padding tokens that see some key.'), fullyMasked: count('Padding tokens that see no key.') })
+    .describe('Tokens of each kind.'),
+});
+
+const implementation = z.strictObject({
+  name: label,
+  kernel: text('Operator, or chain of operators, that the execution provider ran.'),
+  provider: text('Execution provider.'),
+  precision: z.enum(['fp32', 'fp64']).describe('Precision of the attention.'),
+  emulated: z.boolean().describe('Whether that precision is emulated with casts.'),
+  evidence: text('What shows that this kernel ran.'),
+});
+
+const rebuild = z
+  .strictObject({
+    originalRelL2: metric('Relative L2 on the logits of `original` in the rebuilt graph against the unmodified file.'),
+    originalLimit: metric('Its limit.'),
+    equivalent: z.enum(IMPLEMENTATIONS).describe('Implementation that the graph\'s own attention should equal.'),
+    equivalentRelL2: metric('Largest relative L2 over layers of `equivalent` against `original`, on the same Q, K, V.'),
+    equivalentLimit: metric('Its limit.'),
+  })
+  .describe('Proof, on a short probe batch, that rebuilding the graph changed nothing.');
+
+const row = z
+  .strictObject({
+    batch: batchName,
+    layer,
+    tap,
+    scope,
+    implementation: label,
+    kind,
+    tokens: count('Tokens that the row is made of.'),
+    maxAbs: metric('max |Δ|, with Δ = implementation − reference.'),
+    meanL2: metric('Mean over tokens of ‖Δ‖₂.'),
+    relL2: metric('√Σ‖Δ‖² / √Σ‖reference‖²; 0/0 is 0, x/0 is Infinity.'),
+    meanCosine: metric('Mean over tokens of the cosine between implementation and reference.'),
+    minCosine: metric('Smallest such cosine.'),
+    bias: metric('Signed mean of Δ over all elements.'),
+    nan: metric('NaN elements of the implementation.'),
+    inf: metric('Infinite elements of the implementation.'),
+    zeroRows: count('Tokens whose elements are all exactly 0.'),
+    firstToken: count('Smallest sequence position that diverges: ‖Δ‖ > 1e-4 · ‖reference‖, or not finite.').nullable(),
+  })
+  .describe('One tap of one implementation, aggregated over the tokens of one kind.');
+
+const relL2 = metric('Relative L2 on valid tokens.');
+const limit = metric('The relative L2 that fp32 rounding explains.');
+const finding = z
+  .discriminatedUnion('code', [
+    z.strictObject({ code: z.literal('padding-by-design'), implementation: label, zeroRows: count('Its zero rows on padding.'), reference: label, referenceZeroRows: count('Zero rows of the reference.'), tokens: count('Padding tokens, fully masked ones included.') }),
+    z.strictObject({ code: z.literal('fully-masked-nan'), implementation: label, layer: oneLayer, batch: batchName, kind, spreadsToValidAtLayer: layer }),
+    z.strictObject({ code: z.literal('non-finite'), implementation: label, layer, tap, scope, batch: batchName, kind, nan: metric('NaN elements there.'), inf: metric('Infinite elements there.') }),
+    z.strictObject({ code: z.literal('not-comparable'), implementation: label, reference: label, layer, tap, batch: batchName }),
+    z.strictObject({ code: z.literal('propagation-only'), implementation: label, localRelL2: relL2, accumulatedRelL2: relL2, layer, tap }),
+    z.strictObject({ code: z.literal('within-rounding'), implementation: label, localRelL2: relL2, accumulatedRelL2: relL2, limit }),
+    z.strictObject({ code: z.literal('local-divergence'), implementation: label, layer: oneLayer, batch: batchName, relL2, limit, firstToken: count('Sequence position.').nullable() }),
+    z.strictObject({ code: z.literal('identical'), implementation: label }),
+    z.strictObject({ code: z.literal('nothing-compared') }),
+  ])
+  .describe('What the rows mean: a code with its evidence.');
+
+const check = z.strictObject({
+  name: z.enum(['max-abs', 'min-cosine', 'non-finite', 'compared']).describe('What was checked, on valid tokens.'),
+  operator: z.enum(['<=', '>=', '==', '>']).describe('How actual must stand to expected.'),
+  expected: metric('The limit.'),
+  actual: metric('The worst value that was seen.'),
+  layer,
+  implementation: label,
+  tap: tap.nullable(),
+  scope: scope.nullable(),
+  batch: batchName.nullable(),
+  passed: z.boolean(),
+});
+
+/** The JSON form of a DiffReport: schema `attn-diff/report/v1`. */
+export const reportSchema = z
+  .strictObject({
+    schema: z.literal(REPORT_SCHEMA),
+    model,
+    environment,
+    batches: z.array(batch),
+    implementations: z.array(implementation),
+    reference: label,
+    rebuild,
+    rows: z.array(row),
+    findings: z.array(finding),
+    verdict: z.strictObject({ passed: z.boolean().describe('Whether every check passed.'), checks: z.array(check) }),
+    timing: z
+      .strictObject({ loadSeconds: metric('Loading the model.'), runSeconds: metric('Running it.') })
+      .describe('Wall-clock seconds; the only part that differs between two runs of one command.'),
+  })
+  .meta({ title: 'attn-diff report', description: 'How implementations of attention part, layer by layer, in one model.' });
+
+export type ReportDocument = z.infer<typeof reportSchema>;
+
+/** A document with its non-finite strings read as numbers. */
+type Decoded<T> = T extends NonFinite ? number : T extends object ? { [K in keyof T]: Decoded<T[K]> } : T;
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+// Does not compile where the schema and types.ts part.
+true satisfies Same<Decoded<ReportDocument>, DiffReport>;
+
+/** The report's schema as JSON Schema (draft 2020-12). */
+export function reportJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(reportSchema) as Record<string, unknown>;
+}

@@ -1,0 +1,44 @@
+import { Chalk, type ChalkInstance } from 'chalk';
+import { wrap } from './width.js';
+
+export interface RenderOptions {
+  /** Columns of the terminal; no line is longer, for 60 and more. */
+  width: number;
+  color: boolean;
+}
+
+/** What every part of a text report draws with. */
+export interface Context {
+  width: number;
+  paint: ChalkInstance;
+}
+
+const NARROWEST = 60;
+/** Prose longer than this is hard to read, however wide the terminal. */
+const MEASURE = 100;
+
+export function contextOf({ width, color }: RenderOptions): Context {
+  return { width: Math.max(NARROWEST, Math.floor(width) || NARROWEST), paint: new Chalk({ level: color ? 1 : 0 }) };
+}
+
+/** Plain text broken into lines that fit; each line after the first is indented. */
+export function prose(text: string, context: Context, indent = ''): string[] {
+  return wrap(text, Math.min(context.width, MEASURE), indent);
+}
+
+/** A heading with its underlined title. */
+export function heading(title: string, context: Context): string {
+  return context.paint.bold.cyan(title);
+}
+
+/** Lines of `label  value`, the value broken and indented under itself; an empty label continues the one above. */
+export function facts(entries: readonly (readonly [string, string])[], context: Context): string[] {
+  const labelWidth = Math.max(...entries.map(([label]) => label.length)) + 2;
+  const indent = ' '.repeat(labelWidth);
+  return entries.flatMap(([label, value]) => {
+    const lines = wrap(value, Math.min(context.width, MEASURE) - labelWidth);
+    return lines.map((line, index) =>
+      index === 0 ? context.paint.dim(label.padEnd(labelWidth)) + line : indent + line,
+    );
+  });
+}

@@ -1,0 +1,109 @@
+import type { BatchInfo, DiffReport, Row } from '../../types.js';
+import { comparePlaces, ROUNDING } from '../../metrics/index.js';
+import { heading, prose, type Context } from './context.js';
+import { formatCosine, formatNumber, formatSigned } from './number.js';
+import { fitColumns, leftOutNote, table, type Column } from './table.js';
+
+/** One place of one implementation; attention has both scopes, hidden and logits only the accumulated. */
+interface Line {
+  batch: string;
+  layer: number | null;
+  tap: Row['tap'];
+  implementation: string;
+  local: Row | undefined;
+  accumulated: Row | undefined;
+  /** What is not said again from the line above. */
+  startsLayer: boolean;
+  startsTap: boolean;
+}
+
+const NONE = '–';
+
+/** The divergence tables of valid tokens, one per batch, by layer × tap × implementation. */
+export function divergence(report: DiffReport, context: Context): string[] {
+  const perBatch = report.batches.map((batch) => ({ batch, lines: linesOf(report, batch.name) }));
+  const fitted = fitColumns(columnsOf(context), perBatch.flatMap(({ lines }) => lines), context.width);
+  const compared = perBatch.filter(({ lines }) => lines.length > 0);
+  if (compared.length === 0) return [];
+  const note = leftOutNote(fitted.leftOut);
+  return [
+    heading(`Divergence from ${report.reference} on valid tokens`, context),
+    ...prose('local: what this layer\'s kernel introduces, run on the reference\'s Q, K, V. accum.: what has built up in the implementation\'s own stream. Δ = implementation − reference.', context).map((line) => context.paint.dim(line)),
+    ...compared.flatMap(({ batch, lines }) => ['', ...prose(batchTitle(batch), context), ...table(fitted.columns, lines, context)]),
+    ...(note ? ['', ...prose(note, context).map((line) => context.paint.dim(line))] : []),
+  ];
+}
+
+function batchTitle(batch: BatchInfo): string {
+  return `Batch ${batch.name} (${batch.size} × ${batch.length}, padded on the ${batch.padding}, ${batch.tokens.valid} valid)`;
+}
+
+function linesOf(report: DiffReport, batch: string): Line[] {
+  const order = report.implementations.map(({ name }) => name);
+  const lines = new Map<string, Line>();
+  for (const row of report.rows) {
+    if (row.batch !== batch || row.kind !== 'valid' || row.implementation === report.reference) continue;
+    const { layer, tap, implementation } = row;
+    const key = JSON.stringify([layer, tap, implementation]);
+    const line = lines.get(key) ?? {
+      batch, layer, tap, implementation, local: undefined, accumulated: undefined, startsLayer: true, startsTap: true,
+    };
+    line[row.scope] = row;
+    lines.set(key, line);
+  }
+  const sorted = [...lines.values()].toSorted(
+    (a, b) => comparePlaces(a, b) || order.indexOf(a.implementation) - order.indexOf(b.implementation),
+  );
+  return sorted.map((line, index) => {
+    const above = sorted[index - 1];
+    const startsLayer = above?.layer !== line.layer;
+    return { ...line, startsLayer, startsTap: startsLayer || above?.tap !== line.tap };
+  });
+}
+
+function columnsOf(context: Context): Column<Line>[] {
+  return [
+    { head: 'layer', align: 'right', cell: (line) => (line.startsLayer && line.layer !== null ? String(line.layer) : '') },
+    { head: 'tap', cell: (line) => (line.startsTap ? line.tap : '') },
+    { head: 'impl', cell: (line) => line.implementation, max: 14 },
+    metric('local\nmax|Δ|', 'local', (row) => row.maxAbs, formatNumber),
+    metric('local\nrel L2', 'local', (row) => row.relL2, formatNumber, { drop: 5, limit: ROUNDING }),
+    metric('accum.\nmax|Δ|', 'accumulated', (row) => row.maxAbs, formatNumber),
+    metric('mean\nL2', 'accumulated', (row) => row.meanL2, formatNumber, { drop: 3 }),
+    metric('accum.\nrel L2', 'accumulated', (row) => row.relL2, formatNumber, { limit: ROUNDING }),
+    metric('mean\ncosine', 'accumulated', (row) => row.meanCosine, formatCosine, { drop: 4 }),
+    metric('min\ncosine', 'accumulated', (row) => row.minCosine, formatCosine, { drop: 6 }),
+    metric('bias', 'accumulated', (row) => row.bias, formatSigned, { drop: 2 }),
+    {
+      head: 'first\ntoken',
+      align: 'right',
+      drop: 1,
+      cell: ({ accumulated }) => (accumulated?.firstToken == null ? NONE : String(accumulated.firstToken)),
+    },
+  ];
+
+  function metric(
+    head: string,
+    scope: Row['scope'],
+    read: (row: Row) => number,
+    format: (value: number) => string,
+    { drop, limit }: { drop?: number; limit?: number } = {},
+  ): Column<Line> {
+    return {
+      head,
+      align: 'right',
+      ...(drop === undefined ? {} : { drop }),
+      cell: (line) => {
+        const row = line[scope];
+        return row ? format(read(row)) : NONE;
+      },
+      paint: (text, line) => {
+        const row = line[scope];
+        if (!row) return context.paint.dim(text);
+        const value = read(row);
+        if (!Number.isFinite(value)) return context.paint.red.bold(text);
+        return limit !== undefined && value > limit ? context.paint.yellow(text) : text;
+      },
+    };
+  }
+}

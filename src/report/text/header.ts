@@ -1,0 +1,63 @@
+import type { BatchInfo, DiffReport, ImplementationInfo, ModelInfo, RebuildCheck } from '../../types.js';
+import { facts, type Context } from './context.js';
+import { formatCount, formatLimit, formatNumber, plural } from './number.js';
+
+/** What was run, on what, and with which kernels. */
+export function header(report: DiffReport, context: Context): string[] {
+  const { environment, reference } = report;
+  const title = `attn-diff ${environment.attnDiff}`;
+  const labels = report.implementations.map(({ name }) => name);
+  const others = labels.filter((name) => name !== reference);
+  const providers = [...new Set(report.implementations.map(({ provider }) => provider))].join(', ');
+  return [
+    `${context.paint.bold(title)}: ${others.join(', ') || 'nothing'} against ${reference}`,
+    '',
+    ...facts(
+      [
+        ...modelFacts(report.model),
+        ...report.batches.map((batch, index) => [index === 0 ? 'Batches' : '', batchText(batch)] as const),
+        ['Provider', `${providers} (onnxruntime ${environment.onnxruntime}, node ${environment.node}, ${environment.platform}-${environment.arch}, ${environment.cpu})`],
+        ...report.implementations.flatMap((info) => implementationFacts(info, reference)),
+        ['Rebuild', rebuildText(report.rebuild)],
+      ],
+      context,
+    ),
+  ];
+}
+
+/** The facts of a model as `label, value` pairs. */
+export function modelFacts(model: ModelInfo): (readonly [string, string])[] {
+  const sizes = [
+    model.family,
+    plural(model.layers, 'layer'),
+    `hidden size ${model.hiddenSize}`,
+    `${plural(model.heads, 'head')}, ${model.kvHeads} key/value, head size ${model.headDim}`,
+    `vocabulary ${formatCount(model.vocabSize)}`,
+  ];
+  return [
+    ['Model', model.path],
+    ['', sizes.join(' · ')],
+    ['', `exported by ${model.exporter} · opset ${model.opset} · attention ${model.attention}`],
+  ];
+}
+
+function batchText({ name, padding, size, length, source, tokens }: BatchInfo): string {
+  const kinds = `${formatCount(tokens.valid)} valid, ${formatCount(tokens.padding)} padding, ${formatCount(tokens.fullyMasked)} fully masked`;
+  return `${name}: ${size} × ${length}, padded on the ${padding}, ${source}; tokens: ${kinds}`;
+}
+
+function implementationFacts(info: ImplementationInfo, reference: string): (readonly [string, string])[] {
+  const role = info.name === reference ? ' (reference)' : '';
+  const precision = info.emulated ? `${info.precision}, emulated` : info.precision;
+  return [
+    [info.name, `${info.kernel} · ${precision}${role}`],
+    ['', `seen: ${info.evidence}`],
+  ];
+}
+
+function rebuildText(check: RebuildCheck): string {
+  const original = `original in the rebuilt graph against the unmodified file: relative L2 ${formatNumber(check.originalRelL2)} (limit ${formatLimit(check.originalLimit)})`;
+  const equivalent = `${check.equivalent} against original on the same Q, K, V: ${formatNumber(check.equivalentRelL2)} (limit ${formatLimit(check.equivalentLimit)})`;
+  const holds = check.originalRelL2 <= check.originalLimit && check.equivalentRelL2 <= check.equivalentLimit;
+  return `${holds ? '✓' : '✗'} ${original}; ${equivalent}`;
+}

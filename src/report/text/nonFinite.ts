@@ -1,0 +1,105 @@
+import type { DiffReport, ModelInfo, Row } from '../../types.js';
+import { comparePlaces, compareRows } from '../../metrics/index.js';
+import { heading, prose, type Context } from './context.js';
+import { KIND_TEXT, rangesText } from './kinds.js';
+import { formatCount, plural } from './number.js';
+import { fitColumns, leftOutNote, table, type Column } from './table.js';
+
+/** Rows of neighbouring layers that say the same. */
+interface Line {
+  row: Row;
+  layers: number[];
+  isFirst: boolean;
+  startsBatch: boolean;
+  startsImplementation: boolean;
+}
+
+/** Where NaN and Inf are: counts by implementation, layer, tap and kind of token; the first of each is marked. */
+export function nonFinite(report: DiffReport, context: Context): string[] {
+  const title = heading('NaN and Inf', context);
+  const lines = report.batches.flatMap(({ name }) =>
+    report.implementations.flatMap((implementation) => linesOf(report, name, implementation.name)),
+  );
+  lines.forEach((line, index) => {
+    line.startsBatch = lines[index - 1]?.row.batch !== line.row.batch;
+    line.startsImplementation = line.startsBatch || lines[index - 1]?.row.implementation !== line.row.implementation;
+  });
+  if (lines.length === 0) {
+    const looked = report.rows.reduce((sum, row) => sum + elements(row, report.model), 0);
+    return [title, ...prose(`None in ${plural(looked, 'value')} of ${report.implementations.map(({ name }) => name).join(', ')}.`, context)];
+  }
+  const fitted = fitColumns(columnsOf(report, lines, context), lines, context.width);
+  const note = leftOutNote(fitted.leftOut);
+  return [title, '', ...table(fitted.columns, lines, context), ...(note ? prose(note, context) : [])];
+}
+
+function linesOf(report: DiffReport, batch: string, implementation: string): Line[] {
+  const own = report.rows.filter((row) => row.batch === batch && row.implementation === implementation);
+  const stream = own.filter((row) => row.scope === 'accumulated');
+  const bad = own
+    .filter((row) => row.nan + row.inf > 0)
+    // A local row that says what the stream says at the same place is no news.
+    .filter((row) => row.scope === 'accumulated' || !stream.some((other) => isSamePlace(row, other) && isSameCount(row, other)))
+    .toSorted(compareRows);
+  const first = bad[0];
+
+  const lines: Line[] = [];
+  for (const row of bad) {
+    const run = lines.find((line) => continues(line, row));
+    if (run && row.layer !== null) run.layers.push(row.layer);
+    else {
+      lines.push({
+        row,
+        layers: row.layer === null ? [] : [row.layer],
+        isFirst: first !== undefined && comparePlaces(row, first) === 0,
+        startsBatch: false,
+        startsImplementation: false,
+      });
+    }
+  }
+  return lines;
+}
+
+/** Whether a row of the next layer says the same as the run; the first place of all stays a line of its own. */
+function continues({ row, layers, isFirst }: Line, next: Row): boolean {
+  return (
+    !isFirst &&
+    next.layer !== null &&
+    layers.at(-1) === next.layer - 1 &&
+    row.tap === next.tap &&
+    row.scope === next.scope &&
+    row.kind === next.kind &&
+    isSameCount(row, next)
+  );
+}
+
+function isSamePlace(a: Row, b: Row): boolean {
+  return a.layer === b.layer && a.tap === b.tap && a.kind === b.kind;
+}
+
+function isSameCount(a: Row, b: Row): boolean {
+  return a.nan === b.nan && a.inf === b.inf;
+}
+
+function elements(row: Row, model: ModelInfo): number {
+  const width = { attention: model.heads * model.headDim, hidden: model.hiddenSize, logits: model.vocabSize }[row.tap];
+  return row.tokens * width;
+}
+
+function columnsOf(report: DiffReport, lines: readonly Line[], { paint }: Context): Column<Line>[] {
+  const red = (text: string, line: Line, count: number): string => (count > 0 ? paint.red(text) : paint.dim(text));
+  const columns: Column<Line>[] = [
+    { head: 'batch', cell: (line) => (line.startsBatch ? line.row.batch : ''), max: 12 },
+    { head: 'impl', cell: (line) => (line.startsImplementation ? line.row.implementation : ''), max: 14 },
+    { head: 'layer', align: 'right', cell: (line) => rangesText(line.layers) },
+    { head: 'tap', cell: (line) => line.row.tap },
+    { head: 'scope', cell: (line) => line.row.scope, drop: 2 },
+    { head: 'kind', cell: (line) => KIND_TEXT[line.row.kind] },
+    { head: 'NaN', align: 'right', cell: (line) => formatCount(line.row.nan), paint: (text, line) => red(text, line, line.row.nan) },
+    { head: 'Inf', align: 'right', cell: (line) => formatCount(line.row.inf), paint: (text, line) => red(text, line, line.row.inf) },
+    { head: 'elements', align: 'right', drop: 1, cell: (line) => formatCount(elements(line.row, report.model)) },
+    { head: '', cell: (line) => (line.isFirst ? '◀ first' : ''), paint: (text) => paint.red.bold(text) },
+  ];
+  const hasLocal = lines.some((line) => line.row.scope === 'local');
+  return columns.filter((column) => hasLocal || column.head !== 'scope');
+}

@@ -1,0 +1,45 @@
+import { openOrtSession } from './ort.js';
+import type { Answer, Request } from './protocol.js';
+import type { Session } from './types.js';
+
+/** The child process of childRunner: opens and runs sessions as the host asks, and ends with it. */
+const sessions = new Map<number, Session>();
+let queue = Promise.resolve();
+
+function session(id: number): Session {
+  const found = sessions.get(id);
+  if (!found) throw new Error(`no session ${id}`);
+  return found;
+}
+
+async function answer(message: Request): Promise<Answer> {
+  const { id } = message;
+  switch (message.do) {
+    case 'open':
+      sessions.set(id, await openOrtSession(message.request));
+      return { id, ok: true, session: id };
+    case 'run':
+      return { id, ok: true, tensors: await session(message.session).run(message.feeds) };
+    case 'executed':
+      return { id, ok: true, nodes: await session(message.session).executed() };
+    case 'close':
+      await session(message.session).close();
+      sessions.delete(message.session);
+      return { id, ok: true };
+  }
+}
+
+process.on('message', (message: Request) => {
+  queue = queue.then(async () => {
+    let reply: Answer;
+    try {
+      reply = await answer(message);
+    } catch (error) {
+      reply = { id: message.id, ok: false, problem: error instanceof Error ? error.message : String(error) };
+    }
+    process.send?.(reply);
+  });
+});
+process.on('disconnect', () => process.exit());
+// The host decides what Ctrl-C means; the terminal sends it to both.
+process.on('SIGINT', () => undefined);

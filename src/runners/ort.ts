@@ -1,0 +1,76 @@
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import * as ort from 'onnxruntime-node';
+import type { TensorData, Tensors } from '../types.js';
+import type { ExecutedNode, Session, SessionRequest } from './types.js';
+
+/**
+ * Opens a model with ONNX Runtime in this process, on the CPU provider. `run` blocks the event loop.
+ *
+ * Prepacking is off, so that external weights stay backed by their file instead of being copied; optimisation
+ * is `basic`, which keeps MatMul, Add and Softmax apart: the operators that the report names are those that run.
+ *
+ * @throws Error of ONNX Runtime
+ */
+export async function openOrtSession(request: SessionRequest): Promise<Session> {
+  const profilePrefix = request.profile ? join(tmpdir(), `attn-diff-${randomUUID()}`) : undefined;
+  const session: Record<string, string> = { disable_prepacking: '1' };
+  if ('bytes' in request.model) session['model_external_initializers_file_folder_path'] = request.model.folder;
+  const options: ort.InferenceSession.SessionOptions = {
+    executionProviders: ['cpu'],
+    graphOptimizationLevel: 'basic',
+    logSeverityLevel: 4,
+    extra: { session },
+    ...(profilePrefix ? { enableProfiling: true, profileFilePrefix: profilePrefix } : {}),
+  };
+  const { model } = request;
+  const inference = 'path' in model ? await ort.InferenceSession.create(model.path, options) : await ort.InferenceSession.create(model.bytes, options);
+  return {
+    run: async (feeds) => fromOrt(await inference.run(toOrt(feeds))),
+    executed: async () => {
+      if (!profilePrefix) return [];
+      inference.endProfiling();
+      return readProfile(profilePrefix);
+    },
+    close: () => inference.release(),
+  };
+}
+
+function toOrt(tensors: Tensors): Record<string, ort.Tensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, { type, data, dims }]) => [name, new ort.Tensor(type, data as never, dims)]));
+}
+
+function fromOrt(tensors: ort.InferenceSession.OnnxValueMapType): Tensors {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, value]) => {
+      const tensor = value as ort.Tensor;
+      return [name, { type: tensor.type as TensorData['type'], dims: tensor.dims, data: tensor.data as TensorData['data'] }];
+    }),
+  );
+}
+
+/** ONNX Runtime appends a timestamp to the prefix, so the file has to be looked for. */
+async function readProfile(prefix: string): Promise<ExecutedNode[]> {
+  const { readdir } = await import('node:fs/promises');
+  const names = (await readdir(tmpdir())).filter((name) => name.startsWith(basename(prefix)));
+  const files = names.map((name) => join(tmpdir(), name));
+  try {
+    const events = (await Promise.all(files.map(async (file) => JSON.parse(await readFile(file, 'utf8')) as unknown[]))).flat();
+    return executedNodes(events);
+  } finally {
+    await Promise.all(files.map((file) => rm(file, { force: true })));
+  }
+}
+
+const KERNEL_EVENT = '_kernel_time';
+
+/** The executed nodes of an ONNX Runtime profile (Chrome trace events). */
+export function executedNodes(events: readonly unknown[]): ExecutedNode[] {
+  return events.flatMap((event) => {
+    const { name, args } = event as { name?: string; args?: { op_name?: string; provider?: string } };
+    if (!name?.endsWith(KERNEL_EVENT) || !args?.op_name || !args.provider) return [];
+    return [{ name: name.slice(0, -KERNEL_EVENT.length), opType: args.op_name, provider: args.provider }];
+  });
+}

@@ -1,0 +1,104 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parsePrompts, readPrompts } from '../../src/batch/prompts.js';
+import { AttnDiffError } from '../../src/errors.js';
+import { folderWith } from '../model/helpers.js';
+
+const parse = (text: string, path = 'prompts.txt') => parsePrompts(new TextEncoder().encode(text), path);
+
+describe('parsePrompts', () => {
+  test('a text file: one prompt a line, spaces kept, blank lines, BOM and CRLF not', () => {
+    expect(parse('\uFEFFone\r\n\r\n  two \n \t\nthree')).toEqual(['one', '  two ', 'three']);
+    expect(parse('a\rb')).toEqual(['a', 'b']);
+  });
+
+  test('JSONL by its name or by its first line', () => {
+    const jsonl = '\uFEFF\n{"text": "one\\ntwo", "id": 1}\r\n\n{"text":"{three}"}\n';
+    for (const path of ['a.jsonl', 'a.NDJSON', 'a.json', 'a.txt', 'prompts']) {
+      expect(parse(jsonl, path)).toEqual(['one\ntwo', '{three}']);
+    }
+  });
+
+  test.each(['{ int x; }\nnext', '{"prompt": 1}\nnext', '[1]\nnext', '{"text": \nnext', 'null\n{"text":"x"}'])('%j is text', (text) => {
+    expect(parse(text)).toEqual(text.split('\n'));
+  });
+
+  test.each([
+    ['{"text":"a"}\n\n{"text":"b"', 3],
+    ['{"text":"a"}\nplain', 2],
+    ['{"text":"a"}\n["b"]', 2],
+    ['{"text":"a"}\nnull', 2],
+    ['{"text":"a"}\n{"txt":"b"}', 2],
+    ['{"text":"a"}\n{"text":""}', 2],
+    ['{"text":5}', 1],
+  ])('bad JSONL names the line: %j', (text, line) => {
+    expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'prompts-bad-jsonl', args: expect.objectContaining({ path: 'prompts.txt', line }) }));
+  });
+
+  test('a JSON array over several lines is not taken for prompts', () => {
+    expect(() => parse('[\n"a"\n]', 'p.json')).toThrow(expect.objectContaining({ code: 'prompts-bad-jsonl' }));
+  });
+
+  test.each(['', '\uFEFF', ' \n\r\n\t'])('%j is empty', (text) => {
+    expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'prompts-empty' }));
+    expect(() => parse(text, 'a.jsonl')).toThrow(expect.objectContaining({ code: 'prompts-empty' }));
+  });
+
+  test.each([
+    ['Latin-1', Buffer.from('caf\u00e9', 'latin1')],
+    ['UTF-16', Buffer.from('\uFEFFcaf\u00e9', 'utf16le')],
+    ['cut in the middle', Buffer.from('caf\u00e9').subarray(0, 4)],
+  ])('%s is not UTF-8', (_, bytes) => {
+    expect(() => parsePrompts(bytes, 'p')).toThrow(expect.objectContaining({ code: 'prompts-not-utf8' }));
+  });
+
+  const pathArb = fc.constantFrom('a.txt', 'a.jsonl', 'a');
+  const lineArb = fc.oneof(fc.string({ unit: 'binary' }), fc.json(), fc.record({ text: fc.string() }).map((value) => JSON.stringify(value)));
+
+  test('any text gives prompts that are not empty, or an AttnDiffError', () => {
+    fc.assert(
+      fc.property(fc.array(lineArb), pathArb, (lines, path) => {
+        try {
+          const prompts = parse(lines.join('\n'), path);
+          expect(prompts.length).toBeGreaterThan(0);
+          expect(prompts.every((prompt) => prompt !== '')).toBe(true);
+        } catch (error) {
+          if (!(error instanceof AttnDiffError)) throw error;
+        }
+      }),
+    );
+  });
+
+  test('any bytes give prompts, or an AttnDiffError', () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), pathArb, (bytes, path) => {
+        try {
+          expect(parsePrompts(bytes, path).length).toBeGreaterThan(0);
+        } catch (error) {
+          if (!(error instanceof AttnDiffError)) throw error;
+        }
+      }),
+    );
+  });
+
+  test('texts written as JSONL come back unchanged', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ minLength: 1, unit: 'grapheme' }), { minLength: 1 }), (texts) => {
+        expect(parse(texts.map((text) => JSON.stringify({ text })).join('\r\n'), 'a.jsonl')).toEqual(texts);
+      }),
+    );
+  });
+});
+
+describe('readPrompts', () => {
+  test('reads a file', async () => {
+    const folder = await folderWith({ 'p.txt': 'one\ntwo\n' });
+    expect(await readPrompts(`${folder}/p.txt`)).toEqual(['one', 'two']);
+  });
+
+  test('a path that cannot be read', async () => {
+    const folder = await folderWith({});
+    await expect(readPrompts(`${folder}/absent`)).rejects.toMatchObject({ code: 'prompts-unreadable', args: { problem: 'ENOENT' } });
+    await expect(readPrompts(folder)).rejects.toMatchObject({ code: 'prompts-unreadable', args: { problem: 'EISDIR' } });
+  });
+});

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+import { parseModelConfig, readModelConfig } from '../../src/model/config.js';
+import { folderWith, QWEN2_CONFIG } from './helpers.js';
+
+const parse = (changes: Record<string, unknown>) => parseModelConfig({ ...QWEN2_CONFIG, ...changes }, 'config.json');
+
+describe('parseModelConfig', () => {
+  test('reads a published config', () => {
+    expect(parse({})).toEqual({
+      modelType: 'qwen2',
+      architectures: ['Qwen2ForCausalLM'],
+      hiddenSize: 896,
+      layers: 24,
+      heads: 14,
+      kvHeads: 2,
+      headDim: 64,
+      vocabSize: 151936,
+      maxPositions: 131072,
+      slidingWindow: null,
+      maxWindowLayers: 24,
+      layerTypes: null,
+      rmsNormEps: 1e-6,
+      padTokenId: null,
+      eosTokenId: 151643,
+    });
+  });
+
+  test('fills in the defaults of Qwen2Config', () => {
+    const config = parseModelConfig(
+      { model_type: 'qwen2', hidden_size: 64, num_hidden_layers: 1, num_attention_heads: 4, vocab_size: 10 },
+      'config.json',
+    );
+    expect(config).toMatchObject({
+      kvHeads: 4, headDim: 16, maxPositions: 32768, maxWindowLayers: 28, rmsNormEps: 1e-6, slidingWindow: null, architectures: [], eosTokenId: null,
+    });
+  });
+
+  test('keeps a head_dim of its own, as Qwen3 has', () => {
+    expect(parse({ head_dim: 128 }).headDim).toBe(128);
+  });
+
+  test('null means the default for kv heads and head size', () => {
+    expect(parse({ num_key_value_heads: null, head_dim: null })).toMatchObject({ kvHeads: 14, headDim: 64 });
+  });
+
+  test('has a window only with use_sliding_window', () => {
+    expect(parse({ use_sliding_window: true, sliding_window: 8 }).slidingWindow).toBe(8);
+    expect(parse({ use_sliding_window: true, sliding_window: null }).slidingWindow).toBeNull();
+    expect(parse({ use_sliding_window: false, sliding_window: 8 }).slidingWindow).toBeNull();
+  });
+
+  test('takes the first of several eos tokens, and -1 for none', () => {
+    expect(parse({ eos_token_id: [7, 8] }).eosTokenId).toBe(7);
+    expect(parse({ eos_token_id: [] }).eosTokenId).toBeNull();
+    expect(parse({ pad_token_id: -1 }).padTokenId).toBeNull();
+    expect(parse({ pad_token_id: 0 }).padTokenId).toBe(0);
+  });
+
+  test.each([
+    ['hidden_size', { hidden_size: undefined }],
+    ['hidden_size', { hidden_size: 0 }],
+    ['vocab_size', { vocab_size: '151936' }],
+    ['num_hidden_layers', { num_hidden_layers: 1.5 }],
+    ['num_attention_heads', { num_attention_heads: null }],
+    ['num_key_value_heads', { num_key_value_heads: 3 }],
+    ['head_dim', { hidden_size: 897 }],
+    ['layer_types', { layer_types: ['full_attention'] }],
+    ['rms_norm_eps', { rms_norm_eps: Infinity }],
+    ['model_type', { model_type: undefined }],
+  ])('names %s where it is wrong: %o', (key, changes) => {
+    expect(() => parse(changes)).toThrow(
+      expect.objectContaining({ code: 'config-unsupported', args: { path: 'config.json', problem: expect.stringContaining(key) } }),
+    );
+  });
+
+  test.each([[null], [[]], ['text'], [3]])('refuses %j', (json) => {
+    expect(() => parseModelConfig(json, 'config.json')).toThrow(expect.objectContaining({ code: 'config-unsupported' }));
+  });
+});
+
+describe('readModelConfig', () => {
+  const read = async (content: unknown) => readModelConfig(`${await folderWith({ 'config.json': content })}/config.json`);
+  const text = JSON.stringify(QWEN2_CONFIG);
+
+  test('tolerates the numbers that only Python writes, and a byte order mark', async () => {
+    const python = text.replace('{', '\uFEFF{"a":NaN,"b":[Infinity,-Infinity],"c":"NaN \\" Infinity",');
+    await expect(read(python)).resolves.toMatchObject({ hiddenSize: 896 });
+  });
+
+  test('a non-finite number where one is needed is named', async () => {
+    await expect(read(text.replace('"hidden_size":896', '"hidden_size":NaN'))).rejects.toMatchObject({
+      code: 'config-unsupported', args: { problem: expect.stringContaining('hidden_size') },
+    });
+  });
+
+  test.each([
+    ['truncated', text.slice(0, 90)],
+    ['empty', ''],
+    ['not UTF-8', new Uint8Array([0xff, 0xfe, 0x7b])],
+  ])('%s is config-unreadable', async (_, content) => {
+    await expect(read(content)).rejects.toMatchObject({ code: 'config-unreadable' });
+  });
+
+  test('absent is config-missing, a folder is config-unreadable', async () => {
+    const folder = await folderWith({});
+    await expect(readModelConfig(`${folder}/config.json`)).rejects.toMatchObject({ code: 'config-missing', args: { path: `${folder}/config.json` } });
+    await expect(readModelConfig(folder)).rejects.toMatchObject({ code: 'config-unreadable', args: { problem: 'EISDIR' } });
+  });
+});

@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { AttnDiffError, type ErrorArgs, type ErrorCode } from '../../src/errors.js';
+import { errorText } from '../../src/report/index.js';
+
+/** Arguments for every code; each text has a line end and an escape sequence in it. */
+const ARGS: ErrorArgs = {
+  'bad-option': { option: '--max-abs', value: nasty('value'), problem: nasty('problem'), remedy: nasty('remedy') },
+  'unknown-implementation': { value: nasty('value') },
+  'prompts-unreadable': { path: nasty('path'), problem: nasty('problem') },
+  'prompts-empty': { path: nasty('path') },
+  'prompts-not-utf8': { path: nasty('path') },
+  'prompts-bad-jsonl': { path: nasty('path'), line: 7, problem: nasty('problem') },
+  'prompt-no-tokens': { prompt: nasty('prompt') },
+  'prompt-too-long': { prompt: nasty('prompt'), tokens: 600, limit: 512 },
+  'tokenizer-missing': { folder: nasty('folder') },
+  'tokenizer-unreadable': { path: nasty('path'), problem: nasty('problem') },
+  'pad-token-missing': { folder: nasty('folder') },
+  'token-out-of-range': { id: 999, vocabSize: 384 },
+  'output-not-writable': { path: nasty('path'), problem: nasty('problem') },
+  'model-not-found': { path: nasty('path') },
+  'model-no-onnx': { folder: nasty('folder') },
+  'model-ambiguous': { folder: nasty('folder'), files: [nasty('a'), nasty('b')] },
+  'model-unreadable': { path: nasty('path'), problem: nasty('problem') },
+  'model-empty': { path: nasty('path') },
+  'model-not-onnx': { path: nasty('path'), problem: nasty('problem') },
+  'config-missing': { path: nasty('path') },
+  'config-unreadable': { path: nasty('path'), problem: nasty('problem') },
+  'config-unsupported': { path: nasty('path'), problem: nasty('problem') },
+  'external-data-missing': { path: nasty('path'), tensor: nasty('tensor') },
+  'external-data-short': { path: nasty('path'), tensor: nasty('tensor'), needed: 100, size: 50 },
+  'external-data-outside': { location: nasty('location'), tensor: nasty('tensor') },
+  'external-data-invalid': { tensor: nasty('tensor'), problem: nasty('problem') },
+  'no-attention': { path: nasty('path') },
+  'site-not-recognised': { node: nasty('node'), opType: 'Softmax', layer: 3, problem: nasty('problem') },
+  'graph-not-supported': { problem: nasty('problem') },
+  'layer-count': { found: 3, expected: 4 },
+  'not-buildable': { implementation: 'flash', problem: nasty('problem') },
+  'rebuild-differs': { what: nasty('what'), layer: null, actual: NaN, limit: 1e-6 },
+  'execution-failed': { stage: nasty('stage'), problem: nasty('problem') },
+  'runner-crashed': { stage: nasty('stage'), signal: 'SIGKILL' },
+  interrupted: {},
+};
+
+function nasty(name: string): string {
+  return `${name}\r\nline\u001B[31m two.\n`;
+}
+
+function textOf(code: ErrorCode): string {
+  return errorText(new AttnDiffError(code, ARGS[code]));
+}
+
+describe('errorText', () => {
+  it.each(Object.keys(ARGS) as ErrorCode[])('%s: one line, with what it is about and what to do', (code) => {
+    const text = textOf(code);
+    expect(text).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
+    expect(text).toMatch(/\.$/);
+    expect(text).not.toMatch(/\.\.|undefined|\[object|\. \.|\.:/);
+    expect(text.split(/[.:] /).length, text).toBeGreaterThan(1);
+    for (const value of Object.values(ARGS[code]) as unknown[]) {
+      if (typeof value === 'string') expect(text).toContain(value.split('\r')[0]);
+      else if (typeof value === 'number' && Number.isInteger(value)) expect(text).toContain(String(value));
+    }
+  });
+
+  it('cuts what is far too long', () => {
+    const error = new AttnDiffError('execution-failed', { stage: 'the batch left', problem: 'x'.repeat(5000) });
+    expect(errorText(error).length).toBeLessThan(600);
+  });
+
+  it('names the layer of a rebuild that differs, where there is one', () => {
+    const at = (layer: number | null): string => errorText(new AttnDiffError('rebuild-differs', { what: 'eager', layer, actual: 0.5, limit: 1e-5 }));
+    expect(at(2)).toContain('at layer 2');
+    expect(at(null)).not.toContain('layer');
+  });
+});

@@ -1,0 +1,43 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatCosine, formatLimit, formatNumber, formatSigned, limitAbove, limitBelow } from '../../src/report/text/number.js';
+
+describe('numbers for a reader', () => {
+  it.each([
+    [0, '0'], [-0, '0'], [1.2345e-7, '1.23e-7'], [0.0123456, '0.0123'], [0.5, '0.500'], [12.345, '12.3'], [1234.5, '1235'],
+    [1e9, '1.00e+9'], [NaN, 'NaN'], [Infinity, 'Inf'], [-Infinity, '-Inf'], [-0.25, '-0.250'],
+  ])('writes %d as %s', (value, text) => expect(formatNumber(value)).toBe(text));
+
+  it('shows 0 only for exactly 0', () => {
+    fc.assert(fc.property(fc.double({ noNaN: true }), (value) => expect(Number(formatNumber(value)) === 0).toBe(value === 0)), { examples: [[5e-324]] });
+  });
+
+  it.each([
+    [1, '1'], [1 - 1e-7, '1 − 1.0e-7'], [1 - 2 ** -53, '1 − 1.1e-16'], [0.98765, '0.9877'], [0, '0.0000'], [-1, '-1.0000'], [NaN, 'NaN'],
+  ])('writes the cosine %d as %s', (value, text) => expect(formatCosine(value)).toBe(text));
+
+  it('signs what is above 0', () => {
+    expect([1e-9, 0, -1e-9].map(formatSigned)).toEqual(['+1.00e-9', '0', '-1.00e-9']);
+  });
+
+  it('writes limits whole', () => {
+    expect([1e-5, 0.00025, 0.9999999, 1, 0, 1e21].map(formatLimit)).toEqual(['1e-5', '2.5e-4', '0.9999999', '1', '0', '1e21']);
+    fc.assert(fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => expect(Number(formatLimit(value))).toBe(value === 0 ? 0 : value)));
+  });
+
+  it('gives a max-abs that the value passes, and none much larger', () => {
+    fc.assert(fc.property(fc.double({ min: 1e-300, max: 1e30, noNaN: true }), (value) => {
+      const limit = Number(limitAbove(value));
+      expect(limit).toBeGreaterThanOrEqual(value);
+      expect(limit).toBeLessThanOrEqual(value * 1.011);
+    }));
+  });
+
+  it('gives a min-cosine that the value passes, and none much smaller', () => {
+    fc.assert(fc.property(fc.double({ min: -1, max: 1, noNaN: true }), (value) => {
+      const limit = Number(limitBelow(value));
+      expect(limit).toBeLessThanOrEqual(value);
+      expect(1 - limit).toBeLessThanOrEqual((1 - value) * 1.11 + 1e-15);
+    }), { examples: [[1 - 2 ** -53], [1], [0], [0.999]] });
+  });
+});

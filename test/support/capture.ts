@@ -1,0 +1,63 @@
+import { rebuild, type DiffGraph } from '../../src/attention/rebuild.js';
+import { encodeModel } from '../../src/onnx/read.js';
+import { addedFeeds, modelFeeds } from '../../src/pipeline/feeds.js';
+import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
+import { resolveSites } from '../../src/pipeline/resolve.js';
+import { inProcessRunner } from '../../src/runners/inProcess.js';
+import type { Batch, ImplementationName, MaskFill, Scope, Tap, TensorData, Tensors } from '../../src/types.js';
+
+export interface Captured {
+  loaded: LoadedModel;
+  diff: DiffGraph;
+  outputs: Tensors;
+  tensor(tap: Tap, layer: number | null, stream: string, scope?: Scope): TensorData;
+}
+
+/** Runs one batch through a rebuilt fixture, keeping every tap's tensors. */
+export async function capture(path: string, batch: Batch, names: readonly ImplementationName[], options: { maskFill?: MaskFill } = {}): Promise<Captured> {
+  const runner = inProcessRunner();
+  const loaded = await loadModel(path);
+  const sites = await resolveSites(loaded, runner);
+  const streams = names.map((name) => ({ label: name, name }));
+  const diff = rebuild({ graph: loaded.graph, sites, sizes: loaded.sizes, streams, reference: names[0]!, maskFill: options.maskFill ?? 'min', capture: true });
+  const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder: loaded.folder } }, 'test');
+  const outputs = await session.run({ ...modelFeeds(loaded.inputs, batch, streams.length), ...addedFeeds(diff.added, batch) });
+  await session.close();
+  return {
+    loaded,
+    diff,
+    outputs,
+    tensor: (tap, layer, stream, scope = 'accumulated') => {
+      const found = diff.captures.find((item) => item.tap === tap && item.layer === layer && item.stream === stream && item.scope === scope);
+      if (!found) throw new Error(`no ${tap} of layer ${layer} for ${stream}`);
+      return outputs[found.output]!;
+    },
+  };
+}
+
+/**
+ * ‖x − ref‖₂/‖ref‖₂ over the tokens that `keep` selects. `x` is [B,H,S,D] (an attention tap) or [B,S,W]; `ref` is
+ * [B,S,W], as Hugging Face has it. NaN anywhere among them makes the result NaN.
+ */
+export function relativeL2(x: TensorData, ref: { shape: readonly number[]; data: ArrayLike<number | bigint> }, keep: (token: number) => boolean): number {
+  const [batch, length, width] = ref.shape as [number, number, number];
+  let delta = 0;
+  let norm = 0;
+  for (let token = 0; token < batch * length; token++) {
+    if (!keep(token)) continue;
+    for (let w = 0; w < width; w++) {
+      const b = Number(ref.data[token * width + w]);
+      const a = Number(x.data[indexOf(x.dims, token, w, length)]);
+      delta += (a - b) ** 2;
+      norm += b * b;
+    }
+  }
+  return Math.sqrt(delta / norm);
+}
+
+function indexOf(dims: readonly number[], token: number, w: number, length: number): number {
+  if (dims.length === 3) return token * dims[2]! + w;
+  const [, heads, , headDim] = dims as [number, number, number, number];
+  const b = Math.floor(token / length);
+  return ((b * heads + Math.floor(w / headDim)) * length + (token % length)) * headDim + (w % headDim);
+}
