@@ -33,7 +33,9 @@ export function analyseMask(tensor: TensorData, probe: MaskProbe): MaskAnalysis 
 
   const causal = !isAllowed(at(0, 0, 0, length - 1));
   const padded = size - 1;
-  const padding = !isAllowed(at(padded, 0, length - 1, 0)) && isAllowed(at(padded, 0, length - 1, length - 1));
+  const firstValid = Array.from({ length }, (_, k) => k).findIndex((k) => valid(padded, k));
+  // The nearest padding key, so that a sliding window is not what hides it (unless the window is one token).
+  const padding = !isAllowed(at(padded, 0, firstValid, firstValid - 1));
   const reach = countAllowed((k) => isAllowed(at(0, 0, length - 1, k)), length);
   const window = reach < length ? reach : null;
 

@@ -39,7 +39,7 @@ export interface DiffGraph {
   added: AddedInput[];
   probes: ProbeOutput[];
   captures: CaptureOutput[];
-  /** The model's own logits output, stacked over streams. */
+  /** The model's logits, stacked over streams; an output only where `keepLogits` asks for it. */
   logits: string;
 }
 
@@ -51,6 +51,8 @@ export interface RebuildOptions {
   /** Label of the stream that the others are compared with. */
   reference: string;
   maskFill: MaskFill;
+  /** Whether the logits themselves stay an output; they are large, and the probes say what a run needs to know. */
+  keepLogits?: boolean;
   /** Whether to also return every tap's tensors. */
   capture?: boolean;
 }
@@ -73,7 +75,7 @@ export function rebuild(options: RebuildOptions): DiffGraph {
   const builder = new GraphBuilder(graph, index.names());
   const { masks, added } = maskInputs(builder, options.maskFill);
   raiseOpsets(model, options.streams);
-  graph.output = graph.output.filter(({ name }) => name === logits);
+  graph.output = options.keepLogits ? graph.output.filter(({ name }) => name === logits) : [];
 
   const work = new Rebuild(options, builder, masks, originalNodes, index);
   for (const site of options.sites) work.site(site);

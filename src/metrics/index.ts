@@ -3,4 +3,4 @@ export { ROUNDING } from './divergence.js';
 export { findings } from './findings.js';
 export { comparePlaces, compareRows } from './order.js';
 export { kernelRows } from './padding.js';
-export { cosine, DIVERGENCE } from './token.js';
+export { DIVERGENCE } from './token.js';

@@ -1,4 +1,4 @@
-import { clone, create } from '@bufbuild/protobuf';
+import { clone, create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
 import { makeValueInfo } from './builder.js';
 import { nestedGraphs, normalDomain, usedNames, type OnnxGraph } from './graph.js';
@@ -8,11 +8,9 @@ import type { DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto } from
 export function copyModel(model: ModelProto): ModelProto {
   const { graph } = model;
   if (!graph) throw new Error('a model without a graph');
-  return create(ModelProtoSchema, {
-    ...model,
+  return withFields(ModelProtoSchema, model, {
     opsetImport: model.opsetImport.map((entry) => clone(OperatorSetIdProtoSchema, entry)),
-    graph: create(GraphProtoSchema, {
-      ...graph,
+    graph: withFields(GraphProtoSchema, graph, {
       node: graph.node.map(copyNode),
       initializer: [...graph.initializer],
       input: [...graph.input],
@@ -22,9 +20,17 @@ export function copyModel(model: ModelProto): ModelProto {
   });
 }
 
+/**
+ * A shallow copy of a message with some fields replaced. Spreading a message would lose the defaults of unset
+ * fields, which lie on its prototype.
+ */
+export function withFields<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>, fields: Partial<MessageShape<Desc>>): MessageShape<Desc> {
+  return Object.assign(create(schema), message, fields);
+}
+
 function copyNode(node: NodeProto): NodeProto {
   if (nestedGraphs(node).length > 0) return clone(NodeProtoSchema, node);
-  return create(NodeProtoSchema, { ...node, input: [...node.input], output: [...node.output] });
+  return withFields(NodeProtoSchema, node, { input: [...node.input], output: [...node.output] });
 }
 
 /** Makes the given nodes read `to` wherever they read `from`, nested graphs included. */
@@ -116,8 +122,7 @@ function opsetEntry(model: ModelProto, domain: string): ModelProto['opsetImport'
  */
 export function extract(graph: OnnxGraph, outputs: readonly { name: string; type: DataType }[], cuts: ReadonlyMap<string, ValueInfoProto>): ModelProto {
   const { nodes, tensors } = reach(outputs.map(({ name }) => name), (name) => (cuts.has(name) ? undefined : graph.producer(name)));
-  return create(ModelProtoSchema, {
-    ...graph.model,
+  return withFields(ModelProtoSchema, graph.model, {
     graph: create(GraphProtoSchema, {
       name: 'part',
       node: graph.graph.node.filter((node) => nodes.has(node)),

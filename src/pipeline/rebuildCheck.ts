@@ -38,7 +38,7 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
     { label: equivalent, name: equivalent },
     { label: 'original', name: 'original' },
   ];
-  const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent, maskFill: 'min' });
+  const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent, maskFill: 'min', keepLogits: true });
 
   const unmodified = await runOnce(await runner.open({ model: { path: loaded.source.onnxPath } }, 'running the unmodified model'), modelFeeds(inputs, batch, 1));
   const model = { bytes: encodeModel(diff.model), folder: loaded.folder };

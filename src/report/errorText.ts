@@ -6,7 +6,18 @@ import { printable, truncate } from './text/width.js';
 /** An argument longer than this is cut; the whole of it is of no help on one line. */
 const LONGEST = 300;
 
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  EACCES: 'no permission (EACCES)',
+  EISDIR: 'it is a folder (EISDIR)',
+  ENOENT: 'no such file or folder (ENOENT)',
+  ENOSPC: 'the disk is full (ENOSPC)',
+  ENOTDIR: 'a part of the path is not a folder (ENOTDIR)',
+  EPERM: 'no permission (EPERM)',
+  EROFS: 'the file system is read-only (EROFS)',
+};
+
 const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
+  usage: (a) => `${clause(a.problem)}. See ${a.command} --help.`,
   'bad-option': (a) => `${a.option} ${quote(a.value)}: ${clause(a.problem)}. Give ${clause(a.remedy)}.`,
   'unknown-implementation': (a) =>
     `--impl ${quote(a.value)}: there is no such implementation. Choose from ${IMPLEMENTATIONS.join(', ')}.`,
@@ -30,11 +41,11 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'model-not-found': (a) => `${a.path}: no such file or folder. Give --model an .onnx file or the folder that holds it.`,
   'model-no-onnx': (a) =>
     `${a.folder}: there is no .onnx file in this folder. Export the model first (optimum-cli export onnx), or give --model the file itself.`,
-  'model-ambiguous': (a) => `${a.folder}: several .onnx files: ${a.files.join(', ')}. Give --model one of them.`,
+  'model-ambiguous': (a) => `${a.folder}: several .onnx files: ${clause(a.files.join(', '))}. Give --model one of them.`,
   'model-unreadable': (a) => `${a.path}: the model cannot be read: ${clause(a.problem)}. Check the path and its permissions.`,
   'model-empty': (a) => `${a.path}: the file is empty. Export or download it again; with git, fetch it with git lfs pull.`,
   'model-not-onnx': (a) => `${a.path}: not a whole ONNX file: ${clause(a.problem)}. Export or download it again.`,
-  'config-missing': (a) => `${a.path}: there is no such config.json. Copy the one of the model beside the .onnx file.`,
+  'config-missing': (a) => `${a.path}: there is no such file. Put the model's config.json there, beside the .onnx file.`,
   'config-unreadable': (a) =>
     `${a.path}: the model's configuration cannot be read: ${clause(a.problem)}. Copy config.json again from where the model came from.`,
   'config-unsupported': (a) => `${a.path}: ${clause(a.problem)}. Use a model of the Qwen2 family.`,
@@ -79,7 +90,7 @@ function quote(text: string): string {
   return `"${truncate(printable(text), 60)}"`;
 }
 
-/** The text without the full stop or line end that it may bring along. */
+/** The text without the full stop or line end that it may bring along; an operating system's error code in words. */
 function clause(text: string): string {
-  return truncate(printable(text), LONGEST).replace(/[.\s]+$/, '');
+  return SYSTEM_ERRORS[text] ?? truncate(printable(text), LONGEST).replace(/[.\s]+$/, '');
 }

@@ -9,8 +9,8 @@ export { inspectionJson } from './json.js';
 export { reportJsonSchema } from './schema.js';
 export type { RenderOptions } from './text/context.js';
 
+export type FormatName = 'text' | 'json';
 export type ReportFormat = (report: DiffReport, options: RenderOptions) => string;
 
 /** Every report format by its name; a new one is one file and one line here. */
-export const FORMATS = { text: textReport, json: jsonReport } satisfies Record<string, ReportFormat>;
-export type FormatName = keyof typeof FORMATS;
+export const FORMATS: Record<FormatName, ReportFormat> = { text: textReport, json: jsonReport };

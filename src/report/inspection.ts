@@ -66,7 +66,7 @@ function columnsOf(): Column<Run>[] {
 }
 
 function implementations(inspection: Inspection, { width, paint }: Context): string[] {
-  const nameWidth = Math.max(...inspection.implementations.map(({ name }) => name.length));
+  const nameWidth = Math.max(0, ...inspection.implementations.map(({ name }) => name.length));
   const indent = nameWidth + 4;
   return inspection.implementations.flatMap(({ name, buildable, reason }) => {
     const text = buildable ? 'can be built' : `cannot be built: ${reason ?? 'no reason given'}`;

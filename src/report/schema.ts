@@ -3,7 +3,7 @@ import { PADDING_SIDES, REPORT_SCHEMA, TOKEN_KINDS, IMPLEMENTATIONS, type DiffRe
 
 /** What JSON has no number for. */
 export const NON_FINITE = ['NaN', 'Infinity', '-Infinity'] as const;
-export type NonFinite = (typeof NON_FINITE)[number];
+type NonFinite = (typeof NON_FINITE)[number];
 
 const metric = (description: string) =>
   z.union([z.number(), z.enum(NON_FINITE)]).describe(`${description} NaN and ±Infinity are strings.`);
@@ -75,6 +75,9 @@ const rebuild = z
   })
   .describe('Proof, on a short probe batch, that rebuilding the graph changed nothing.');
 
+const position = z.int().nonnegative().nullable()
+  .describe('Smallest sequence position that diverges: ‖Δ‖ > 1e-4 · ‖reference‖, or not finite; null where none does.');
+
 const row = z
   .strictObject({
     batch: batchName,
@@ -93,7 +96,7 @@ const row = z
     nan: metric('NaN elements of the implementation.'),
     inf: metric('Infinite elements of the implementation.'),
     zeroRows: count('Tokens whose elements are all exactly 0.'),
-    firstToken: count('Smallest sequence position that diverges: ‖Δ‖ > 1e-4 · ‖reference‖, or not finite.').nullable(),
+    firstToken: position,
   })
   .describe('One tap of one implementation, aggregated over the tokens of one kind.');
 
@@ -107,7 +110,7 @@ const finding = z
     z.strictObject({ code: z.literal('not-comparable'), implementation: label, reference: label, layer, tap, batch: batchName }),
     z.strictObject({ code: z.literal('propagation-only'), implementation: label, localRelL2: relL2, accumulatedRelL2: relL2, layer, tap }),
     z.strictObject({ code: z.literal('within-rounding'), implementation: label, localRelL2: relL2, accumulatedRelL2: relL2, limit }),
-    z.strictObject({ code: z.literal('local-divergence'), implementation: label, layer: oneLayer, batch: batchName, relL2, limit, firstToken: count('Sequence position.').nullable() }),
+    z.strictObject({ code: z.literal('local-divergence'), implementation: label, layer: oneLayer, batch: batchName, relL2, limit, firstToken: position }),
     z.strictObject({ code: z.literal('identical'), implementation: label }),
     z.strictObject({ code: z.literal('nothing-compared') }),
   ])
@@ -145,7 +148,7 @@ export const reportSchema = z
   })
   .meta({ title: 'attn-diff report', description: 'How implementations of attention part, layer by layer, in one model.' });
 
-export type ReportDocument = z.infer<typeof reportSchema>;
+type ReportDocument = z.infer<typeof reportSchema>;
 
 /** A document with its non-finite strings read as numbers. */
 type Decoded<T> = T extends NonFinite ? number : T extends object ? { [K in keyof T]: Decoded<T[K]> } : T;

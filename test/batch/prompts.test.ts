@@ -35,6 +35,19 @@ describe('parsePrompts', () => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'prompts-bad-jsonl', args: expect.objectContaining({ path: 'prompts.txt', line }) }));
   });
 
+  test('bad JSONL says what is wrong', () => {
+    const problem = (line: string) => {
+      try {
+        return parse(line, 'a.jsonl');
+      } catch (error) {
+        return error instanceof AttnDiffError && 'problem' in error.args ? error.args.problem : error;
+      }
+    };
+    expect(problem('["text"]')).toBe('it is not a JSON object');
+    expect(problem('{"text": null}')).toBe('it has no string "text"');
+    expect(problem('{"text": ""}')).toBe('its "text" is empty');
+  });
+
   test('a JSON array over several lines is not taken for prompts', () => {
     expect(() => parse('[\n"a"\n]', 'p.json')).toThrow(expect.objectContaining({ code: 'prompts-bad-jsonl' }));
   });

@@ -75,6 +75,13 @@ describe('judge', () => {
     });
   });
 
+  it('does not blame an implementation for what a non-finite reference fed it', () => {
+    const inherited = rows.map((row) => (row.kind === 'valid' && (row.implementation === 'eager' || row.scope === 'local') ? { ...row, nan: 1 } : row));
+    const { checks } = judge(inherited, { failOn: 'nan' }, 'eager');
+    const failed = checks.filter(({ name, passed }) => name === 'non-finite' && !passed);
+    expect(failed.map(({ implementation }) => implementation)).toEqual(['eager']);
+  });
+
   it('counts the local scope and the reference too', () => {
     const local = [...rows, sampleRow({ scope: 'local', nan: 1 })];
     expect(check(local, { failOn: 'nan' }, 'non-finite')).toMatchObject({ actual: 1, scope: 'local', passed: false });

@@ -98,6 +98,20 @@ describe('findings', () => {
     expect(found[1]).toMatchObject({ reference: 'eager', layer: 1, tap: 'attention', batch: 'left' });
   });
 
+  it('does not call a stream clean that is NaN where the reference is', () => {
+    const found = find((row) => (row.batch === 'left' && row.kind === 'valid' && row.implementation !== 'flash' && row.layer !== 0 ? notANumber(row) : row));
+    expect(codes(found)).toEqual(['non-finite eager', 'non-finite sdpa', 'not-comparable flash', 'within-rounding flash', 'padding-by-design flash']);
+  });
+
+  it('does not blame a kernel for the NaN that it was given by the reference', () => {
+    const found = find((row) => {
+      const isReference = row.implementation === 'eager' && row.layer !== 0;
+      const isGiven = row.scope === 'local' && row.layer !== null && row.layer >= 2;
+      return row.batch === 'left' && row.kind === 'valid' && (isReference || isGiven) ? notANumber(row) : row;
+    });
+    expect(codes(found).filter((code) => code.startsWith('non-finite'))).toEqual(['non-finite eager']);
+  });
+
   it('blames the first layer whose kernel parts by more than rounding', () => {
     const found = find((row) => (row.implementation === 'flash' && row.scope === 'local' && row.kind === 'valid' && (row.layer ?? 0) >= 2 ? { ...row, relL2: 1e-3 * row.layer!, firstToken: 5 } : row));
     expect(found[0]).toEqual({ code: 'local-divergence', implementation: 'flash', layer: 2, batch: 'left', relL2: 2e-3, limit: ROUNDING, firstToken: 5 });

@@ -1,6 +1,6 @@
 import { chmod, symlink } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { openModelSource } from '../../src/model/index.js';
 import { folderWith, QWEN2_CONFIG } from './helpers.js';
 
@@ -21,6 +21,14 @@ describe('openModelSource', () => {
     const source = await openModelSource(path);
     expect(source).toMatchObject({ path, onnxPath: path, folder: relative(process.cwd(), folder) });
     expect(source.tokenizerPath).not.toBeNull();
+  });
+
+  test('a file in onnx/, seen from there', async () => {
+    const folder = await folderWith({ ...parts, 'onnx/model.onnx': 'x' });
+    const before = process.cwd();
+    process.chdir(join(folder, 'onnx'));
+    onTestFinished(() => process.chdir(before));
+    expect(await openModelSource('model.onnx')).toMatchObject({ folder: '..', onnxPath: 'model.onnx' });
   });
 
   test('a file in onnx/ prefers the config.json beside it', async () => {

@@ -83,7 +83,7 @@ export function sampleRow(row: Partial<Row>): Row {
     relL2: isZeroed ? 1 : error / 2,
     meanCosine: isZeroed ? 0 : 1 - error / 9,
     minCosine: isZeroed ? 0 : 1 - error / 4,
-    bias: -error / 100,
+    bias: 0 - error / 100,
     nan: 0, inf: 0,
     zeroRows: isZeroed ? (row.tokens ?? 41) : 0,
     firstToken: null,

@@ -15,14 +15,11 @@ import { hiddenAfter } from './residual.js';
  */
 export function recogniseSites(graph: OnnxGraph, expectedLayers: number, path: string): AttentionSite[] {
   const matches: SiteMatch[] = [];
-  const rejections: Rejection[] = [];
   for (const node of graph.graph.node) {
     const result = match(graph, node);
-    if (result && 'site' in result) matches.push(result.site);
-    else if (result) rejections.push(result.rejection);
+    if (result && 'rejection' in result) throw notRecognised(result.rejection, matches.length);
+    if (result) matches.push(result.site);
   }
-  const rejection = rejections[0];
-  if (rejection) throw notRecognised(rejection, matches.length);
   if (matches.length === 0) throw new AttnDiffError('no-attention', { path });
   if (matches.length !== expectedLayers) throw new AttnDiffError('layer-count', { found: matches.length, expected: expectedLayers });
   return matches.map((site, layer) => {

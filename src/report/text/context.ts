@@ -1,5 +1,5 @@
 import { Chalk, type ChalkInstance } from 'chalk';
-import { wrap } from './width.js';
+import { displayWidth, wrap } from './width.js';
 
 export interface RenderOptions {
   /** Columns of the terminal; no line is longer, for 60 and more. */
@@ -26,19 +26,24 @@ export function prose(text: string, context: Context, indent = ''): string[] {
   return wrap(text, Math.min(context.width, MEASURE), indent);
 }
 
-/** A heading with its underlined title. */
+/** Plain text that explains what stands beside it, set back in colour. */
+export function noteLines(text: string, context: Context): string[] {
+  return prose(text, context).map((line) => context.paint.dim(line));
+}
+
+/** The title of a part of the report. */
 export function heading(title: string, context: Context): string {
   return context.paint.bold.cyan(title);
 }
 
 /** Lines of `label  value`, the value broken and indented under itself; an empty label continues the one above. */
 export function facts(entries: readonly (readonly [string, string])[], context: Context): string[] {
-  const labelWidth = Math.max(...entries.map(([label]) => label.length)) + 2;
+  const labelWidth = Math.max(0, ...entries.map(([label]) => displayWidth(label))) + 2;
   const indent = ' '.repeat(labelWidth);
   return entries.flatMap(([label, value]) => {
     const lines = wrap(value, Math.min(context.width, MEASURE) - labelWidth);
     return lines.map((line, index) =>
-      index === 0 ? context.paint.dim(label.padEnd(labelWidth)) + line : indent + line,
+      index === 0 ? context.paint.dim(label + ' '.repeat(labelWidth - displayWidth(label))) + line : indent + line,
     );
   });
 }

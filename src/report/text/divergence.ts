@@ -1,6 +1,6 @@
 import type { BatchInfo, DiffReport, Row } from '../../types.js';
 import { comparePlaces, ROUNDING } from '../../metrics/index.js';
-import { heading, prose, type Context } from './context.js';
+import { heading, noteLines, prose, type Context } from './context.js';
 import { formatCosine, formatNumber, formatSigned } from './number.js';
 import { fitColumns, leftOutNote, table, type Column } from './table.js';
 
@@ -28,9 +28,9 @@ export function divergence(report: DiffReport, context: Context): string[] {
   const note = leftOutNote(fitted.leftOut);
   return [
     heading(`Divergence from ${report.reference} on valid tokens`, context),
-    ...prose('local: what this layer\'s kernel introduces, run on the reference\'s Q, K, V. accum.: what has built up in the implementation\'s own stream. Δ = implementation − reference.', context).map((line) => context.paint.dim(line)),
+    ...noteLines('local: what this layer\'s kernel introduces, run on the reference\'s Q, K, V. accum.: what has built up in the implementation\'s own stream. Δ = implementation − reference.', context),
     ...compared.flatMap(({ batch, lines }) => ['', ...prose(batchTitle(batch), context), ...table(fitted.columns, lines, context)]),
-    ...(note ? ['', ...prose(note, context).map((line) => context.paint.dim(line))] : []),
+    ...(note ? ['', ...noteLines(note, context)] : []),
   ];
 }
 

@@ -1,6 +1,6 @@
 import type { DiffReport, ModelInfo, Row } from '../../types.js';
 import { comparePlaces, compareRows } from '../../metrics/index.js';
-import { heading, prose, type Context } from './context.js';
+import { heading, noteLines, prose, type Context } from './context.js';
 import { KIND_TEXT, rangesText } from './kinds.js';
 import { formatCount, plural } from './number.js';
 import { fitColumns, leftOutNote, table, type Column } from './table.js';
@@ -10,27 +10,27 @@ interface Line {
   row: Row;
   layers: number[];
   isFirst: boolean;
-  startsBatch: boolean;
   startsImplementation: boolean;
 }
 
 /** Where NaN and Inf are: counts by implementation, layer, tap and kind of token; the first of each is marked. */
 export function nonFinite(report: DiffReport, context: Context): string[] {
   const title = heading('NaN and Inf', context);
-  const lines = report.batches.flatMap(({ name }) =>
-    report.implementations.flatMap((implementation) => linesOf(report, name, implementation.name)),
-  );
-  lines.forEach((line, index) => {
-    line.startsBatch = lines[index - 1]?.row.batch !== line.row.batch;
-    line.startsImplementation = line.startsBatch || lines[index - 1]?.row.implementation !== line.row.implementation;
-  });
+  const perBatch = report.batches.map(({ name }) => ({
+    name,
+    lines: report.implementations.flatMap((implementation) => linesOf(report, name, implementation.name)),
+  }));
+  const lines = perBatch.flatMap((batch) => batch.lines);
   if (lines.length === 0) {
     const looked = report.rows.reduce((sum, row) => sum + elements(row, report.model), 0);
     return [title, ...prose(`None in ${plural(looked, 'value')} of ${report.implementations.map(({ name }) => name).join(', ')}.`, context)];
   }
   const fitted = fitColumns(columnsOf(report, lines, context), lines, context.width);
   const note = leftOutNote(fitted.leftOut);
-  return [title, '', ...table(fitted.columns, lines, context), ...(note ? prose(note, context) : [])];
+  const tables = perBatch.flatMap((batch) =>
+    batch.lines.length === 0 ? [] : ['', ...prose(`Batch ${batch.name}`, context), ...table(fitted.columns, batch.lines, context)],
+  );
+  return [title, ...tables, ...(note ? ['', ...noteLines(note, context)] : [])];
 }
 
 function linesOf(report: DiffReport, batch: string, implementation: string): Line[] {
@@ -52,8 +52,7 @@ function linesOf(report: DiffReport, batch: string, implementation: string): Lin
         row,
         layers: row.layer === null ? [] : [row.layer],
         isFirst: first !== undefined && comparePlaces(row, first) === 0,
-        startsBatch: false,
-        startsImplementation: false,
+        startsImplementation: lines.length === 0,
       });
     }
   }
@@ -87,16 +86,15 @@ function elements(row: Row, model: ModelInfo): number {
 }
 
 function columnsOf(report: DiffReport, lines: readonly Line[], { paint }: Context): Column<Line>[] {
-  const red = (text: string, line: Line, count: number): string => (count > 0 ? paint.red(text) : paint.dim(text));
+  const red = (text: string, count: number): string => (count > 0 ? paint.red(text) : paint.dim(text));
   const columns: Column<Line>[] = [
-    { head: 'batch', cell: (line) => (line.startsBatch ? line.row.batch : ''), max: 12 },
     { head: 'impl', cell: (line) => (line.startsImplementation ? line.row.implementation : ''), max: 14 },
     { head: 'layer', align: 'right', cell: (line) => rangesText(line.layers) },
     { head: 'tap', cell: (line) => line.row.tap },
     { head: 'scope', cell: (line) => line.row.scope, drop: 2 },
     { head: 'kind', cell: (line) => KIND_TEXT[line.row.kind] },
-    { head: 'NaN', align: 'right', cell: (line) => formatCount(line.row.nan), paint: (text, line) => red(text, line, line.row.nan) },
-    { head: 'Inf', align: 'right', cell: (line) => formatCount(line.row.inf), paint: (text, line) => red(text, line, line.row.inf) },
+    { head: 'NaN', align: 'right', cell: (line) => formatCount(line.row.nan), paint: (text, line) => red(text, line.row.nan) },
+    { head: 'Inf', align: 'right', cell: (line) => formatCount(line.row.inf), paint: (text, line) => red(text, line.row.inf) },
     { head: 'elements', align: 'right', drop: 1, cell: (line) => formatCount(elements(line.row, report.model)) },
     { head: '', cell: (line) => (line.isFirst ? '◀ first' : ''), paint: (text) => paint.red.bold(text) },
   ];

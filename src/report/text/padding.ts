@@ -1,6 +1,6 @@
 import type { DiffReport, Row, TokenKind } from '../../types.js';
 import { kernelRows } from '../../metrics/index.js';
-import { heading, prose, type Context } from './context.js';
+import { heading, noteLines, type Context } from './context.js';
 import { KIND_TEXT } from './kinds.js';
 import { formatCount } from './number.js';
 import { fitColumns, leftOutNote, table, type Column } from './table.js';
@@ -26,10 +26,10 @@ export function padding(report: DiffReport, context: Context): string[] {
   const note = leftOutNote(fitted.leftOut);
   return [
     title,
-    ...prose('fully masked: the query may look at no key (left padding). zero rows: every element is exactly 0. *: the reference.', context).map((line) => context.paint.dim(line)),
+    ...noteLines('fully masked: the query may look at no key (left padding). zero rows: every element is exactly 0. *: the reference.', context),
     '',
     ...table(fitted.columns, lines, context),
-    ...(note ? prose(note, context) : []),
+    ...(note ? ['', ...noteLines(note, context)] : []),
   ];
 }
 

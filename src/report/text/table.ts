@@ -15,6 +15,8 @@ export interface Column<R> {
 }
 
 const GAP = '  ';
+/** A column of text is not cut below this. */
+const NARROWEST = 5;
 const NO_BORDERS = {
   top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
   bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
@@ -38,8 +40,23 @@ export function fitColumns<R>(
     if (!next) break;
     kept = kept.filter((column) => column !== next);
   }
-  const leftOut = columns.filter((column) => !kept.includes(column)).map((column) => column.head.replaceAll('\n', ' '));
+  kept = narrowed(kept, rows, width);
+  const leftOut = columns.filter(({ head }) => !kept.some((column) => column.head === head)).map((column) => column.head.replaceAll('\n', ' '));
   return { columns: kept, leftOut };
+}
+
+/** Columns of text cut down, the widest first, where none can be left out any more; numbers are never cut. */
+function narrowed<R>(columns: readonly Column<R>[], rows: readonly R[], width: number): Column<R>[] {
+  const narrower = [...columns];
+  for (let excess = tableWidth(narrower, rows) - width; excess > 0; excess--) {
+    const widths = narrower.map((column) => (column.align === 'right' ? 0 : columnWidth(column, rows)));
+    const widest = widths.indexOf(Math.max(...widths));
+    const column = narrower[widest];
+    const most = (widths[widest] ?? 0) - 1;
+    if (!column || most < NARROWEST) break;
+    narrower[widest] = { ...column, max: most };
+  }
+  return narrower;
 }
 
 /** One line that says which columns were left out and how to see them; none where all are there. */

@@ -1,6 +1,6 @@
 import type { Check, DiffReport, Finding } from '../../types.js';
 import { findingClause, findingLevel, findingText, type FindingLevel } from '../findingText.js';
-import { heading, prose, type Context } from './context.js';
+import { heading, noteLines, prose, type Context } from './context.js';
 import { placeText } from './kinds.js';
 import { formatCosine, formatLimit, formatNumber, limitAbove, limitBelow, plural } from './number.js';
 
@@ -37,7 +37,7 @@ export function verdictSection(report: DiffReport, context: Context): string[] {
         index === 0 ? paint.red(line.slice(0, 1)) + line.slice(1) : line,
       ),
     ),
-    ...(passed ? prose(passText(checks), context).map((line) => paint.dim(line)) : []),
+    ...(passed ? noteLines(passText(checks), context) : []),
   ];
 }
 

@@ -1,10 +1,12 @@
 import { stripVTControlCharacters } from 'node:util';
 
 const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uFF01-\uFF60]/u;
+const ASCII = /^[ -~]*$/;
 const NO_WIDTH = /[\p{M}\p{Cf}]/u;
 
 /** The columns that a text takes in a terminal; colour codes take none. */
 export function displayWidth(text: string): number {
+  if (ASCII.test(text)) return text.length;
   let width = 0;
   for (const char of stripVTControlCharacters(text)) {
     if (!NO_WIDTH.test(char)) width += WIDE.test(char) ? 2 : 1;
