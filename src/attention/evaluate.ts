@@ -1,6 +1,8 @@
 import { AttnDiffError } from '../errors.js';
 import { makeValueInfo } from '../onnx/builder.js';
+import { elementTypes } from '../onnx/elementType.js';
 import { isOp, type OnnxGraph } from '../onnx/graph.js';
+import { tensorInfo } from '../onnx/inputs.js';
 import { extract } from '../onnx/rewrite.js';
 import { DataType, type ModelProto, type ValueInfoProto } from '../onnx/types.js';
 import type { MaskSummary, TensorData, Tensors } from '../types.js';
@@ -40,20 +42,19 @@ export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[]
   const wanted = new Map<string, DataType>();
   for (const site of sites) {
     for (const { tensor } of site.scaleFactors) if (!graph.values(tensor)) wanted.set(tensor, DataType.FLOAT);
-    if (site.mask) wanted.set(site.mask, DataType.UNDEFINED);
+    if (site.mask.kind === 'tensor') wanted.set(site.mask.tensor, DataType.UNDEFINED);
   }
   return {
     model: wanted.size === 0 ? null : extract(graph, [...wanted].map(([name, type]) => ({ name, type })), cuts),
-    cutFeeds: (probe) =>
-      Object.fromEntries(
-        [...shapes].map(([name, shape]) => {
-          const dims = shape(probe);
-          return [name, { type: 'float32', dims, data: new Float32Array(dims.reduce((a, b) => a * b, 1)) } satisfies TensorData];
-        }),
-      ),
+    cutFeeds: (probe) => Object.fromEntries([...shapes].map(([name, shape]) => [name, zeros(shape(probe), tensorInfo(cuts.get(name)!).type)])),
     resolve: (outputs, probe) =>
       sites.map((site) => ({ ...site, scale: scaleOf(graph, site, outputs, sizes.headDim), maskSummary: maskOf(site, outputs, probe) })),
   };
+}
+
+function zeros(dims: number[], type: DataType): TensorData {
+  const length = dims.reduce((a, b) => a * b, 1);
+  return type === DataType.FLOAT16 ? { type: 'float16', dims, data: new Uint16Array(length) } : { type: 'float32', dims, data: new Float32Array(length) };
 }
 
 type ShapeOf = (probe: MaskProbe) => number[];
@@ -61,11 +62,13 @@ type ShapeOf = (probe: MaskProbe) => number[];
 /** Queries, keys and embeddings are cut: masks and scales depend on their shapes at most. */
 function findCuts(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: Sizes): { cuts: Map<string, ValueInfoProto>; shapes: Map<string, ShapeOf> } {
   const shapes = new Map<string, ShapeOf>();
-  for (const site of sites) {
-    shapes.set(site.query, ({ size, length }) => [size, sizes.heads, length, sizes.headDim]);
-    for (const tensor of [site.key, site.value]) {
-      shapes.set(tensor, ({ size, length }) => [size, site.grouped ? sizes.kvHeads : sizes.heads, length, sizes.headDim]);
-    }
+  for (const { qkv } of sites) {
+    if (qkv.kind !== 'heads') continue;
+    const { heads, kvHeads, headDim } = sizes;
+    const keyHeads = qkv.grouped ? kvHeads : heads;
+    shapes.set(qkv.query, ({ size, length }) => [size, heads, length, headDim]);
+    shapes.set(qkv.key, ({ size, length }) => (qkv.keyTransposed ? [size, keyHeads, headDim, length] : [size, keyHeads, length, headDim]));
+    shapes.set(qkv.value, ({ size, length }) => [size, keyHeads, length, headDim]);
   }
   for (const node of graph.graph.node) {
     const table = isOp(node, 'Gather') ? graph.initializers.get(node.input[0]!) : undefined;
@@ -73,7 +76,8 @@ function findCuts(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: Size
       shapes.set(node.output[0]!, ({ size, length }) => [size, length, sizes.hiddenSize]);
     }
   }
-  const cuts = new Map([...shapes.keys()].map((name) => [name, makeValueInfo(name, DataType.FLOAT)] as const));
+  const types = elementTypes(graph);
+  const cuts = new Map([...shapes.keys()].map((name) => [name, makeValueInfo(name, types(name))] as const));
   return { cuts, shapes };
 }
 
@@ -92,9 +96,8 @@ function scaleOf(graph: OnnxGraph, site: AttentionSite, outputs: Tensors, headDi
 }
 
 function maskOf(site: AttentionSite, outputs: Tensors, probe: MaskProbe): MaskSummary {
-  const tensor = site.mask === null ? undefined : outputs[site.mask];
-  if (!tensor) throw notRecognised(site, 'it has no mask, so padding is not masked');
-  const analysis = analyseMask(tensor, probe);
+  if (site.mask.kind === 'lengths') return { form: 'none', fill: null, causal: true, padding: true, window: site.mask.window };
+  const analysis = analyseMask(outputs[site.mask.tensor]!, probe);
   if ('problem' in analysis) throw notRecognised(site, analysis.problem);
   const { mask } = analysis;
   if (!mask.padding) throw notRecognised(site, 'its mask does not depend on attention_mask');

@@ -6,10 +6,12 @@ import { maskFillValue, type Masks } from './implementations/types.js';
 /** A graph input that the rebuilt graph added and the caller feeds for every batch. */
 export type AddedInput =
   | { name: string; role: 'allowed' | 'rowHasKey'; window: number | null }
-  | { name: string; role: 'gather' | 'scatter' | 'seqlensK' | 'totalLength' };
+  | { name: string; role: 'gather' | 'scatter' | 'seqlensK' | 'totalLength' }
+  /** int64 [N·B,S], once per stream: position_ids, for a fused node that counts positions itself. */
+  | { name: string; role: 'positionIds' };
 
 /** Mask tensors of a rebuilt graph: each becomes a graph input, or a node over one, when it is first asked for. */
-export function maskInputs(builder: GraphBuilder, fill: MaskFill): { masks: Masks; added: AddedInput[] } {
+export function maskInputs(builder: GraphBuilder, fill: MaskFill): { masks: Masks; positions: () => string; added: AddedInput[] } {
   const added: AddedInput[] = [];
   const known = new Map<string, string>();
   const once = (key: string, make: () => string): string => {
@@ -38,5 +40,6 @@ export function maskInputs(builder: GraphBuilder, fill: MaskFill): { masks: Mask
     seqlensK: () => input({ name: 'attn_diff/seqlens_k', role: 'seqlensK' }, DataType.INT32, ['attn_diff_batch']),
     totalLength: () => input({ name: 'attn_diff/total_length', role: 'totalLength' }, DataType.INT32, []),
   };
-  return { masks, added };
+  const positions = (): string => input({ name: 'attn_diff/position_ids', role: 'positionIds' }, DataType.INT64, ['attn_diff_rows', 'attn_diff_query']);
+  return { masks, positions, added };
 }

@@ -1,6 +1,8 @@
 import { GraphBuilder } from '../onnx/builder.js';
+import { elementTypes } from '../onnx/elementType.js';
 import { isOp, OnnxGraph } from '../onnx/graph.js';
 import { tensorInfo } from '../onnx/inputs.js';
+import { raiseOpset } from '../onnx/opset.js';
 import { copyModel, dropUnused, opsetOf, replaceUses, setOpset, sortNodes } from '../onnx/rewrite.js';
 import { DataType, type ModelProto, type NodeProto } from '../onnx/types.js';
 import { AttnDiffError } from '../errors.js';
@@ -10,6 +12,8 @@ import { BUILT } from './implementations/index.js';
 import type { AttentionInputs, Masks } from './implementations/types.js';
 import { maskInputs, type AddedInput } from './maskInputs.js';
 import { buildProbe } from './probes.js';
+import { buildQkv, ROTARY_OPSET, type Qkv } from './qkv.js';
+import { siteInputs } from './site.js';
 
 /** A graph output that carries a probe: [PROBE_ROWS, streams, B, S], float64. */
 export interface ProbeOutput {
@@ -73,11 +77,11 @@ export function rebuild(options: RebuildOptions): DiffGraph {
   const originalNodes = [...graph.node];
   const logits = logitsOutput(index);
   const builder = new GraphBuilder(graph, index.names());
-  const { masks, added } = maskInputs(builder, options.maskFill);
-  raiseOpsets(model, options.streams);
+  const inputs = maskInputs(builder, options.maskFill);
+  raiseOpsets(model, options);
   graph.output = options.keepLogits ? graph.output.filter(({ name }) => name === logits) : [];
 
-  const work = new Rebuild(options, builder, masks, originalNodes, index);
+  const work = new Rebuild(options, builder, inputs, originalNodes, index);
   for (const site of options.sites) work.site(site);
   for (const site of options.sites) work.tapStacked('hidden', site.layer, site.hidden);
   work.tapStacked('logits', null, logits);
@@ -85,7 +89,7 @@ export function rebuild(options: RebuildOptions): DiffGraph {
   graph.node.push(...builder.nodes);
   dropUnused(graph);
   sortNodes(graph);
-  return { model, streams: [...options.streams], reference: options.reference, added, probes: work.probes, captures: work.captures, logits };
+  return { model, streams: [...options.streams], reference: options.reference, added: inputs.added, probes: work.probes, captures: work.captures, logits };
 }
 
 /** The first output that is [batch, sequence, vocabulary]; caches are 4D. */
@@ -104,15 +108,14 @@ function nameNodes(nodes: readonly NodeProto[]): void {
 }
 
 /** Probes reduce over axes given as inputs and split by count, both of opset 18. */
-const PROBE_OPSET = 18;
+export const PROBE_OPSET = 18;
 
-function raiseOpsets(model: ModelProto, streams: readonly Stream[]): void {
-  const needed = [{ domain: '', version: PROBE_OPSET }, ...streams.flatMap(({ name }) => (name === 'original' ? [] : BUILT[name].opsets))];
-  const own = opsetOf(model, '') ?? 0;
-  if (own < PROBE_OPSET) {
-    throw new AttnDiffError('graph-not-supported', { problem: `its opset is ${own}; ${PROBE_OPSET} or later is needed: export it again with --opset ${PROBE_OPSET}` });
+function raiseOpsets(model: ModelProto, { streams, sites }: RebuildOptions): void {
+  raiseOpset(model, sites.some(({ qkv }) => qkv.kind === 'flat' && qkv.rotary !== null) ? ROTARY_OPSET : PROBE_OPSET);
+  for (const { domain, version } of streams.flatMap(({ name }) => (name === 'original' ? [] : BUILT[name].opsets))) {
+    if (domain === '') raiseOpset(model, version);
+    else if ((opsetOf(model, domain) ?? 0) < version) setOpset(model, domain, version);
   }
-  for (const { domain, version } of needed) if ((opsetOf(model, domain) ?? 0) < version) setOpset(model, domain, version);
 }
 
 /** The state of one rebuild. */
@@ -124,12 +127,16 @@ class Rebuild {
   readonly #masks: Masks;
   readonly #originalNodes: readonly NodeProto[];
   readonly #index: OnnxGraph;
+  readonly #types: (tensor: string) => DataType;
+  readonly #positions: () => string;
   readonly #reference: number;
 
-  constructor(options: RebuildOptions, builder: GraphBuilder, masks: Masks, originalNodes: readonly NodeProto[], index: OnnxGraph) {
+  constructor(options: RebuildOptions, builder: GraphBuilder, { masks, positions }: Pick<ReturnType<typeof maskInputs>, 'masks' | 'positions'>, originalNodes: readonly NodeProto[], index: OnnxGraph) {
     this.#options = options;
     this.#builder = builder;
     this.#masks = masks;
+    this.#positions = positions;
+    this.#types = elementTypes(index);
     this.#originalNodes = originalNodes;
     this.#index = index;
     this.#reference = options.streams.findIndex(({ label }) => label === options.reference);
@@ -139,25 +146,19 @@ class Rebuild {
   site(site: ResolvedSite): void {
     const { streams } = this.#options;
     const builder = this.#builder;
-    const query = this.#split(site.query);
-    const key = this.#split(site.key);
-    const value = this.#split(site.value);
-    const originalOutputs = streams.some(({ name }) => name === 'original') ? this.#original(site, { query, key, value }) : null;
+    const inputs = this.#inputs(site);
+    const original = streams.some(({ name }) => name === 'original') ? this.#original(site) : [];
 
-    const own = streams.map(({ label, name }, i) =>
-      name === 'original' ? originalOutputs!.own(i) : builder.within(`layer${site.layer}/${label}`, () => this.#build(name, site, query[i]!, key[i]!, value[i]!)),
-    );
+    const own = streams.map(({ label, name }, i) => (name === 'original' ? original[i]! : builder.within(`layer${site.layer}/${label}`, () => this.#build(name, site, inputs[i]!))));
     const ref = this.#reference;
     const local = streams.map(({ label, name }) => {
       // The same implementation on the same tensors is the same computation.
       if (name === streams[ref]!.name) return own[ref]!;
-      if (name === 'original') return originalOutputs!.onReference();
-      return builder.within(`layer${site.layer}/${label}/local`, () => this.#build(name, site, query[ref]!, key[ref]!, value[ref]!));
+      if (name === 'original') return original[ref]!;
+      return builder.within(`layer${site.layer}/${label}/local`, () => this.#build(name, site, inputs[ref]!));
     });
 
-    const stacked = own.map((tensor, i) => (this.#outputType(i) === 'float64' ? builder.cast(tensor, DataType.FLOAT) : tensor));
-    const joined = stacked.length === 1 ? stacked[0]! : builder.op('Concat', stacked, { axis: 0n });
-    replaceUses(this.#originalNodes, site.output, joined);
+    if (streams.some(({ name }) => name !== 'original')) this.#replaceOutput(site, own);
     this.#tap('attention', 'accumulated', site.layer, own, own[ref]!, 'BHSD');
     if (streams.length > 1) this.#tap('attention', 'local', site.layer, local, own[ref]!, 'BHSD');
   }
@@ -174,40 +175,51 @@ class Rebuild {
     slices.forEach((slice, i) => this.#tap(tap, 'accumulated', layer, [slice], reference, 'BSD', [i]));
   }
 
-  #build(name: Exclude<ImplementationName, 'original'>, site: ResolvedSite, query: string, key: string, value: string): string {
+  /** Each stream's Q, K and V, float32 by head. */
+  #inputs(site: ResolvedSite): Qkv[] {
+    const { sizes, streams } = this.#options;
+    const { query, key, value } = this.#builder.within(`layer${site.layer}/inputs`, () => buildQkv(this.#builder, site.qkv, sizes, this.#types(site.qkv.query), this.#positions));
+    const [queries, keys, values] = [query, key, value].map((tensor) => this.#split(tensor)) as [string[], string[], string[]];
+    return streams.map((_, i) => ({ query: queries[i]!, key: keys[i]!, value: values[i]! }));
+  }
+
+  #build(name: Exclude<ImplementationName, 'original'>, site: ResolvedSite, qkv: Qkv): string {
     const { heads, kvHeads, headDim } = this.#options.sizes;
-    const inputs: AttentionInputs = {
-      query,
-      key,
-      value,
-      heads,
-      kvHeads: site.grouped ? kvHeads : heads,
-      headDim,
-      scale: site.scale,
-      window: site.maskSummary.window,
-      masks: this.#masks,
-    };
+    const grouped = site.qkv.kind === 'flat' || site.qkv.grouped;
+    const inputs: AttentionInputs = { ...qkv, heads, kvHeads: grouped ? kvHeads : heads, headDim, scale: site.scale, window: site.maskSummary.window, masks: this.#masks };
     return BUILT[name].build(this.#builder, inputs);
   }
 
   /**
    * Leaves the site's own nodes in place. They run on the whole stack, so the slots of other streams are free to
-   * carry the reference's Q, K, V, which gives the local error in the same pass.
+   * carry the reference's inputs, which gives the local error in the same pass.
+   *
+   * @returns the site's own output, float32 by head, for each slot
    */
-  #original(site: ResolvedSite, split: Record<'query' | 'key' | 'value', string[]>): { own(i: number): string; onReference(): string } {
+  #original(site: ResolvedSite): string[] {
     const { streams } = this.#options;
     const builder = this.#builder;
     const source = streams.map(({ name }, i) => (name === 'original' ? i : this.#reference));
-    if (streams.some(({ name }) => name !== 'original')) {
-      for (const [part, slices] of Object.entries(split)) {
-        const tensor = site[part as keyof typeof split];
-        const joined = builder.op('Concat', source.map((i) => slices[i]!), { axis: 0n });
-        const consumers = this.#index.consumers(tensor).filter((node) => !isOp(node, 'Shape'));
-        replaceUses(consumers, tensor, joined);
-      }
+    for (const tensor of new Set(siteInputs(site))) {
+      if (source.every((slot, i) => slot === i)) break;
+      const slices = this.#split(tensor);
+      const joined = builder.op('Concat', source.map((i) => slices[i]!), { axis: 0n });
+      replaceUses(this.#index.consumers(tensor).filter((node) => !isOp(node, 'Shape')), tensor, joined);
     }
-    const outputs = this.#split(site.output);
-    return { own: (i) => outputs[i]!, onReference: () => outputs[this.#reference]! };
+    const { heads, headDim } = this.#options.sizes;
+    const byHead = site.outputFlat ? builder.transpose(builder.reshapeTo(site.output, 0, 0, heads, headDim), 0, 2, 1, 3) : site.output;
+    return this.#split(this.#types(site.output) === DataType.FLOAT ? byHead : builder.cast(byHead, DataType.FLOAT));
+  }
+
+  /** Hands the streams' outputs, [B,H,S,D] each, to whatever read the site's own output. */
+  #replaceOutput(site: ResolvedSite, own: readonly string[]): void {
+    const builder = this.#builder;
+    const { heads, headDim } = this.#options.sizes;
+    const floats = own.map((tensor, i) => (this.#outputType(i) === 'float64' ? builder.cast(tensor, DataType.FLOAT) : tensor));
+    const joined = floats.length === 1 ? floats[0]! : builder.op('Concat', floats, { axis: 0n });
+    const shaped = site.outputFlat ? builder.reshapeTo(builder.transpose(joined, 0, 2, 1, 3), 0, 0, heads * headDim) : joined;
+    const type = this.#types(site.output);
+    replaceUses(this.#originalNodes, site.output, type === DataType.FLOAT ? shaped : builder.cast(shaped, type));
   }
 
   #split(tensor: string): string[] {

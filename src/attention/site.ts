@@ -7,10 +7,30 @@ export interface ScaleFactor {
   divides: boolean;
 }
 
-/**
- * Where one layer's attention lies in the graph. Tensor shapes: query [B,H,S,D]; key and value [B,Hkv,T,D]
- * before repeat_kv (or [B,H,T,D] where the graph repeats in a way that is not taken apart); output [B,H,S,D].
- */
+/** Rotary position embedding inside a fused node. cos and sin are [positions, R/2]. */
+export interface Rotary {
+  cos: string;
+  sin: string;
+  interleaved: boolean;
+  /** int64 [B,S] of the graph; null where the operator counts from 0, so that the run's position_ids are used. */
+  positions: string | null;
+}
+
+/** Where a site's Q, K and V are. */
+export type QkvSource =
+  /** Query [B,H,S,D]; key and value [B,Hkv,T,D], or [B,H,T,D] where `grouped` is false; the key's last axes may be swapped. */
+  | { kind: 'heads'; query: string; key: string; value: string; grouped: boolean; keyTransposed: boolean }
+  /** Query [B,S,H·D], key and value [B,S,Hkv·D]; or all in `query`, [B,S,(H+2·Hkv)·D], and the others null. */
+  | { kind: 'flat'; query: string; key: string | null; value: string | null; rotary: Rotary | null };
+
+/** What tells a site which keys a query may look at. */
+export type MaskSource =
+  /** Additive or boolean, broadcastable to [B,H,S,T]. */
+  | { kind: 'tensor'; tensor: string }
+  /** The operator masks causally and after each row's valid length: right padding only. */
+  | { kind: 'lengths'; window: number | null };
+
+/** Where one layer's attention lies in the graph. */
 export interface AttentionSite {
   layer: number;
   form: AttentionForm;
@@ -18,22 +38,19 @@ export interface AttentionSite {
   core: NodeProto;
   /** The nodes that compute the attention, in order; what the report names as the original's kernel. */
   compute: NodeProto[];
-  query: string;
-  key: string;
-  value: string;
-  /** Whether key and value still have Hkv heads. */
-  grouped: boolean;
-  /** Mask tensor, additive or boolean, broadcastable to [B,H,S,T]. */
-  mask: string | null;
+  qkv: QkvSource;
+  mask: MaskSource;
   /** Product of these is the scale, times `scaleConstant`. */
   scaleFactors: ScaleFactor[];
   /** Scale that is an attribute; 1 where all of it is in `scaleFactors`; null for 1/√D by the operator's default. */
   scaleConstant: number | null;
-  /** Causal masking by the operator itself (is_causal), on top of `mask`. */
+  /** Causal masking by the operator itself (is_causal), on top of the mask. */
   operatorCausal: boolean;
   softmaxPrecision: 'fp32' | 'fp16' | 'fp64' | 'bf16';
   nanGuard: boolean;
+  /** [B,H,S,D], or [B,S,H·D] where `outputFlat`. */
   output: string;
+  outputFlat: boolean;
   /** The hidden state that leaves the layer, [B,S,hidden]. */
   hidden: string;
 }
@@ -48,3 +65,8 @@ export interface Rejection {
 }
 
 export type MatchResult = { site: SiteMatch } | { rejection: Rejection } | null;
+
+/** The tensors that enter a site's own nodes, batch first. */
+export function siteInputs({ qkv }: Pick<AttentionSite, 'qkv'>): string[] {
+  return [qkv.query, qkv.key, qkv.value].filter((tensor) => tensor !== null);
+}

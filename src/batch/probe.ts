@@ -7,14 +7,14 @@ const PROBE_VALID = 5;
 const PROBE_SEED = 1;
 
 /**
- * The short batch on which a rebuilt graph is checked: a full row, a left-padded and a right-padded one, [3, 8],
- * seeded.
+ * The short batch on which a rebuilt graph is checked, seeded: a full row, a left-padded and a right-padded one,
+ * [3, 8]; without left padding [2, 8].
  */
-export function rebuildProbeBatch(vocabSize: number): Batch {
+export function rebuildProbeBatch(vocabSize: number, leftPadding = true): Batch {
   const [full, left, right] = Array.from({ length: 3 }, (_, row) => randomSequences({ batch: 1, length: PROBE_LENGTH, seed: PROBE_SEED + row, vocabSize })[0]!) as [number[], number[], number[]];
   const parts = { padTokenId: 0, length: PROBE_LENGTH, source: 'random', name: 'probe' };
   return stack(
-    buildBatch({ ...parts, sequences: [full, left.slice(0, PROBE_VALID)], padding: 'left' }),
+    buildBatch({ ...parts, sequences: leftPadding ? [full, left.slice(0, PROBE_VALID)] : [full], padding: 'left' }),
     buildBatch({ ...parts, sequences: [right.slice(0, PROBE_VALID)], padding: 'right' }),
   );
 }

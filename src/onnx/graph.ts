@@ -93,6 +93,11 @@ export function isOp(node: NodeProto | undefined, ...opTypes: string[]): node is
   return node !== undefined && normalDomain(node.domain) === '' && opTypes.includes(node.opType);
 }
 
+/** Whether a node is one of the given operators of the com.microsoft domain. */
+export function isMicrosoftOp(node: NodeProto | undefined, ...opTypes: string[]): node is Matched {
+  return node?.domain === 'com.microsoft' && opTypes.includes(node.opType);
+}
+
 /** The graphs nested in a node's attributes (If, Loop, Scan). */
 export function nestedGraphs(node: NodeProto): GraphProto[] {
   return node.attribute.flatMap((item) => {

@@ -1,12 +1,11 @@
 import { cpus } from 'node:os';
 import { createRequire } from 'node:module';
 import type { AttentionSite } from '../attention/site.js';
-import { opsetOf } from '../onnx/rewrite.js';
 import { onnxRuntimeVersion } from '../runners/version.js';
 import { TOKEN_KINDS, type Batch, type BatchInfo, type EnvironmentInfo, type ModelInfo, type TokenKind } from '../types.js';
 import type { LoadedModel } from './load.js';
 
-export function describeModel({ source, graph, sites }: LoadedModel): ModelInfo {
+export function describeModel({ source, graph, opset, sites }: LoadedModel): ModelInfo {
   const { config } = source;
   return {
     path: source.path,
@@ -18,7 +17,7 @@ export function describeModel({ source, graph, sites }: LoadedModel): ModelInfo 
     headDim: config.headDim,
     vocabSize: config.vocabSize,
     exporter: exporter(graph.model.producerName, graph.model.producerVersion, sites),
-    opset: opsetOf(graph.model, '') ?? 0,
+    opset,
     attention: [...new Set(sites.map(({ form }) => form))].join('+'),
   };
 }

@@ -1,3 +1,4 @@
+import type { DiffGraph } from '../attention/rebuild.js';
 import type { AddedInput } from '../attention/maskInputs.js';
 import { allowedMask, rowHasKey, unpadIndices } from '../batch/index.js';
 import { AttnDiffError } from '../errors.js';
@@ -15,6 +16,11 @@ export function modelFeeds(inputs: readonly TensorInfo[], batch: Batch, copies: 
   const feeds: Tensors = {};
   for (const input of inputs) feeds[input.name] = tokenFeed(input, batch, copies) ?? emptyCache(input, batch.size * copies);
   return feeds;
+}
+
+/** Feeds for a rebuilt graph: the model's own inputs, the batch once per stream, and those that rebuilding added. */
+export function diffFeeds(inputs: readonly TensorInfo[], { streams, added }: Pick<DiffGraph, 'streams' | 'added'>, batch: Batch): Tensors {
+  return { ...modelFeeds(inputs, batch, streams.length), ...addedFeeds(added, batch, streams.length) };
 }
 
 function tokenFeed({ name, type }: TensorInfo, batch: Batch, copies: number): TensorData | null {
@@ -40,8 +46,8 @@ function emptyCache({ name, type, shape }: TensorInfo, rows: number): TensorData
   return { type: 'float32', dims: [rows, heads, 0, headDim], data: new Float32Array(0) };
 }
 
-/** Feeds for the inputs that rebuilding added: masks and unpadding indices of one copy of the batch. */
-export function addedFeeds(added: readonly AddedInput[], batch: Batch): Tensors {
+/** Feeds for the inputs that rebuilding added: masks and unpadding indices of one copy of the batch, positions of all. */
+export function addedFeeds(added: readonly AddedInput[], batch: Batch, copies: number): Tensors {
   const { size, length } = batch;
   const unpad = unpadIndices(batch);
   const feed = (input: AddedInput): TensorData => {
@@ -55,6 +61,8 @@ export function addedFeeds(added: readonly AddedInput[], batch: Batch): Tensors 
         return { type: 'int64', dims: [size, length], data: unpad[input.role] };
       case 'seqlensK':
         return { type: 'int32', dims: [size], data: unpad.seqlensK };
+      case 'positionIds':
+        return { type: 'int64', dims: [size * copies, length], data: repeat(batch.positionIds, copies) };
       case 'totalLength':
         return { type: 'int32', dims: [], data: Int32Array.of(length) };
     }

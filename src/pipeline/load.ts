@@ -1,17 +1,24 @@
 import { dirname } from 'node:path';
 import type { Sizes } from '../attention/evaluate.js';
+import { nameResidualSums } from '../attention/recognise/residual.js';
 import { recogniseSites } from '../attention/recognise/index.js';
+import { PROBE_OPSET } from '../attention/rebuild.js';
 import type { AttentionSite } from '../attention/site.js';
-import { openModelSource, type ModelSource } from '../model/index.js';
+import { findOnnxFile, openModelSource, type ModelSource } from '../model/index.js';
 import { checkExternalData } from '../onnx/external.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import { modelInputs, type TensorInfo } from '../onnx/inputs.js';
+import { raiseOpset } from '../onnx/opset.js';
 import { readModel } from '../onnx/read.js';
+import { opsetOf } from '../onnx/rewrite.js';
 
 /** A model with its attention recognised; nothing has been executed and no external weight read. */
 export interface LoadedModel {
   source: ModelSource;
+  /** The decoded graph, its nodes in the form of opset 18 or later. */
   graph: OnnxGraph;
+  /** The file's own opset of ai.onnx. */
+  opset: number;
   /** The folder that external data is relative to. */
   folder: string;
   inputs: TensorInfo[];
@@ -22,15 +29,20 @@ export interface LoadedModel {
 
 /** @throws AttnDiffError every code of exit 3 that concerns reading and recognising */
 export async function loadModel(path: string): Promise<LoadedModel> {
+  // The ONNX file before config.json: where both are wrong, --model more likely points to the wrong place.
+  const model = await readModel(await findOnnxFile(path));
   const source = await openModelSource(path);
-  const model = await readModel(source.onnxPath);
   const folder = dirname(source.onnxPath);
   const externalFiles = await checkExternalData(model, folder);
+  const opset = opsetOf(model, '') ?? 0;
+  raiseOpset(model, PROBE_OPSET);
+  nameResidualSums(model.graph!);
   const graph = new OnnxGraph(model);
   const { config } = source;
   return {
     source,
     graph,
+    opset,
     folder,
     inputs: modelInputs(graph),
     externalFiles,

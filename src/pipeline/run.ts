@@ -8,7 +8,7 @@ import { encodeModel } from '../onnx/read.js';
 import type { Runner, Session } from '../runners/types.js';
 import { REPORT_SCHEMA, type Batch, type DiffReport, type ImplementationInfo, type TokenStats } from '../types.js';
 import { describeBatch, describeEnvironment, describeModel } from './describe.js';
-import { addedFeeds, modelFeeds } from './feeds.js';
+import { diffFeeds } from './feeds.js';
 import { kernelsOf } from './kernels.js';
 import { loadModel, type LoadedModel } from './load.js';
 import { checkRebuild } from './rebuildCheck.js';
@@ -56,7 +56,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runner: 
   const { graph, sizes, inputs, folder } = loaded;
   const diff = rebuild({ graph, sites, sizes, streams: config.implementations, reference: config.reference, maskFill: config.maskFill });
   const execute = async (session: Session, batch: Batch): ReturnType<Session['run']> =>
-    session.run({ ...modelFeeds(inputs, batch, diff.streams.length), ...addedFeeds(diff.added, batch) });
+    session.run(diffFeeds(inputs, diff, batch));
 
   onProgress({ stage: 'loading the rebuilt graph', done: 2, total });
   const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder }, profile: true }, 'running the batches');

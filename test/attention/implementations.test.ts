@@ -29,7 +29,7 @@ async function attend(name: keyof typeof BUILT, { query, key, value, batch, scal
       const [heads, kvHeads, headDim] = [query.dims[1]!, key.dims[1]!, query.dims[3]!];
       return [BUILT[name].build(builder, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim, scale, window: window ?? null, masks: made.masks })];
     },
-    () => addedFeeds(added, batch),
+    () => addedFeeds(added, batch, 1),
   );
   return output!;
 }

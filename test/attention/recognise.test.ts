@@ -3,6 +3,7 @@ import { recogniseSites } from '../../src/attention/recognise/index.js';
 import { attribute, isOp, OnnxGraph } from '../../src/onnx/graph.js';
 import { readModel } from '../../src/onnx/read.js';
 import { copyModel } from '../../src/onnx/rewrite.js';
+import { siteInputs } from '../../src/attention/site.js';
 import type { ModelProto, NodeProto } from '../../src/onnx/types.js';
 import { FIXTURES, fixture } from '../support/fixtures.js';
 import { anonymise } from '../support/rename.js';
@@ -21,8 +22,8 @@ describe.each(FIXTURES)('%s', (name) => {
   it('is recognised, layer by layer', async () => {
     const found = sites(await readModel(fixture(name, 'model.onnx')));
     expect(found.map(({ layer }) => layer)).toEqual([0, 1, 2, 3]);
-    expect(found.every(({ grouped }) => grouped)).toBe(true);
-    expect(new Set(found.flatMap(({ query, key, value, hidden, output }) => [query, key, value, hidden, output])).size).toBe(20);
+    expect(found.every(({ qkv }) => qkv.kind === 'heads' && qkv.grouped && !qkv.keyTransposed)).toBe(true);
+    expect(new Set(found.flatMap((site) => [...siteInputs(site), site.hidden, site.output])).size).toBe(20);
     expect(found[0]!.form).toBe(name === 'qwen2-dynamo' ? 'onnx-attention' : 'decomposed');
     expect(found[0]!.nanGuard).toBe(name === 'qwen2-optimum');
   });
@@ -31,7 +32,7 @@ describe.each(FIXTURES)('%s', (name) => {
     const model = await readModel(fixture(name, 'model.onnx'));
     const position = (graph: OnnxGraph) => (tensor: string) => graph.graph.node.indexOf(graph.producer(tensor)!);
     const places = (from: ModelProto): number[][] =>
-      sites(from).map(({ query, key, value, hidden, output }) => [query, key, value, hidden, output].map(position(new OnnxGraph(from))));
+      sites(from).map((site) => [...siteInputs(site), site.hidden, site.output].map(position(new OnnxGraph(from))));
     expect(places(anonymise(model))).toEqual(places(model));
   });
 });
@@ -50,10 +51,10 @@ describe('what is not attention as we know it', () => {
     expect(() => sites(model)).toThrowError(expect.objectContaining({ code: 'site-not-recognised', args: expect.objectContaining({ layer: 2, node: '/model/layers.2/self_attn/Softmax' }) }));
   });
 
-  it('a key that is not transposed is refused', async () => {
+  it('a key that nothing transposes is taken for one that is stored so', async () => {
     const model = change(await load(), (nodes) => {
       const transpose = nodes.find((node) => isOp(node, 'Transpose') && attribute(node, 'perm')?.ints.join() === '0,1,3,2')!;
-      transpose.opType = 'Identity';
+      attribute(transpose, 'perm')!.ints = [0n, 2n, 1n, 3n];
     });
     expect(() => sites(model)).toThrowError(expect.objectContaining({ code: 'site-not-recognised' }));
   });

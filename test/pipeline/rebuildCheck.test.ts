@@ -25,8 +25,8 @@ describe.each(FIXTURES)('%s', (name) => {
   it.each<[string, (site: ResolvedSite) => ResolvedSite]>([
     ['a scale that is 1 % off', (site) => ({ ...site, scale: site.scale * 1.01 })],
     ['a window that is not there', (site) => ({ ...site, maskSummary: { ...site.maskSummary, window: 2 } })],
-    ['keys taken for values', (site) => ({ ...site, value: site.key })],
-    ['the query before it was rotated', (site) => ({ ...site, query: site.key, grouped: false })],
+    ['keys taken for values', ({ qkv, ...site }) => ({ ...site, qkv: { ...qkv, value: qkv.key! } as typeof qkv })],
+    ['keys taken for queries', ({ qkv, ...site }) => ({ ...site, qkv: { ...qkv, query: qkv.key! } as typeof qkv })],
   ])('is stopped by %s in layer 2', async (_, damage) => {
     const { loaded, sites } = await resolved(name);
     const damaged = sites.map((site) => (site.layer === 2 ? damage(site) : site));

@@ -1,6 +1,6 @@
 import { rebuild, type DiffGraph } from '../../src/attention/rebuild.js';
 import { encodeModel } from '../../src/onnx/read.js';
-import { addedFeeds, modelFeeds } from '../../src/pipeline/feeds.js';
+import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
 import { resolveSites } from '../../src/pipeline/resolve.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
@@ -21,7 +21,7 @@ export async function capture(path: string, batch: Batch, names: readonly Implem
   const streams = names.map((name) => ({ label: name, name }));
   const diff = rebuild({ graph: loaded.graph, sites, sizes: loaded.sizes, streams, reference: names[0]!, maskFill: options.maskFill ?? 'min', capture: true });
   const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder: loaded.folder } }, 'test');
-  const outputs = await session.run({ ...modelFeeds(loaded.inputs, batch, streams.length), ...addedFeeds(diff.added, batch) });
+  const outputs = await session.run(diffFeeds(loaded.inputs, diff, batch));
   await session.close();
   return {
     loaded,

@@ -17,12 +17,12 @@ const PRECISIONS: Partial<Record<number, AttentionSite['softmaxPrecision']>> = {
  * Matches attention that an exporter wrote out: Softmax between two MatMuls of computed tensors, with scale,
  * mask, casts and a NaN guard where the exporter puts them.
  *
- * @returns null for a Softmax that is not attention (no product of two computed tensors above it)
+ * @returns null for a Softmax that is not attention (it neither follows a product of two computed tensors nor weighs one)
  */
 export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResult {
-  const above = scoresAbove(graph, softmax);
-  if (!above) return null;
   const reject = (problem: string): MatchResult => ({ rejection: { node: softmax, problem } });
+  const above = scoresAbove(graph, softmax);
+  if ('stoppedAt' in above) return weighsValues(graph, softmax) ? reject(`its scores are not QKᵀ with a scale and a mask: ${nodeName(above.stoppedAt)} stands before it`) : null;
   const axis = attribute(softmax, 'axis');
   if (axis && axis.i !== -1n && axis.i !== 3n) return reject(`its axis is ${axis.i}, not the last one`);
   if (above.masks.length > 1) return reject(`${above.masks.length} masks are added to its scores`);
@@ -30,34 +30,31 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
   if (!below) return reject('its result does not go to a MatMul with the values');
 
   const scores = above.matmul;
+  if (above.masks.length === 0) return reject('no mask is added to its scores, so padding is not masked');
   const query = peelQuery(graph, scores.input[0]!);
   const key = peelKey(graph, scores.input[1]!);
-  if (!key) return reject(`input 1 of the MatMul '${scores.name}' before it is not a transposed key`);
   const value = peelRepeatKv(graph, below.value);
-  const grouped = key.grouped && value !== null;
   if (key.grouped !== (value !== null)) return reject('key and value heads are repeated differently');
   return {
     site: {
       form: 'decomposed',
       core: softmax,
       compute: [scores, softmax, below.matmul],
-      query: query.tensor,
-      key: key.tensor,
-      value: value ?? below.value,
-      grouped,
-      mask: above.masks[0] ?? null,
+      qkv: { kind: 'heads', query: query.tensor, key: key.tensor, value: value ?? below.value, grouped: key.grouped, keyTransposed: key.transposed },
+      mask: { kind: 'tensor', tensor: above.masks[0]! },
       scaleFactors: [...above.factors, ...query.factors, ...key.factors],
       scaleConstant: 1,
       operatorCausal: false,
       softmaxPrecision: softmaxPrecision(graph, softmax),
       nanGuard: below.nanGuard,
       output: below.matmul.output[0]!,
+      outputFlat: false,
     },
   };
 }
 
-/** Walks from the softmax up to QKᵀ, gathering masks and scales. */
-function scoresAbove(graph: OnnxGraph, softmax: NodeProto): { matmul: NodeProto; masks: string[]; factors: ScaleFactor[] } | null {
+/** Walks from the softmax up to QKᵀ, gathering masks and scales, or to the node that does not belong there. */
+function scoresAbove(graph: OnnxGraph, softmax: NodeProto): { matmul: NodeProto; masks: string[]; factors: ScaleFactor[] } | { stoppedAt: NodeProto | undefined } {
   const masks: string[] = [];
   const factors: ScaleFactor[] = [];
   let tensor = softmax.input[0]!;
@@ -65,7 +62,7 @@ function scoresAbove(graph: OnnxGraph, softmax: NodeProto): { matmul: NodeProto;
     const node = graph.producer(tensor);
     if (isOp(node, 'MatMul')) {
       const computed = node.input.every((input) => graph.constant(input) === undefined);
-      return computed ? { matmul: node, masks, factors } : null;
+      return computed ? { matmul: node, masks, factors } : { stoppedAt: node };
     }
     const scaled = peelScale(graph, node);
     if (isOp(node, ...PASS_THROUGH)) tensor = node.input[0]!;
@@ -74,10 +71,10 @@ function scoresAbove(graph: OnnxGraph, softmax: NodeProto): { matmul: NodeProto;
       tensor = scaled.rest;
     } else if (isOp(node, 'Add')) {
       const branch = node.input.findIndex((input) => leadsToScores(graph, input));
-      if (branch < 0) return null;
+      if (branch < 0) return { stoppedAt: node };
       masks.push(node.input[1 - branch]!);
       tensor = node.input[branch]!;
-    } else return null;
+    } else return { stoppedAt: node };
   }
 }
 
@@ -89,6 +86,16 @@ function leadsToScores(graph: OnnxGraph, tensor: string): boolean {
   const scaled = peelScale(graph, node);
   if (scaled) return leadsToScores(graph, scaled.rest);
   return isOp(node, 'Add') && node.input.some((input) => leadsToScores(graph, input));
+}
+
+/** Whether what leaves a softmax multiplies a computed tensor, as attention's probabilities do. */
+function weighsValues(graph: OnnxGraph, softmax: NodeProto): boolean {
+  const below = probabilitiesBelow(graph, softmax);
+  return below !== null && graph.constant(below.value) === undefined;
+}
+
+function nodeName(node: NodeProto | undefined): string {
+  return node ? `${node.opType} '${node.name || node.output[0]}'` : 'a model input';
 }
 
 /** Walks from the softmax down to PV, through casts and the guard Where(IsNaN(P), 0, P). */
@@ -112,26 +119,29 @@ function peelQuery(graph: OnnxGraph, tensor: string): { tensor: string; factors:
   return scaled ? { tensor: scaled.rest, factors: [{ tensor: scaled.tensor, divides: scaled.divides }] } : { tensor, factors: [] };
 }
 
-/** Takes the scale, the transposition and repeat_kv off a key, in whichever order they come. */
-function peelKey(graph: OnnxGraph, from: string): { tensor: string; grouped: boolean; factors: ScaleFactor[] } | null {
+/**
+ * Takes the scale, the transposition and repeat_kv off a key, in whichever order they come. `transposed` tells that
+ * no transposition was found, so that the tensor still is [B,H,D,T].
+ */
+function peelKey(graph: OnnxGraph, from: string): { tensor: string; grouped: boolean; transposed: boolean; factors: ScaleFactor[] } {
   const factors: ScaleFactor[] = [];
   let tensor = from;
-  let transposed = false;
+  let transposed = true;
   let grouped = false;
   for (;;) {
     const node = graph.producer(tensor);
     const scaled = peelScale(graph, node);
-    const repeated = transposed && !grouped ? peelRepeatKv(graph, tensor) : null;
+    const repeated = !transposed && !grouped ? peelRepeatKv(graph, tensor) : null;
     if (scaled) {
       factors.push({ tensor: scaled.tensor, divides: scaled.divides });
       tensor = scaled.rest;
-    } else if (!transposed && swapsLastTwo(node)) {
-      transposed = true;
+    } else if (transposed && swapsLastTwo(node)) {
+      transposed = false;
       tensor = node!.input[0]!;
     } else if (repeated) {
       grouped = true;
       tensor = repeated;
-    } else return transposed ? { tensor, grouped, factors } : null;
+    } else return { tensor, grouped, transposed, factors };
   }
 }
 

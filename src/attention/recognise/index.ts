@@ -3,6 +3,7 @@ import { isOp, type OnnxGraph } from '../../onnx/graph.js';
 import type { AttentionSite, MatchResult, Rejection, SiteMatch } from '../site.js';
 import type { NodeProto } from '../../onnx/types.js';
 import { matchDecomposed } from './decomposed.js';
+import { matchGroupQuery } from './groupQuery.js';
 import { matchOnnxAttention } from './onnxAttention.js';
 import { hiddenAfter } from './residual.js';
 
@@ -32,7 +33,7 @@ export function recogniseSites(graph: OnnxGraph, expectedLayers: number, path: s
 function match(graph: OnnxGraph, node: NodeProto): MatchResult {
   if (isOp(node, 'Softmax')) return matchDecomposed(graph, node);
   if (isOp(node, 'Attention')) return matchOnnxAttention(graph, node);
-  return null;
+  return matchGroupQuery(node);
 }
 
 function notRecognised({ node, problem }: Rejection, layer: number): AttnDiffError {

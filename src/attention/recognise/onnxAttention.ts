@@ -14,6 +14,7 @@ export function matchOnnxAttention(graph: OnnxGraph, node: NodeProto): MatchResu
   const reject = (problem: string): MatchResult => ({ rejection: { node, problem } });
   const [query, key, value, mask, pastKey] = node.input;
   if (!query || !key || !value) return reject('query, key or value is missing');
+  if (!mask) return reject('it has no mask, so padding is not masked');
   if (pastKey) return reject('it keeps a key/value cache inside the operator');
   if (attribute(node, 'softcap')?.f) return reject('it uses softcap');
   if (attribute(node, 'q_num_heads')?.i) return reject('its inputs are 3D');
@@ -26,17 +27,15 @@ export function matchOnnxAttention(graph: OnnxGraph, node: NodeProto): MatchResu
       form: 'onnx-attention',
       core: node,
       compute: [node],
-      query,
-      key: peeled ? plainKey : key,
-      value: peeled ? plainValue : value,
-      grouped: peeled,
-      mask: mask || null,
+      qkv: { kind: 'heads', query, key: peeled ? plainKey : key, value: peeled ? plainValue : value, grouped: peeled, keyTransposed: false },
+      mask: { kind: 'tensor', tensor: mask },
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f ?? null,
       operatorCausal: attribute(node, 'is_causal')?.i === 1n,
       softmaxPrecision: SOFTMAX_PRECISIONS[String(attribute(node, 'softmax_precision')?.i)] ?? 'fp32',
       nanGuard: false,
       output: node.output[0]!,
+      outputFlat: false,
     },
   };
 }

@@ -1,39 +1,58 @@
-import { isOp, type OnnxGraph } from '../../onnx/graph.js';
-import type { NodeProto } from '../../onnx/types.js';
+import { isMicrosoftOp, isOp, type OnnxGraph } from '../../onnx/graph.js';
+import type { GraphProto, NodeProto } from '../../onnx/types.js';
 
-/** How many nodes may lie between two residual additions on the way that is followed. */
+/** How many nodes may lie between attention and the residual stream. */
 const MAX_STEPS = 400;
 
+/** com.microsoft norms that add the residual themselves; the sum is their fourth output. */
+const SKIP_NORMS = ['SkipSimplifiedLayerNormalization', 'SkipLayerNormalization'];
+const SUM_OUTPUT = 3;
+
+/** Casts and quantisation: the same values in another type. */
+const SAME_VALUES = ['Cast', 'Identity', 'QuantizeLinear', 'DequantizeLinear'];
+
+/** Names the sum of every norm that adds the residual itself, where the exporter left that output out. */
+export function nameResidualSums(graph: GraphProto): void {
+  for (const node of graph.node) {
+    if (!isMicrosoftOp(node, ...SKIP_NORMS) || node.output[SUM_OUTPUT]) continue;
+    while (node.output.length < SUM_OUTPUT) node.output.push('');
+    node.output[SUM_OUTPUT] = `${node.output[0]}/residual_sum`;
+  }
+}
+
 /**
- * Finds the hidden state that leaves a pre-norm decoder layer, from the layer's attention output. The first Add
- * of two computed tensors below attention joins the residual stream; the hidden state is the next Add that reads
- * that sum directly (through casts at most), the MLP's output being its other operand.
+ * Finds the hidden state that leaves a pre-norm decoder layer, from the layer's attention output. The first
+ * addition of two computed tensors below attention joins the residual stream; the hidden state is the next addition
+ * that reads that sum directly (through casts at most), the MLP's output being its other operand.
  */
 export function hiddenAfter(graph: OnnxGraph, attentionOutput: string): string | null {
-  const first = firstResidual(graph, attentionOutput);
-  if (!first) return null;
-  const sum = first.output[0]!;
-  const second = readers(graph, sum).filter((node) => isResidualAdd(graph, node));
-  return second.length === 1 ? second[0]!.output[0]! : null;
+  const first = firstSum(graph, attentionOutput);
+  if (first === null) return null;
+  const second = new Set(readers(graph, first).flatMap((node) => residualSum(graph, node) ?? []));
+  return second.size === 1 ? [...second][0]! : null;
 }
 
-/** The nodes that read a tensor, looking through casts: exporters put norms' casts before the residual branches off. */
-function readers(graph: OnnxGraph, tensor: string): NodeProto[] {
-  return graph.consumers(tensor).flatMap((node) => (isOp(node, 'Cast', 'Identity') ? readers(graph, node.output[0]!) : [node]));
-}
-
-function firstResidual(graph: OnnxGraph, from: string): NodeProto | null {
+function firstSum(graph: OnnxGraph, from: string): string | null {
   let tensor = from;
   for (let step = 0; step < MAX_STEPS; step++) {
     const next = graph.consumers(tensor).filter((node) => !isOp(node, 'Shape'));
     if (next.length !== 1) return null;
     const node = next[0]!;
-    if (isResidualAdd(graph, node)) return node;
+    const sum = residualSum(graph, node);
+    if (sum !== null) return sum;
     tensor = node.output[0]!;
   }
   return null;
 }
 
-function isResidualAdd(graph: OnnxGraph, node: NodeProto): boolean {
-  return isOp(node, 'Add') && node.input.every((input) => graph.constant(input) === undefined);
+/** The nodes that read a tensor, looking through casts: exporters put norms' casts before the residual branches off. */
+function readers(graph: OnnxGraph, tensor: string): NodeProto[] {
+  return graph.consumers(tensor).flatMap((node) => (isOp(node, ...SAME_VALUES) ? readers(graph, node.output[0]!) : [node]));
+}
+
+/** The sum that a node adds to the residual stream; null for a node that adds nothing computed. */
+function residualSum(graph: OnnxGraph, node: NodeProto): string | null {
+  const computed = (name: string | undefined): boolean => name !== undefined && graph.constant(name) === undefined;
+  if (isMicrosoftOp(node, ...SKIP_NORMS)) return node.output[SUM_OUTPUT]!;
+  return isOp(node, 'Add') && computed(node.input[0]) && computed(node.input[1]) ? node.output[0]! : null;
 }

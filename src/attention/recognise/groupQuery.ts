@@ -1,0 +1,47 @@
+import { attribute, isMicrosoftOp } from '../../onnx/graph.js';
+import type { NodeProto } from '../../onnx/types.js';
+import type { MatchResult, Rotary } from '../site.js';
+
+/** Inputs by position, as in ONNX Runtime's contrib operator documentation. */
+const INPUT = { query: 0, key: 1, value: 2, seqlensK: 5, cos: 7, sin: 8, positions: 9, bias: 10, sink: 11 } as const;
+
+/**
+ * Matches one com.microsoft `GroupQueryAttention` node, which onnxruntime-genai's builder and ONNX Runtime's
+ * optimizer write: packed or separate Q, K and V, RoPE inside or outside. It masks by the valid length of each row,
+ * so it knows right padding only.
+ */
+export function matchGroupQuery(node: NodeProto): MatchResult {
+  if (!isMicrosoftOp(node, 'GroupQueryAttention')) return null;
+  const reject = (problem: string): MatchResult => ({ rejection: { node, problem } });
+  const input = (position: number): string | null => node.input[position] || null;
+  const query = input(INPUT.query);
+  if (!query) return reject('its query is missing');
+  if (attribute(node, 'softcap')?.f) return reject('it uses softcap');
+  if (attribute(node, 'smooth_softmax')?.i === 1n || input(INPUT.sink)) return reject('its softmax has a sink');
+  if (input(INPUT.bias)) return reject('it adds a bias to the scores');
+  const [key, value] = [input(INPUT.key), input(INPUT.value)];
+  if ((key === null) !== (value === null)) return reject('it has only one of key and value');
+  const window = Number(attribute(node, 'local_window_size')?.i ?? -1n);
+  return {
+    site: {
+      form: 'group-query-attention',
+      core: node,
+      compute: [node],
+      qkv: { kind: 'flat', query, key, value, rotary: rotaryOf(node, input) },
+      mask: { kind: 'lengths', window: window > 0 ? window : null },
+      scaleFactors: [],
+      scaleConstant: attribute(node, 'scale')?.f || null,
+      operatorCausal: true,
+      softmaxPrecision: 'fp32',
+      nanGuard: false,
+      output: node.output[0]!,
+      outputFlat: true,
+    },
+  };
+}
+
+function rotaryOf(node: NodeProto, input: (position: number) => string | null): Rotary | null {
+  const [cos, sin] = [input(INPUT.cos), input(INPUT.sin)];
+  if (attribute(node, 'do_rotary')?.i !== 1n || !cos || !sin) return null;
+  return { cos, sin, interleaved: attribute(node, 'rotary_interleaved')?.i === 1n, positions: input(INPUT.positions) };
+}
