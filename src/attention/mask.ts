@@ -1,6 +1,7 @@
+import { float16ToNumber } from '../onnx/tensor.js';
 import type { MaskSummary, TensorData } from '../types.js';
 
-/** Tokens of the probe on which a mask is evaluated: row 0 is full, row 1 is left-padded. */
+/** Tokens on which a mask is evaluated. */
 export interface MaskProbe {
   size: number;
   length: number;
@@ -15,52 +16,77 @@ const WEAKEST_FILL = -1e3;
 
 /**
  * Tells what a mask tensor does by looking at its values: which keys it allows each query, and how.
- * Rows whose query may look at no key are not judged: exporters fill them at will.
  *
  * @param tensor [B|1, heads|1, S, T] additive (0 allows) or boolean (true allows)
+ * @param probe row 0 full, the last row left-padded
  */
 export function analyseMask(tensor: TensorData, probe: MaskProbe): MaskAnalysis {
   const { size, length } = probe;
-  const [batch = 0, heads = 0, queries = 0, keys = 0] = tensor.dims;
-  if (tensor.dims.length !== 4 || (batch !== size && batch !== 1) || queries !== length || keys < length) {
-    return { problem: `its mask has shape [${tensor.dims.join(',')}], not [batch,1,query,key]` };
-  }
-  const at = (b: number, h: number, q: number, k: number): number =>
-    Number(tensor.data[(((batch === 1 ? 0 : b) * heads + h) * queries + q) * keys + k]);
-  const boolean = tensor.type === 'bool';
-  const isAllowed = (value: number): boolean => (boolean ? value !== 0 : value === 0);
-  const valid = (b: number, k: number): boolean => Number(probe.attentionMask[b * length + k]) === 1;
-
-  const causal = !isAllowed(at(0, 0, 0, length - 1));
+  const view = maskView(tensor, probe);
+  if ('problem' in view) return view;
   const padded = size - 1;
-  const firstValid = Array.from({ length }, (_, k) => k).findIndex((k) => valid(padded, k));
-  // The nearest padding key, so that a sliding window is not what hides it (unless the window is one token).
-  const padding = !isAllowed(at(padded, 0, firstValid, firstValid - 1));
-  const reach = countAllowed((k) => isAllowed(at(0, 0, length - 1, k)), length);
-  const window = reach < length ? reach : null;
+  const firstValid = Array.from({ length }, (_, k) => k).findIndex((k) => probe.attentionMask[padded * length + k] === 1n);
+  let reach = 0;
+  for (let k = 0; k < length; k++) if (view.isAllowed(view.at(0, 0, length - 1, k))) reach++;
+  const summary: Omit<MaskSummary, 'fill'> = {
+    form: tensor.type === 'bool' ? 'boolean' : 'additive',
+    causal: !view.isAllowed(view.at(0, 0, 0, length - 1)),
+    // The nearest padding key, so that a sliding window is not what hides it (unless the window is one token).
+    padding: !view.isAllowed(view.at(padded, 0, firstValid, firstValid - 1)),
+    window: reach < length ? reach : null,
+  };
+  const compared = compareMask(tensor, probe, summary);
+  return 'problem' in compared ? compared : { mask: { ...summary, fill: compared.fill } };
+}
 
+/**
+ * Holds every value of a mask against what a causal padding mask, with a window perhaps, would be on these tokens.
+ * Rows whose query may look at no key are not judged: exporters fill them at will.
+ *
+ * @returns the most frequent fill of masked scores (null for a boolean mask, or where nothing is masked), or the
+ *   first value that is otherwise
+ */
+export function compareMask(tensor: TensorData, probe: MaskProbe, { causal, padding, window }: Pick<MaskSummary, 'causal' | 'padding' | 'window'>): { fill: number | null } | { problem: string } {
+  const view = maskView(tensor, probe);
+  if ('problem' in view) return view;
+  const { size, length } = probe;
   const fills = new Map<number, number>();
+  const allowed = new Uint8Array(length);
   for (let b = 0; b < size; b++) {
     for (let q = 0; q < length; q++) {
-      const expected = (k: number): boolean => (!causal || k <= q) && (!padding || valid(b, k)) && (window === null || q - k < window);
-      if (countAllowed(expected, length) === 0) continue;
-      for (let h = 0; h < heads; h++) {
+      for (let k = 0; k < length; k++) allowed[k] = Number((!causal || k <= q) && (!padding || probe.attentionMask[b * length + k] === 1n) && (window === null || q - k < window));
+      if (!allowed.includes(1)) continue;
+      for (let h = 0; h < view.heads; h++) {
         for (let k = 0; k < length; k++) {
-          const value = at(b, h, q, k);
-          if (isAllowed(value) !== expected(k)) return { problem: `its mask ${isAllowed(value) ? 'lets' : 'keeps'} query ${q} ${isAllowed(value) ? 'see' : 'from'} key ${k}, unlike a causal padding mask` };
-          if (boolean || isAllowed(value)) continue;
+          const value = view.at(b, h, q, k);
+          const lets = view.isAllowed(value);
+          if (lets !== (allowed[k] === 1)) return { problem: `its mask ${lets ? 'lets' : 'keeps'} query ${q} ${lets ? 'see' : 'from'} key ${k}, unlike a causal padding mask` };
+          if (lets || tensor.type === 'bool') continue;
           if (!(value <= WEAKEST_FILL)) return { problem: `its mask adds ${value}, a bias rather than a mask` };
           fills.set(value, (fills.get(value) ?? 0) + 1);
         }
       }
     }
   }
-  const fill = [...fills].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null;
-  return { mask: { form: boolean ? 'boolean' : 'additive', fill, causal, padding, window } };
+  return { fill: [...fills].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null };
 }
 
-function countAllowed(allowed: (key: number) => boolean, length: number): number {
-  let count = 0;
-  for (let k = 0; k < length; k++) if (allowed(k)) count++;
-  return count;
+interface MaskView {
+  heads: number;
+  at(b: number, h: number, q: number, k: number): number;
+  isAllowed(value: number): boolean;
+}
+
+function maskView(tensor: TensorData, { size, length }: MaskProbe): MaskView | { problem: string } {
+  const [batch = 0, heads = 0, queries = 0, keys = 0] = tensor.dims;
+  if (tensor.dims.length !== 4 || (batch !== size && batch !== 1) || queries !== length || keys < length) {
+    return { problem: `its mask has shape [${tensor.dims.join(',')}], not [batch,1,query,key]` };
+  }
+  const boolean = tensor.type === 'bool';
+  const read = tensor.type === 'float16' ? (i: number) => float16ToNumber(tensor.data[i] as number) : (i: number) => Number(tensor.data[i]);
+  return {
+    heads,
+    at: (b, h, q, k) => read((((batch === 1 ? 0 : b) * heads + h) * queries + q) * keys + k),
+    isAllowed: (value) => (boolean ? value !== 0 : value === 0),
+  };
 }

@@ -49,7 +49,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runner: 
   const started = performance.now();
   const total = batches.length + 3;
   onProgress({ stage: 'evaluating masks and scales', done: 0, total });
-  const sites = await resolveSites(loaded, runner);
+  const sites = await resolveSites(loaded, runner, batches);
   onProgress({ stage: 'checking the rebuilt graph', done: 1, total });
   const check = await checkRebuild(loaded, sites, runner);
 
