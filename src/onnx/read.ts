@@ -1,20 +1,37 @@
 import { readFile, stat } from 'node:fs/promises';
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { ModelProtoSchema } from 'onnx-buf';
+import { basename } from 'node:path';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { ModelProtoSchema, StringStringEntryProtoSchema } from 'onnx-buf';
 import { AttnDiffError } from '../errors.js';
-import type { ModelProto } from './types.js';
+import { DataLocation, type ModelProto, type TensorProto } from './types.js';
 
 /** Protobuf's own limit for one message. */
 const MAX_PROTOBUF_BYTES = 2 ** 31 - 1;
 
+/** Tensors from this size on stay in the file; smaller ones may be constants that recognition reads. */
+const STAYS_IN_FILE = 64 * 1024;
+
 /**
- * Reads and decodes an ONNX file. Tensors stored inside it are views of the file's bytes, not copies;
- * external data is not opened.
+ * Reads and decodes an ONNX file. Weights stored inside it are turned into external data that lies in the file
+ * itself, so that a rebuilt graph is small and its weights stay backed by the file. External data is not opened.
  *
  * @throws AttnDiffError model-not-found, model-unreadable, model-empty, model-not-onnx
  */
 export async function readModel(path: string): Promise<ModelProto> {
-  return decodeModel(await readBytes(path), path);
+  const bytes = await readBytes(path);
+  const model = decodeModel(bytes, path);
+  for (const tensor of model.graph!.initializer) leaveInFile(tensor, bytes, basename(path));
+  return model;
+}
+
+function leaveInFile(tensor: TensorProto, file: Uint8Array, location: string): void {
+  const { rawData } = tensor;
+  if (rawData.byteLength < STAYS_IN_FILE || rawData.buffer !== file.buffer) return;
+  const offset = rawData.byteOffset - file.byteOffset;
+  const fields = { location, offset: String(offset), length: String(rawData.byteLength) };
+  tensor.externalData = Object.entries(fields).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value }));
+  tensor.dataLocation = DataLocation.EXTERNAL;
+  tensor.rawData = new Uint8Array();
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {

@@ -6,6 +6,11 @@ import type { TensorInfo } from '../onnx/inputs.js';
 import { DataType } from '../onnx/types.js';
 import type { Batch, TensorData, Tensors } from '../types.js';
 
+/** The input by which optimum's merged decoders choose between a graph with and one without past. */
+export const USE_CACHE_BRANCH = 'use_cache_branch';
+
+const LOGITS_TO_KEEP = ['num_logits_to_keep', 'logits_to_keep'];
+
 /**
  * Feeds for the model's own inputs: the batch repeated `copies` times on the batch axis, and empty caches.
  * Every int tensor is [copies·B, S]; every cache [copies·B, Hkv, 0, D].
@@ -14,7 +19,7 @@ import type { Batch, TensorData, Tensors } from '../types.js';
  */
 export function modelFeeds(inputs: readonly TensorInfo[], batch: Batch, copies: number): Tensors {
   const feeds: Tensors = {};
-  for (const input of inputs) feeds[input.name] = tokenFeed(input, batch, copies) ?? emptyCache(input, batch.size * copies);
+  for (const input of inputs) feeds[input.name] = tokenFeed(input, batch, copies) ?? optionFeed(input) ?? emptyCache(input, batch.size * copies);
   return feeds;
 }
 
@@ -38,12 +43,19 @@ function repeat(values: BigInt64Array, copies: number): BigInt64Array {
   return repeated;
 }
 
+/** Inputs that choose what the graph does: no cache, and the logits of all tokens (Hugging Face's 0). */
+function optionFeed({ name }: TensorInfo): TensorData | null {
+  if (name === USE_CACHE_BRANCH) return { type: 'bool', dims: [1], data: Uint8Array.of(0) };
+  return LOGITS_TO_KEEP.includes(name) ? { type: 'int64', dims: [], data: BigInt64Array.of(0n) } : null;
+}
+
 function emptyCache({ name, type, shape }: TensorInfo, rows: number): TensorData {
   const [, heads, , headDim] = shape;
-  if (type !== DataType.FLOAT || shape.length !== 4 || typeof heads !== 'number' || typeof headDim !== 'number') {
-    throw new AttnDiffError('graph-not-supported', { problem: `it has an input '${name}' that is not tokens, mask, positions or a float32 cache` });
+  if ((type !== DataType.FLOAT && type !== DataType.FLOAT16) || shape.length !== 4 || typeof heads !== 'number' || typeof headDim !== 'number') {
+    throw new AttnDiffError('graph-not-supported', { problem: `it has an input '${name}' that is not tokens, mask, positions or a float cache` });
   }
-  return { type: 'float32', dims: [rows, heads, 0, headDim], data: new Float32Array(0) };
+  const dims = [rows, heads, 0, headDim];
+  return type === DataType.FLOAT16 ? { type: 'float16', dims, data: new Uint16Array(0) } : { type: 'float32', dims, data: new Float32Array(0) };
 }
 
 /** Feeds for the inputs that rebuilding added: masks and unpadding indices of one copy of the batch, positions of all. */

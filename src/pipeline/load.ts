@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Sizes } from '../attention/evaluate.js';
 import { nameResidualSums } from '../attention/recognise/residual.js';
 import { recogniseSites } from '../attention/recognise/index.js';
@@ -7,10 +7,12 @@ import type { AttentionSite } from '../attention/site.js';
 import { findOnnxFile, openModelSource, type ModelSource } from '../model/index.js';
 import { checkExternalData } from '../onnx/external.js';
 import { OnnxGraph } from '../onnx/graph.js';
+import { inlineBranches } from '../onnx/inline.js';
 import { modelInputs, type TensorInfo } from '../onnx/inputs.js';
 import { raiseOpset } from '../onnx/opset.js';
 import { readModel } from '../onnx/read.js';
 import { opsetOf } from '../onnx/rewrite.js';
+import { USE_CACHE_BRANCH } from './feeds.js';
 
 /** A model with its attention recognised; nothing has been executed and no external weight read. */
 export interface LoadedModel {
@@ -33,8 +35,10 @@ export async function loadModel(path: string): Promise<LoadedModel> {
   const model = await readModel(await findOnnxFile(path));
   const source = await openModelSource(path);
   const folder = dirname(source.onnxPath);
-  const externalFiles = await checkExternalData(model, folder);
+  const own = basename(source.onnxPath);
+  const externalFiles = (await checkExternalData(model, folder)).filter((file) => file !== own);
   const opset = opsetOf(model, '') ?? 0;
+  inlineBranches(model.graph!, USE_CACHE_BRANCH, false);
   raiseOpset(model, PROBE_OPSET);
   nameResidualSums(model.graph!);
   const graph = new OnnxGraph(model);

@@ -1,0 +1,27 @@
+import { create } from '@bufbuild/protobuf';
+import { NodeProtoSchema } from 'onnx-buf';
+import { attribute, isOp } from './graph.js';
+import type { GraphProto, NodeProto } from './types.js';
+
+/**
+ * Replaces every top-level If whose condition is the given graph input by one of its branches. Optimum's merged
+ * decoders choose so between a graph with and one without past.
+ *
+ * @param condition name of a boolean graph input
+ * @returns whether anything was replaced
+ */
+export function inlineBranches(graph: GraphProto, condition: string, value: boolean): boolean {
+  const found = graph.node.filter((node) => isOp(node, 'If') && node.input[0] === condition);
+  if (found.length === 0) return false;
+  graph.node = graph.node.flatMap((node) => (found.includes(node) ? branchNodes(graph, node, value) : [node]));
+  return true;
+}
+
+function branchNodes(graph: GraphProto, node: NodeProto, value: boolean): NodeProto[] {
+  const branch = attribute(node, value ? 'then_branch' : 'else_branch')?.g;
+  if (!branch) return [node];
+  graph.initializer.push(...branch.initializer);
+  graph.valueInfo.push(...branch.valueInfo);
+  const outputs = branch.output.map(({ name }, i) => create(NodeProtoSchema, { name: `attn_diff/inlined/${node.output[i]}`, opType: 'Identity', input: [name], output: [node.output[i]!] }));
+  return [...branch.node, ...outputs];
+}
