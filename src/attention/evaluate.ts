@@ -83,6 +83,8 @@ function zeros(dims: number[], type: DataType): TensorData {
   return type === DataType.FLOAT16 ? { type: 'float16', dims, data: new Uint16Array(length) } : { type: 'float32', dims, data: new Float32Array(length) };
 }
 
+const FLOATS: ReadonlySet<number | undefined> = new Set([DataType.FLOAT, DataType.FLOAT16]);
+
 type ShapeOf = (probe: MaskProbe) => number[];
 
 /** Queries, keys and embeddings are cut: masks and scales depend on their shapes at most. */
@@ -98,13 +100,14 @@ function findCuts(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: Size
     shapes.set(qkv.value, ({ size, length }) => [size, keyHeads, length, headDim]);
     for (const role of ['query', 'key', 'value'] as const) roles.set(qkv[role], role);
   }
+  const types = elementTypes(graph);
   for (const node of graph.graph.node) {
     const table = isOp(node, 'Gather') ? graph.initializers.get(node.input[0]!) : undefined;
+    if (!FLOATS.has(table?.dataType)) continue;
     if (table?.dims.length === 2 && Number(table.dims[0]) === sizes.vocabSize) {
       shapes.set(node.output[0]!, ({ size, length }) => [size, length, sizes.hiddenSize]);
     }
   }
-  const types = elementTypes(graph);
   const cuts = new Map([...shapes.keys()].map((name) => [name, makeValueInfo(name, types(name))] as const));
   return { cuts, shapes, roles };
 }

@@ -2,8 +2,8 @@ import type { GraphBuilder } from '../onnx/builder.js';
 import { DataType } from '../onnx/types.js';
 import type { QkvSource, Rotary } from './site.js';
 
-/** Opset of ai.onnx that RotaryEmbedding needs. */
-export const ROTARY_OPSET = 23;
+/** Opset of ai.onnx that RotaryEmbedding and RMSNormalization need. */
+export const UNFOLD_OPSET = 23;
 
 export interface HeadSizes {
   heads: number;
@@ -20,7 +20,7 @@ export interface Qkv {
 
 /**
  * Adds the nodes that bring a site's Q, K and V to float32 [B,heads,tokens,D], unfolding what a fused node does
- * inside: the split of packed projections and the rotary embedding.
+ * inside: the split of packed projections, the norm of queries and keys, and the rotary embedding.
  *
  * @param positions the run's position_ids, int64 [B,S], asked for only where a fused node counts positions itself
  */
@@ -34,7 +34,13 @@ export function buildQkv(builder: GraphBuilder, qkv: QkvSource, sizes: HeadSizes
   const [query, key, value] = unpacked(builder, qkv, sizes).map(float) as [string, string, string];
   const split = (tensor: string, count: number): string => builder.transpose(builder.reshapeTo(tensor, 0, 0, count, headDim), 0, 2, 1, 3);
   const rotate = (tensor: string): string => (qkv.rotary ? rotated(builder, tensor, qkv.rotary, qkv.rotary.positions ?? positions(), float) : tensor);
-  return { query: rotate(split(query, heads)), key: rotate(split(key, kvHeads)), value: split(value, kvHeads) };
+  const normed = (tensor: string, weight: string | undefined): string =>
+    weight === undefined ? tensor : builder.op('RMSNormalization', [tensor, float(weight)], { axis: -1n, epsilon: qkv.norm!.epsilon });
+  return {
+    query: rotate(normed(split(query, heads), qkv.norm?.query)),
+    key: rotate(normed(split(key, kvHeads), qkv.norm?.key)),
+    value: split(value, kvHeads),
+  };
 }
 
 function unpacked(builder: GraphBuilder, { query, key, value }: Extract<QkvSource, { kind: 'flat' }>, { heads, kvHeads, headDim }: HeadSizes): string[] {

@@ -12,8 +12,9 @@ import { BUILT } from './implementations/index.js';
 import type { AttentionInputs, Masks } from './implementations/types.js';
 import { maskInputs, type AddedInput } from './maskInputs.js';
 import { buildProbe } from './probes.js';
-import { buildQkv, ROTARY_OPSET, type Qkv } from './qkv.js';
+import { buildQkv, UNFOLD_OPSET, type Qkv } from './qkv.js';
 import { siteInputs } from './site.js';
+import { unstackQuantisation } from './unstackQuantisation.js';
 
 /** A graph output that carries a probe: [PROBE_ROWS, streams, B, S], float64. */
 export interface ProbeOutput {
@@ -57,6 +58,8 @@ export interface RebuildOptions {
   maskFill: MaskFill;
   /** Whether the logits themselves stay an output; they are large, and the probes say what a run needs to know. */
   keepLogits?: boolean;
+  /** Whether to go around the quantisation inside sites, which no rebuilt implementation has. */
+  dequantise?: boolean;
   /** Whether to also return every tap's tensors. */
   capture?: boolean;
 }
@@ -71,8 +74,9 @@ export interface RebuildOptions {
  */
 export function rebuild(options: RebuildOptions): DiffGraph {
   const model = copyModel(options.graph.model);
-  const index = new OnnxGraph(model);
   const graph = model.graph!;
+  if (options.dequantise) for (const { from, to } of options.sites.flatMap(({ quantisation }) => quantisation)) replaceUses(graph.node, from, to);
+  const index = new OnnxGraph(model);
   nameNodes(graph.node);
   const originalNodes = [...graph.node];
   const logits = logitsOutput(index);
@@ -81,6 +85,7 @@ export function rebuild(options: RebuildOptions): DiffGraph {
   raiseOpsets(model, options);
   graph.output = options.keepLogits ? graph.output.filter(({ name }) => name === logits) : [];
 
+  if (options.streams.length > 1) unstackQuantisation(builder, index, options.streams.length);
   const work = new Rebuild(options, builder, inputs, originalNodes, index);
   for (const site of options.sites) work.site(site);
   for (const site of options.sites) work.tapStacked('hidden', site.layer, site.hidden);
@@ -111,7 +116,7 @@ function nameNodes(nodes: readonly NodeProto[]): void {
 export const PROBE_OPSET = 18;
 
 function raiseOpsets(model: ModelProto, { streams, sites }: RebuildOptions): void {
-  raiseOpset(model, sites.some(({ qkv }) => qkv.kind === 'flat' && qkv.rotary !== null) ? ROTARY_OPSET : PROBE_OPSET);
+  raiseOpset(model, sites.some(({ qkv }) => qkv.kind === 'flat' && (qkv.rotary ?? qkv.norm) !== null) ? UNFOLD_OPSET : PROBE_OPSET);
   for (const { domain, version } of streams.flatMap(({ name }) => (name === 'original' ? [] : BUILT[name].opsets))) {
     if (domain === '') raiseOpset(model, version);
     else if ((opsetOf(model, domain) ?? 0) < version) setOpset(model, domain, version);

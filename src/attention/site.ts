@@ -16,12 +16,19 @@ export interface Rotary {
   positions: string | null;
 }
 
+/** RMSNorm of each query and key head inside a fused node, before the rotary embedding. Weights are [D]. */
+export interface QkNorm {
+  query: string;
+  key: string;
+  epsilon: number;
+}
+
 /** Where a site's Q, K and V are. */
 export type QkvSource =
   /** Query [B,H,S,D]; key and value [B,Hkv,T,D], or [B,H,T,D] where `grouped` is false; the key's last axes may be swapped. */
   | { kind: 'heads'; query: string; key: string; value: string; grouped: boolean; keyTransposed: boolean }
   /** Query [B,S,H·D], key and value [B,S,Hkv·D]; or all in `query`, [B,S,(H+2·Hkv)·D], and the others null. */
-  | { kind: 'flat'; query: string; key: string | null; value: string | null; rotary: Rotary | null };
+  | { kind: 'flat'; query: string; key: string | null; value: string | null; norm: QkNorm | null; rotary: Rotary | null };
 
 /** What tells a site which keys a query may look at. */
 export type MaskSource =
@@ -29,6 +36,12 @@ export type MaskSource =
   | { kind: 'tensor'; tensor: string }
   /** The operator masks causally and after each row's valid length: right padding only. */
   | { kind: 'lengths'; window: number | null };
+
+/** A pair of QuantizeLinear and DequantizeLinear: reading `to` instead of `from` goes around it. */
+export interface Quantisation {
+  from: string;
+  to: string;
+}
 
 /** Where one layer's attention lies in the graph. */
 export interface AttentionSite {
@@ -48,6 +61,8 @@ export interface AttentionSite {
   operatorCausal: boolean;
   softmaxPrecision: 'fp32' | 'fp16' | 'fp64' | 'bf16';
   nanGuard: boolean;
+  /** Where the site's own nodes round to 8 bits; empty for attention in floating point. */
+  quantisation: Quantisation[];
   /** [B,H,S,D], or [B,S,H·D] where `outputFlat`. */
   output: string;
   outputFlat: boolean;

@@ -34,8 +34,14 @@ export function externalData(tensor: TensorProto): ExternalData | null {
   return { location, offset: number('offset') ?? 0, length: number('length') };
 }
 
+/** The external files that a model names, relative to its own folder; nothing is looked for. */
+export function externalLocations(model: ModelProto): string[] {
+  const named = model.graph ? tensors(model.graph).map((tensor) => externalData(tensor)?.location) : [];
+  return [...new Set(named)].filter((location) => location !== undefined);
+}
+
 /** All tensors of a model, those in nested graphs included. */
-function tensors(graph: GraphProto): TensorProto[] {
+export function tensors(graph: GraphProto): TensorProto[] {
   return [
     ...graph.initializer,
     ...graph.node.flatMap((node) => [

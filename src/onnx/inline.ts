@@ -22,6 +22,10 @@ function branchNodes(graph: GraphProto, node: NodeProto, value: boolean): NodePr
   if (!branch) return [node];
   graph.initializer.push(...branch.initializer);
   graph.valueInfo.push(...branch.valueInfo);
-  const outputs = branch.output.map(({ name }, i) => create(NodeProtoSchema, { name: `attn_diff/inlined/${node.output[i]}`, opType: 'Identity', input: [name], output: [node.output[i]!] }));
+  const outputs = branch.output.flatMap(({ name }, i) => {
+    const output = node.output[i]!;
+    // Inside and outside may use one name; then there is nothing left to connect.
+    return name === output ? [] : [create(NodeProtoSchema, { name: `attn_diff/inlined/${output}`, opType: 'Identity', input: [name], output: [output] })];
+  });
   return [...branch.node, ...outputs];
 }

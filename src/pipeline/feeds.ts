@@ -1,3 +1,4 @@
+import type { Sizes } from '../attention/evaluate.js';
 import type { DiffGraph } from '../attention/rebuild.js';
 import type { AddedInput } from '../attention/maskInputs.js';
 import { allowedMask, rowHasKey, unpadIndices } from '../batch/index.js';
@@ -9,6 +10,9 @@ import type { Batch, TensorData, Tensors } from '../types.js';
 /** The input by which optimum's merged decoders choose between a graph with and one without past. */
 export const USE_CACHE_BRANCH = 'use_cache_branch';
 
+/** What an empty cache is shaped after where the graph leaves its dims open. */
+type CacheSizes = Pick<Sizes, 'kvHeads' | 'headDim'>;
+
 const LOGITS_TO_KEEP = ['num_logits_to_keep', 'logits_to_keep'];
 
 /**
@@ -17,15 +21,15 @@ const LOGITS_TO_KEEP = ['num_logits_to_keep', 'logits_to_keep'];
  *
  * @throws AttnDiffError graph-not-supported for an input that is none of these
  */
-export function modelFeeds(inputs: readonly TensorInfo[], batch: Batch, copies: number): Tensors {
+export function modelFeeds(inputs: readonly TensorInfo[], sizes: CacheSizes, batch: Batch, copies: number): Tensors {
   const feeds: Tensors = {};
-  for (const input of inputs) feeds[input.name] = tokenFeed(input, batch, copies) ?? optionFeed(input) ?? emptyCache(input, batch.size * copies);
+  for (const input of inputs) feeds[input.name] = tokenFeed(input, batch, copies) ?? optionFeed(input) ?? emptyCache(input, sizes, batch.size * copies);
   return feeds;
 }
 
 /** Feeds for a rebuilt graph: the model's own inputs, the batch once per stream, and those that rebuilding added. */
-export function diffFeeds(inputs: readonly TensorInfo[], { streams, added }: Pick<DiffGraph, 'streams' | 'added'>, batch: Batch): Tensors {
-  return { ...modelFeeds(inputs, batch, streams.length), ...addedFeeds(added, batch, streams.length) };
+export function diffFeeds(inputs: readonly TensorInfo[], sizes: CacheSizes, { streams, added }: Pick<DiffGraph, 'streams' | 'added'>, batch: Batch): Tensors {
+  return { ...modelFeeds(inputs, sizes, batch, streams.length), ...addedFeeds(added, batch, streams.length) };
 }
 
 function tokenFeed({ name, type }: TensorInfo, batch: Batch, copies: number): TensorData | null {
@@ -49,12 +53,12 @@ function optionFeed({ name }: TensorInfo): TensorData | null {
   return LOGITS_TO_KEEP.includes(name) ? { type: 'int64', dims: [], data: BigInt64Array.of(0n) } : null;
 }
 
-function emptyCache({ name, type, shape }: TensorInfo, rows: number): TensorData {
-  const [, heads, , headDim] = shape;
-  if ((type !== DataType.FLOAT && type !== DataType.FLOAT16) || shape.length !== 4 || typeof heads !== 'number' || typeof headDim !== 'number') {
+function emptyCache({ name, type, shape }: TensorInfo, { kvHeads, headDim }: CacheSizes, rows: number): TensorData {
+  if ((type !== DataType.FLOAT && type !== DataType.FLOAT16) || shape.length !== 4) {
     throw new AttnDiffError('graph-not-supported', { problem: `it has an input '${name}' that is not tokens, mask, positions or a float cache` });
   }
-  const dims = [rows, heads, 0, headDim];
+  const [, heads, , width] = shape;
+  const dims = [rows, typeof heads === 'number' ? heads : kvHeads, 0, typeof width === 'number' ? width : headDim];
   return type === DataType.FLOAT16 ? { type: 'float16', dims, data: new Uint16Array(0) } : { type: 'float32', dims, data: new Float32Array(0) };
 }
 

@@ -1,3 +1,4 @@
+import type { ModelOptions } from '../model/index.js';
 import { tensorTypeName } from '../onnx/types.js';
 import type { Runner } from '../runners/types.js';
 import { IMPLEMENTATIONS, type Inspection } from '../types.js';
@@ -10,8 +11,8 @@ import { resolveSites } from './resolve.js';
  *
  * @throws AttnDiffError codes of exit 3, execution-failed
  */
-export async function inspect(path: string, runner: Runner): Promise<Inspection> {
-  const loaded = await loadModel(path);
+export async function inspect(path: string, runner: Runner, options: ModelOptions = {}): Promise<Inspection> {
+  const loaded = await loadModel(path, options);
   const sites = await resolveSites(loaded, runner);
   return {
     model: describeModel(loaded),

@@ -2,16 +2,21 @@ import { basename, dirname } from 'node:path';
 import type { Sizes } from '../attention/evaluate.js';
 import { nameResidualSums } from '../attention/recognise/residual.js';
 import { recogniseSites } from '../attention/recognise/index.js';
+import { AttnDiffError } from '../errors.js';
 import { PROBE_OPSET } from '../attention/rebuild.js';
 import type { AttentionSite } from '../attention/site.js';
-import { findOnnxFile, openModelSource, type ModelSource } from '../model/index.js';
-import { checkExternalData } from '../onnx/external.js';
+import { locateModel, openModelSource, type ModelOptions, type ModelSource } from '../model/index.js';
+import { checkExternalData, externalLocations } from '../onnx/external.js';
+import { elementTypes } from '../onnx/elementType.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import { inlineBranches } from '../onnx/inline.js';
 import { modelInputs, type TensorInfo } from '../onnx/inputs.js';
 import { raiseOpset } from '../onnx/opset.js';
-import { readModel } from '../onnx/read.js';
+import { encodeModel, readModel } from '../onnx/read.js';
+import { relocateExternalData } from '../onnx/relocate.js';
 import { opsetOf } from '../onnx/rewrite.js';
+import { DataType } from '../onnx/types.js';
+import type { SessionRequest } from '../runners/types.js';
 import { USE_CACHE_BRANCH } from './feeds.js';
 
 /** A model with its attention recognised; nothing has been executed and no external weight read. */
@@ -21,6 +26,8 @@ export interface LoadedModel {
   graph: OnnxGraph;
   /** The file's own opset of ai.onnx. */
   opset: number;
+  /** The file as it is, to be run unmodified. */
+  unmodified: SessionRequest['model'];
   /** The folder that external data is relative to. */
   folder: string;
   inputs: TensorInfo[];
@@ -29,28 +36,46 @@ export interface LoadedModel {
   sizes: Sizes;
 }
 
-/** @throws AttnDiffError every code of exit 3 that concerns reading and recognising */
-export async function loadModel(path: string): Promise<LoadedModel> {
+/**
+ * Reads a model from a file, a folder or the hub.
+ *
+ * @throws AttnDiffError every code of exit 3 that concerns finding, reading and recognising
+ */
+export async function loadModel(path: string, options: ModelOptions = {}): Promise<LoadedModel> {
   // The ONNX file before config.json: where both are wrong, --model more likely points to the wrong place.
-  const model = await readModel(await findOnnxFile(path));
-  const source = await openModelSource(path);
-  const folder = dirname(source.onnxPath);
+  const location = await locateModel(path, options);
+  const model = await readModel(location.onnxPath);
+  await location.fetchData(externalLocations(model));
+  const source = await openModelSource(location);
+  const beside = dirname(source.onnxPath);
   const own = basename(source.onnxPath);
-  const externalFiles = (await checkExternalData(model, folder)).filter((file) => file !== own);
+  const externalFiles = (await checkExternalData(model, beside)).filter((file) => file !== own);
+  const folder = await relocateExternalData(model, beside);
+  const unmodified = folder === beside ? { path: source.onnxPath } : { bytes: encodeModel(model), folder };
   const opset = opsetOf(model, '') ?? 0;
   inlineBranches(model.graph!, USE_CACHE_BRANCH, false);
   raiseOpset(model, PROBE_OPSET);
   nameResidualSums(model.graph!);
   const graph = new OnnxGraph(model);
   const { config } = source;
+  const sites = recogniseSites(graph, config.layers, source.onnxPath);
+  refuseBfloat16(graph, sites);
   return {
     source,
     graph,
     opset,
+    unmodified,
     folder,
     inputs: modelInputs(graph),
     externalFiles,
-    sites: recogniseSites(graph, config.layers, source.onnxPath),
+    sites,
     sizes: { heads: config.heads, kvHeads: config.kvHeads, headDim: config.headDim, hiddenSize: config.hiddenSize, vocabSize: config.vocabSize },
   };
+}
+
+function refuseBfloat16(graph: OnnxGraph, sites: readonly AttentionSite[]): void {
+  const types = elementTypes(graph);
+  if (sites.some(({ output }) => types(output) === DataType.BFLOAT16)) {
+    throw new AttnDiffError('graph-not-supported', { problem: 'it computes in bfloat16, for which ONNX Runtime has no CPU kernels' });
+  }
 }

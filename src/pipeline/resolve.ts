@@ -26,7 +26,7 @@ export async function resolveSites(loaded: LoadedModel, runner: Runner, batches:
   const wanted = modelInputs(part);
   const feeds = (batch: Batch): Tensors => {
     const cutFeeds = evaluation.cutFeeds(batch);
-    const own = modelFeeds(wanted.filter(({ name }) => !Object.hasOwn(cutFeeds, name)), batch, 1);
+    const own = modelFeeds(wanted.filter(({ name }) => !Object.hasOwn(cutFeeds, name)), loaded.sizes, batch, 1);
     return { ...own, ...Object.fromEntries(Object.entries(cutFeeds).filter(([name]) => part.inputs.has(name))) };
   };
   const session = await runner.open({ model: { bytes: encodeModel(evaluation.model), folder: loaded.folder } }, 'evaluating masks and scales');

@@ -3,7 +3,7 @@ import { assembleBatches, rebuildProbeBatch } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
 import { judge } from '../gate/index.js';
 import { aggregate, findings } from '../metrics/index.js';
-import { loadTokenizer } from '../model/index.js';
+import { loadTokenizer, type HubOptions } from '../model/index.js';
 import { encodeModel } from '../onnx/read.js';
 import type { Runner, Session } from '../runners/types.js';
 import { REPORT_SCHEMA, type Batch, type DiffReport, type ImplementationInfo, type TokenStats } from '../types.js';
@@ -34,8 +34,8 @@ export interface PreparedRun {
  *
  * @throws AttnDiffError codes of exit 2 and 3
  */
-export async function prepareRun(config: RunConfig): Promise<PreparedRun> {
-  const loaded = await loadModel(config.model);
+export async function prepareRun(config: RunConfig, hub: HubOptions = {}): Promise<PreparedRun> {
+  const loaded = await loadModel(config.model, { dtype: config.dtype, hub });
   const tokenizer = config.prompts.kind === 'random' ? null : await loadTokenizer(loaded.source);
   return { config, loaded, batches: await assembleBatches(config, tokenizer, loaded.source.config) };
 }
@@ -56,7 +56,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runner: 
   const { graph, sizes, inputs, folder } = loaded;
   const diff = rebuild({ graph, sites, sizes, streams: config.implementations, reference: config.reference, maskFill: config.maskFill });
   const execute = async (session: Session, batch: Batch): ReturnType<Session['run']> =>
-    session.run(diffFeeds(inputs, diff, batch));
+    session.run(diffFeeds(inputs, sizes, diff, batch));
 
   onProgress({ stage: 'loading the rebuilt graph', done: 2, total });
   const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder }, profile: true }, 'running the batches');

@@ -1,4 +1,5 @@
 import { rebuild, type DiffGraph } from '../../src/attention/rebuild.js';
+import { float16ToNumber } from '../../src/onnx/tensor.js';
 import { encodeModel } from '../../src/onnx/read.js';
 import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
@@ -21,7 +22,7 @@ export async function capture(path: string, batch: Batch, names: readonly Implem
   const streams = names.map((name) => ({ label: name, name }));
   const diff = rebuild({ graph: loaded.graph, sites, sizes: loaded.sizes, streams, reference: names[0]!, maskFill: options.maskFill ?? 'min', capture: true });
   const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder: loaded.folder } }, 'test');
-  const outputs = await session.run(diffFeeds(loaded.inputs, diff, batch));
+  const outputs = await session.run(diffFeeds(loaded.inputs, loaded.sizes, diff, batch));
   await session.close();
   return {
     loaded,
@@ -30,9 +31,14 @@ export async function capture(path: string, batch: Batch, names: readonly Implem
     tensor: (tap, layer, stream, scope = 'accumulated') => {
       const found = diff.captures.find((item) => item.tap === tap && item.layer === layer && item.stream === stream && item.scope === scope);
       if (!found) throw new Error(`no ${tap} of layer ${layer} for ${stream}`);
-      return outputs[found.output]!;
+      return asNumbers(outputs[found.output]!);
     },
   };
+}
+
+/** float16 bit patterns as the numbers that they stand for. */
+function asNumbers(tensor: TensorData): TensorData {
+  return tensor.type === 'float16' ? { ...tensor, type: 'float32', data: Float32Array.from(tensor.data as Uint16Array, float16ToNumber) } : tensor;
 }
 
 /**

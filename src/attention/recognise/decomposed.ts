@@ -1,6 +1,6 @@
 import { attribute, isOp, type OnnxGraph } from '../../onnx/graph.js';
 import { DataType, type NodeProto } from '../../onnx/types.js';
-import type { AttentionSite, MatchResult, ScaleFactor } from '../site.js';
+import type { AttentionSite, MatchResult, Quantisation, ScaleFactor } from '../site.js';
 import { peelRepeatKv } from './repeatKv.js';
 import { peelScale } from './scalars.js';
 
@@ -21,32 +21,35 @@ const PRECISIONS: Partial<Record<number, AttentionSite['softmaxPrecision']>> = {
  */
 export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResult {
   const reject = (problem: string): MatchResult => ({ rejection: { node: softmax, problem } });
-  const above = scoresAbove(graph, softmax);
+  const quantisation: Quantisation[] = [];
+  const above = scoresAbove(graph, softmax, quantisation);
   if ('stoppedAt' in above) return weighsValues(graph, softmax) ? reject(`its scores are not QKᵀ with a scale and a mask: ${nodeName(above.stoppedAt)} stands before it`) : null;
   const axis = attribute(softmax, 'axis');
   if (axis && axis.i !== -1n && axis.i !== 3n) return reject(`its axis is ${axis.i}, not the last one`);
   if (above.masks.length > 1) return reject(`${above.masks.length} masks are added to its scores`);
-  const below = probabilitiesBelow(graph, softmax);
+  const below = probabilitiesBelow(graph, softmax, quantisation);
   if (!below) return reject('its result does not go to a MatMul with the values');
 
   const scores = above.matmul;
   if (above.masks.length === 0) return reject('no mask is added to its scores, so padding is not masked');
-  const query = peelQuery(graph, scores.input[0]!);
-  const key = peelKey(graph, scores.input[1]!);
-  const value = peelRepeatKv(graph, below.value);
+  const query = peelQuery(graph, dequantised(graph, scores.input[0]!, quantisation));
+  const key = peelKey(graph, scores.input[1]!, quantisation);
+  const values = dequantised(graph, below.value, quantisation);
+  const value = peelRepeatKv(graph, values);
   if (key.grouped !== (value !== null)) return reject('key and value heads are repeated differently');
   return {
     site: {
       form: 'decomposed',
       core: softmax,
       compute: [scores, softmax, below.matmul],
-      qkv: { kind: 'heads', query: query.tensor, key: key.tensor, value: value ?? below.value, grouped: key.grouped, keyTransposed: key.transposed },
+      qkv: { kind: 'heads', query: query.tensor, key: key.tensor, value: value ?? values, grouped: key.grouped, keyTransposed: key.transposed },
       mask: { kind: 'tensor', tensor: above.masks[0]! },
       scaleFactors: [...above.factors, ...query.factors, ...key.factors],
       scaleConstant: 1,
       operatorCausal: false,
       softmaxPrecision: softmaxPrecision(graph, softmax),
       nanGuard: below.nanGuard,
+      quantisation,
       output: below.matmul.output[0]!,
       outputFlat: false,
     },
@@ -54,11 +57,12 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
 }
 
 /** Walks from the softmax up to QKᵀ, gathering masks and scales, or to the node that does not belong there. */
-function scoresAbove(graph: OnnxGraph, softmax: NodeProto): { matmul: NodeProto; masks: string[]; factors: ScaleFactor[] } | { stoppedAt: NodeProto | undefined } {
+function scoresAbove(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { matmul: NodeProto; masks: string[]; factors: ScaleFactor[] } | { stoppedAt: NodeProto | undefined } {
   const masks: string[] = [];
   const factors: ScaleFactor[] = [];
   let tensor = softmax.input[0]!;
   for (;;) {
+    tensor = dequantised(graph, tensor, quantisation);
     const node = graph.producer(tensor);
     if (isOp(node, 'MatMul')) {
       const computed = node.input.every((input) => graph.constant(input) === undefined);
@@ -79,8 +83,8 @@ function scoresAbove(graph: OnnxGraph, softmax: NodeProto): { matmul: NodeProto;
 }
 
 /** Whether a tensor is scores: reached from a MatMul of computed tensors through scales, casts and masks only. */
-function leadsToScores(graph: OnnxGraph, tensor: string): boolean {
-  const node = graph.producer(tensor);
+function leadsToScores(graph: OnnxGraph, from: string): boolean {
+  const node = graph.producer(dequantised(graph, from, []));
   if (isOp(node, 'MatMul')) return node.input.every((input) => graph.constant(input) === undefined);
   if (isOp(node, ...PASS_THROUGH)) return leadsToScores(graph, node.input[0]!);
   const scaled = peelScale(graph, node);
@@ -90,7 +94,7 @@ function leadsToScores(graph: OnnxGraph, tensor: string): boolean {
 
 /** Whether what leaves a softmax multiplies a computed tensor, as attention's probabilities do. */
 function weighsValues(graph: OnnxGraph, softmax: NodeProto): boolean {
-  const below = probabilitiesBelow(graph, softmax);
+  const below = probabilitiesBelow(graph, softmax, []);
   return below !== null && graph.constant(below.value) === undefined;
 }
 
@@ -98,8 +102,18 @@ function nodeName(node: NodeProto | undefined): string {
   return node ? `${node.opType} '${node.name || node.output[0]}'` : 'a model input';
 }
 
-/** Walks from the softmax down to PV, through casts and the guard Where(IsNaN(P), 0, P). */
-function probabilitiesBelow(graph: OnnxGraph, softmax: NodeProto): { matmul: NodeProto; value: string; nanGuard: boolean } | null {
+/** Goes around a pair of QuantizeLinear and DequantizeLinear, if one makes the tensor, and notes it. */
+function dequantised(graph: OnnxGraph, tensor: string, quantisation: Quantisation[]): string {
+  const dequantise = graph.producer(tensor);
+  const quantise = isOp(dequantise, 'DequantizeLinear') ? graph.producer(dequantise.input[0]) : undefined;
+  if (!isOp(quantise, 'QuantizeLinear')) return tensor;
+  const to = quantise.input[0]!;
+  if (!quantisation.some(({ from }) => from === tensor)) quantisation.push({ from: tensor, to });
+  return to;
+}
+
+/** Walks from the softmax down to PV, through casts, quantisation and the guard Where(IsNaN(P), 0, P). */
+function probabilitiesBelow(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { matmul: NodeProto; value: string; nanGuard: boolean } | null {
   let tensor = softmax.output[0]!;
   let nanGuard = false;
   for (;;) {
@@ -107,8 +121,13 @@ function probabilitiesBelow(graph: OnnxGraph, softmax: NodeProto): { matmul: Nod
     const isNan = consumers.find((node) => isOp(node, 'IsNaN'));
     const guard = isNan && consumers.find((node) => isOp(node, 'Where') && node.input[0] === isNan.output[0]);
     const next = guard ?? (consumers.length === 1 ? consumers[0] : undefined);
+    const dequantise = isOp(next, 'QuantizeLinear') ? graph.consumers(next.output[0]!)[0] : undefined;
     if (guard) nanGuard = true;
-    else if (isOp(next, 'MatMul') && next.input[0] === tensor) return { matmul: next, value: next.input[1]!, nanGuard };
+    else if (isOp(dequantise, 'DequantizeLinear')) {
+      tensor = dequantise.output[0]!;
+      dequantised(graph, tensor, quantisation);
+      continue;
+    } else if (isOp(next, 'MatMul') && next.input[0] === tensor) return { matmul: next, value: next.input[1]!, nanGuard };
     else if (!isOp(next, ...PASS_THROUGH)) return null;
     tensor = next!.output[0]!;
   }
@@ -123,21 +142,23 @@ function peelQuery(graph: OnnxGraph, tensor: string): { tensor: string; factors:
  * Takes the scale, the transposition and repeat_kv off a key, in whichever order they come. `transposed` tells that
  * no transposition was found, so that the tensor still is [B,H,D,T].
  */
-function peelKey(graph: OnnxGraph, from: string): { tensor: string; grouped: boolean; transposed: boolean; factors: ScaleFactor[] } {
+function peelKey(graph: OnnxGraph, from: string, quantisation: Quantisation[]): { tensor: string; grouped: boolean; transposed: boolean; factors: ScaleFactor[] } {
   const factors: ScaleFactor[] = [];
   let tensor = from;
   let transposed = true;
   let grouped = false;
   for (;;) {
+    tensor = dequantised(graph, tensor, quantisation);
     const node = graph.producer(tensor);
     const scaled = peelScale(graph, node);
+    const swapped = transposed ? peelSwap(graph, node) : null;
     const repeated = !transposed && !grouped ? peelRepeatKv(graph, tensor) : null;
     if (scaled) {
       factors.push({ tensor: scaled.tensor, divides: scaled.divides });
       tensor = scaled.rest;
-    } else if (transposed && swapsLastTwo(node)) {
+    } else if (swapped) {
       transposed = false;
-      tensor = node!.input[0]!;
+      tensor = swapped;
     } else if (repeated) {
       grouped = true;
       tensor = repeated;
@@ -145,8 +166,13 @@ function peelKey(graph: OnnxGraph, from: string): { tensor: string; grouped: boo
   }
 }
 
-function swapsLastTwo(node: NodeProto | undefined): boolean {
-  return isOp(node, 'Transpose') && attribute(node, 'perm')?.ints.join() === '0,1,3,2';
+/** The tensor whose last two axes a node swaps: in 4D, or in 3D between two Reshapes, as torch's dynamo exporter writes it. */
+function peelSwap(graph: OnnxGraph, node: NodeProto | undefined): string | null {
+  const transposes = (candidate: NodeProto | undefined, perm: string): boolean => isOp(candidate, 'Transpose') && attribute(candidate, 'perm')?.ints.join() === perm;
+  if (transposes(node, '0,1,3,2')) return node!.input[0]!;
+  const inner = isOp(node, 'Reshape') ? graph.producer(node.input[0]) : undefined;
+  const flattened = transposes(inner, '0,2,1') ? graph.producer(inner!.input[0]) : undefined;
+  return isOp(flattened, 'Reshape') ? flattened.input[0]! : null;
 }
 
 /** The dtype that an explicit Cast gives the softmax's input; without one the model's own, fp32 here. */

@@ -1,9 +1,9 @@
 import { attribute, isMicrosoftOp } from '../../onnx/graph.js';
 import type { NodeProto } from '../../onnx/types.js';
-import type { MatchResult, Rotary } from '../site.js';
+import type { MatchResult, QkNorm, Rotary } from '../site.js';
 
 /** Inputs by position, as in ONNX Runtime's contrib operator documentation. */
-const INPUT = { query: 0, key: 1, value: 2, seqlensK: 5, cos: 7, sin: 8, positions: 9, bias: 10, sink: 11 } as const;
+const INPUT = { query: 0, key: 1, value: 2, seqlensK: 5, cos: 7, sin: 8, positions: 9, bias: 10, sink: 11, queryNorm: 14, keyNorm: 15 } as const;
 
 /**
  * Matches one com.microsoft `GroupQueryAttention` node, which onnxruntime-genai's builder and ONNX Runtime's
@@ -27,17 +27,26 @@ export function matchGroupQuery(node: NodeProto): MatchResult {
       form: 'group-query-attention',
       core: node,
       compute: [node],
-      qkv: { kind: 'flat', query, key, value, rotary: rotaryOf(node, input) },
+      qkv: { kind: 'flat', query, key, value, norm: normOf(node, input), rotary: rotaryOf(node, input) },
       mask: { kind: 'lengths', window: window > 0 ? window : null },
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f || null,
       operatorCausal: true,
       softmaxPrecision: 'fp32',
       nanGuard: false,
+      quantisation: [],
       output: node.output[0]!,
       outputFlat: true,
     },
   };
+}
+
+/** ONNX Runtime's default of qk_norm_epsilon. */
+const NORM_EPSILON = 1e-6;
+
+function normOf(node: NodeProto, input: (position: number) => string | null): QkNorm | null {
+  const [query, key] = [input(INPUT.queryNorm), input(INPUT.keyNorm)];
+  return query && key ? { query, key, epsilon: attribute(node, 'qk_norm_epsilon')?.f ?? NORM_EPSILON } : null;
 }
 
 function rotaryOf(node: NodeProto, input: (position: number) => string | null): Rotary | null {

@@ -34,6 +34,7 @@ export function matchOnnxAttention(graph: OnnxGraph, node: NodeProto): MatchResu
       operatorCausal: attribute(node, 'is_causal')?.i === 1n,
       softmaxPrecision: SOFTMAX_PRECISIONS[String(attribute(node, 'softmax_precision')?.i)] ?? 'fp32',
       nanGuard: false,
+      quantisation: [],
       output: node.output[0]!,
       outputFlat: false,
     },
