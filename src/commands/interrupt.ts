@@ -1,7 +1,6 @@
 import { AttnDiffError } from '../errors.js';
 import { errorText } from '../report/index.js';
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+import { INTERRUPTIONS } from '../runners/protocol.js';
 
 /**
  * Cleans up and ends the process with exit code 4 when it is interrupted.
@@ -12,11 +11,11 @@ export function onInterrupt(cleanUp: () => void): () => void {
   const listener = (): void => {
     cleanUp();
     const error = new AttnDiffError('interrupted', {});
-    process.stderr.write(`${errorText(error)}\n`);
+    process.stderr.write(`attn-diff: ${errorText(error)}\n`);
     process.exit(error.exitCode);
   };
-  for (const signal of SIGNALS) process.once(signal, listener);
+  for (const signal of INTERRUPTIONS) process.once(signal, listener);
   return () => {
-    for (const signal of SIGNALS) process.off(signal, listener);
+    for (const signal of INTERRUPTIONS) process.off(signal, listener);
   };
 }

@@ -1,8 +1,13 @@
 import cliProgress from 'cli-progress';
 import type { Progress } from '../pipeline/run.js';
 
+export interface ProgressBar {
+  update(progress: Progress): void;
+  stop(): void;
+}
+
 /** Shows progress on stderr where that is a terminal; silent elsewhere. */
-export function progressBar(): { update(progress: Progress): void; stop(): void } {
+export function progressBar(): ProgressBar {
   if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
   const bar = new cliProgress.SingleBar({
     stream: process.stderr,

@@ -1,8 +1,9 @@
 import { openOrtSession } from './ort.js';
-import type { Answer, Request } from './protocol.js';
+import { INTERRUPTIONS, type Answer, type Request } from './protocol.js';
 import type { Session } from './types.js';
 
 /** The child process of childRunner: opens and runs sessions as the host asks, and ends with it. */
+const scratch = process.argv[2] as string;
 const sessions = new Map<number, Session>();
 let queue = Promise.resolve();
 
@@ -16,7 +17,7 @@ async function answer(message: Request): Promise<Answer> {
   const { id } = message;
   switch (message.do) {
     case 'open':
-      sessions.set(id, await openOrtSession(message.request));
+      sessions.set(id, await openOrtSession(message.request, scratch));
       return { id, ok: true, session: id };
     case 'run':
       return { id, ok: true, tensors: await session(message.session).run(message.feeds) };
@@ -41,5 +42,5 @@ process.on('message', (message: Request) => {
   });
 });
 process.on('disconnect', () => process.exit());
-// The host decides what Ctrl-C means; the terminal sends it to both.
-process.on('SIGINT', () => undefined);
+// The host decides what an interruption means; a terminal sends it to both.
+for (const signal of INTERRUPTIONS) process.on(signal, () => undefined);

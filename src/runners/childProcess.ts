@@ -1,6 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { AttnDiffError } from '../errors.js';
-import type { Answer, Request } from './protocol.js';
+import { INTERRUPTIONS, type Answer, type Request } from './protocol.js';
 import type { Tensors } from '../types.js';
 import type { Runner, Session, SessionRequest } from './types.js';
 
@@ -10,36 +13,55 @@ type Call = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never
 
 /**
  * Runs models in a process of their own, so that this one stays free to draw progress and to hear Ctrl-C,
- * and so that a crash there is an error here. The process starts with the first `open`.
+ * and so that a crash there is an error here. The process starts with the first `open`; what it writes lies in a temporary
+ * folder that is removed with it.
  */
 export function childRunner(): Runner {
   let child: ChildProcess | undefined;
+  let scratch: string | undefined;
   let nextId = 1;
   let stage = '';
+  let failure: Error | undefined;
   const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
 
+  // The sessions are gone with the child, so nothing that is asked later can succeed.
+  const failAll = (error: Error): void => {
+    failure = error;
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+  };
+
   const start = (): ChildProcess => {
-    const started = fork(CHILD, [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    scratch ??= mkdtempSync(join(tmpdir(), 'attn-diff-'));
+    const started = fork(CHILD, [scratch], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
     started.on('message', (answer: Answer) => {
       waiting.get(answer.id)?.resolve(answer);
       waiting.delete(answer.id);
     });
+    started.on('error', (error) => failAll(new AttnDiffError('execution-failed', { stage, problem: error.message })));
     started.on('exit', (code, signal) => {
-      child = undefined;
-      for (const { reject } of waiting.values()) reject(new AttnDiffError('runner-crashed', { stage, signal: signal ?? `exit code ${code}` }));
-      waiting.clear();
+      // A Ctrl-C that comes while the child still starts ends it before this process hears of it.
+      const interrupted = INTERRUPTIONS.some((name) => name === signal);
+      failAll(interrupted ? new AttnDiffError('interrupted', {}) : new AttnDiffError('runner-crashed', { stage, signal: signal ?? `exit code ${code}` }));
     });
     return started;
   };
 
   const ask = async (call: Call): Promise<Extract<Answer, { ok: true }>> => {
-    const process = (child ??= start());
+    if (failure) throw failure;
     const id = nextId++;
     const answer = await new Promise<Answer>((resolve, reject) => {
-      waiting.set(id, { resolve, reject });
-      process.send({ ...call, id } as Request, (error) => {
-        if (error) reject(new AttnDiffError('execution-failed', { stage, problem: error.message }));
-      });
+      const refuse = (error: unknown): void => reject(new AttnDiffError('execution-failed', { stage, problem: (error as Error).message }));
+      try {
+        const asked = (child ??= start());
+        waiting.set(id, { resolve, reject });
+        // Where sending fails, the child is gone or of no more use; how it ended says more than the broken pipe.
+        asked.send({ ...call, id } as Request, (error) => {
+          if (error) asked.kill('SIGKILL');
+        });
+      } catch (error) {
+        refuse(error);
+      }
     });
     if (!answer.ok) throw new AttnDiffError('execution-failed', { stage, problem: answer.problem });
     return answer;
@@ -61,6 +83,8 @@ export function childRunner(): Runner {
       child?.removeAllListeners();
       child?.kill('SIGKILL');
       child = undefined;
+      if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
+      scratch = undefined;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { AttnDiffError } from '../errors.js';
 import { openOrtSession } from './ort.js';
 import type { Runner, Session } from './types.js';
@@ -15,7 +16,7 @@ export function inProcessRunner(): Runner {
           throw new AttnDiffError('execution-failed', { stage, problem: (error as Error).message });
         }
       };
-      const session = await guard(() => openOrtSession(request));
+      const session = await guard(() => openOrtSession(request, tmpdir()));
       return {
         run: (feeds) => guard(() => session.run(feeds)),
         executed: () => guard(() => session.executed()),

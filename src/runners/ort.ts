@@ -1,7 +1,7 @@
-import { readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
+import './noTelemetry.js';
 import * as ort from 'onnxruntime-node';
 import type { TensorData, Tensors } from '../types.js';
 import type { ExecutedNode, Session, SessionRequest } from './types.js';
@@ -12,10 +12,11 @@ import type { ExecutedNode, Session, SessionRequest } from './types.js';
  * Prepacking is off, so that external weights stay backed by their file instead of being copied; optimisation
  * is `basic`, which keeps MatMul, Add and Softmax apart: the operators that the report names are those that run.
  *
+ * @param scratch the folder that a profile is written to and removed from
  * @throws Error of ONNX Runtime
  */
-export async function openOrtSession(request: SessionRequest): Promise<Session> {
-  const profilePrefix = request.profile ? join(tmpdir(), `attn-diff-${randomUUID()}`) : undefined;
+export async function openOrtSession(request: SessionRequest, scratch: string): Promise<Session> {
+  const profilePrefix = request.profile ? join(scratch, `attn-diff-${randomUUID()}`) : undefined;
   const session: Record<string, string> = { disable_prepacking: '1' };
   if ('bytes' in request.model) session['model_external_initializers_file_folder_path'] = request.model.folder;
   const options: ort.InferenceSession.SessionOptions = {
@@ -32,7 +33,7 @@ export async function openOrtSession(request: SessionRequest): Promise<Session> 
     executed: async () => {
       if (!profilePrefix) return [];
       inference.endProfiling();
-      return readProfile(profilePrefix);
+      return readProfile(scratch, basename(profilePrefix));
     },
     close: () => inference.release(),
   };
@@ -52,10 +53,9 @@ function fromOrt(tensors: ort.InferenceSession.OnnxValueMapType): Tensors {
 }
 
 /** ONNX Runtime appends a timestamp to the prefix, so the file has to be looked for. */
-async function readProfile(prefix: string): Promise<ExecutedNode[]> {
-  const { readdir } = await import('node:fs/promises');
-  const names = (await readdir(tmpdir())).filter((name) => name.startsWith(basename(prefix)));
-  const files = names.map((name) => join(tmpdir(), name));
+async function readProfile(folder: string, prefix: string): Promise<ExecutedNode[]> {
+  const names = (await readdir(folder)).filter((name) => name.startsWith(prefix));
+  const files = names.map((name) => join(folder, name));
   try {
     const events = (await Promise.all(files.map(async (file) => JSON.parse(await readFile(file, 'utf8')) as unknown[]))).flat();
     return executedNodes(events);

@@ -11,3 +11,6 @@ export type Request =
 export type Answer =
   | { id: number; ok: true; session?: number; tensors?: Tensors; nodes?: ExecutedNode[] }
   | { id: number; ok: false; problem: string };
+
+/** Signals by which a user or a system ends a run. The host answers them; the child leaves that to it. */
+export const INTERRUPTIONS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const satisfies NodeJS.Signals[];

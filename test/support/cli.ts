@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect } from 'vitest';
+import type { z } from 'zod';
 import type { ExitCode } from '../../src/errors.js';
 import { decodeModel, encodeModel } from '../../src/onnx/read.js';
 import type { ModelProto } from '../../src/onnx/types.js';
+import { reportSchema } from '../../src/report/schema.js';
 import { fixture, type FIXTURES } from './fixtures.js';
 
 /** The built command: `npm run build` comes first, as `npm test` has it. */
@@ -103,4 +105,12 @@ export async function editModel(folder: string, edit: (model: ModelProto) => voi
   const model = decodeModel(await readFile(path), path);
   edit(model);
   await writeFile(path, encodeModel(model));
+}
+
+/** A report asked for as JSON, checked against its schema. */
+export async function report(args: readonly string[]): Promise<Result & { report: z.infer<typeof reportSchema> }> {
+  const result = await run([...args, '--format', 'json']);
+  expect(result.stderr).toBe('');
+  expect(result.left).toEqual([]);
+  return { ...result, report: reportSchema.parse(JSON.parse(result.stdout)) };
 }

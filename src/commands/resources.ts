@@ -1,0 +1,41 @@
+import type { Runner } from '../runners/types.js';
+import { childRunner } from '../runners/childProcess.js';
+import { downloadBar, type DownloadBar } from './downloadBar.js';
+import { onInterrupt } from './interrupt.js';
+import { openOutput, type Output } from './output.js';
+import { progressBar, type ProgressBar } from './progress.js';
+
+/** What a command holds while it works. */
+export interface Resources {
+  output: Output;
+  runner: Runner;
+  progress: ProgressBar;
+  /** Shows the download of a model. */
+  download: DownloadBar;
+}
+
+/**
+ * Opens what a command needs, and clears it away however the work ends: well, with an error, or by Ctrl-C.
+ *
+ * @param outputPath null for standard output
+ * @throws AttnDiffError output-not-writable, before anything else is done
+ */
+export async function withResources<T>(outputPath: string | null, work: (resources: Resources) => Promise<T>): Promise<T> {
+  const output = openOutput(outputPath);
+  const runner = childRunner();
+  const progress = progressBar();
+  const download = downloadBar();
+  const clear = (): void => {
+    download.stop();
+    progress.stop();
+    runner.stop();
+    output.discard();
+  };
+  const release = onInterrupt(clear);
+  try {
+    return await work({ output, runner, progress, download });
+  } finally {
+    clear();
+    release();
+  }
+}
