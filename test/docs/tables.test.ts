@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { AttnDiffError, type ErrorCode } from '../../src/errors.js';
+import { readDocument, ROOT, tablesBelow } from './documents.js';
+
+const helpTexts = new Map<string, string>();
+
+function help(command: string | null): string {
+  const known = helpTexts.get(command ?? '');
+  if (known !== undefined) return known;
+  const { stdout } = spawnSync(process.execPath, [join(ROOT, 'bin', 'attn-diff.js'), ...(command === null ? [] : [command]), '--help'], { encoding: 'utf8' });
+  helpTexts.set(command ?? '', stdout);
+  return stdout;
+}
+
+/** What `--help` says of each option, by its name there: `--model <path>`. */
+function described(command: string): Map<string, string> {
+  const options = /^Options:\n([^]*?)\n\n/m.exec(help(command))![1]!.split(/\n(?= {2}\S)/);
+  const texts = options.map((text) => text.replaceAll(/\s+/g, ' ').trim()).filter((text) => text.startsWith('--'));
+  return new Map(texts.map((text) => [/^--\S+(?: <\S+>)?/.exec(text)![0], text]));
+}
+
+function helpOptions(command: string): string[] {
+  return [...described(command).keys()].toSorted();
+}
+
+/** Exit codes as `--help` tells them. */
+function helpExitCodes(): string[][] {
+  return [...help(null).matchAll(/^ {2}(\d) {2}(.*)$/gm)].map(([, code, meaning]) => [code!, meaning!]);
+}
+
+describe('README: options', () => {
+  const [runTable, inspectTable] = tablesBelow(readDocument('README.md'), '## Options');
+  const optionsOf = (table: string[][] | undefined): string[] => table!.map(([option]) => option!.replaceAll('`', '')).toSorted();
+
+  test('those of run', () => {
+    expect(optionsOf(runTable).length).toBeGreaterThan(10);
+    expect(optionsOf(runTable)).toEqual(helpOptions('run'));
+  });
+
+  test('those of demo: all but the ones that the README names', () => {
+    const sentence = /`attn-diff demo` takes all but (.*)\./.exec(readDocument('README.md'))![1]!;
+    const missing = new Set([...sentence.matchAll(/`(--[\w-]+)`/g)].map(([, name]) => name!));
+    expect(optionsOf(runTable).filter((option) => !missing.has(option.split(' ')[0]!))).toEqual(helpOptions('demo'));
+  });
+
+  test('those of inspect', () => {
+    expect(optionsOf(inspectTable)).toEqual(helpOptions('inspect'));
+  });
+
+  test('schema takes none', () => {
+    expect(helpOptions('schema')).toEqual([]);
+  });
+
+  test.each(tablesBelow(readDocument('README.md'), '## Options')[0]!.map(([option, value]) => ({ option: option!, value: value! })))('default of $option', ({ option, value }) => {
+    const shown = /\(default: ([^)]*)\)/.exec(described('run').get(option.replaceAll('`', ''))!)?.[1] ?? null;
+    expect(shown).toBe(/^`(.*)`$/.exec(value)?.[1] ?? null);
+  });
+});
+
+describe.each([
+  { document: 'README.md', heading: '## Exit codes' },
+  { document: 'docs/exit-codes.md', heading: '# Exit codes' },
+])('$document: exit codes', ({ document, heading }) => {
+  test('are those of --help', () => {
+    expect(helpExitCodes()).toHaveLength(5);
+    expect(tablesBelow(readDocument(document), heading)[0]).toEqual(helpExitCodes());
+  });
+});
+
+test('docs/exit-codes.md names every error under its exit code', () => {
+  const rows = tablesBelow(readDocument('docs/exit-codes.md'), '# Exit codes')[1]!;
+  const listed = rows.flatMap(([exitCode, codes]) => codes!.split(', ').map((code) => ({ code: code.replaceAll('`', ''), exitCode: Number(exitCode) })));
+  const source = /interface ErrorArgs \{\n([^]*?)\n\}/.exec(readFileSync(join(ROOT, 'src', 'errors.ts'), 'utf8'))![1]!;
+  const codes = [...source.matchAll(/^ {2}'?([\w-]+)'?:/gm)].map(([, code]) => code as ErrorCode);
+  expect(codes.length).toBeGreaterThan(30);
+  expect(listed).toEqual(codes.map((code) => ({ code, exitCode: new AttnDiffError(code, {} as never).exitCode })));
+});

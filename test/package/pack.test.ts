@@ -1,0 +1,72 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { npm, ROOT } from './npm.js';
+
+interface Packed {
+  size: number;
+  unpackedSize: number;
+  files: { path: string; size: number }[];
+}
+
+/** 0.9 MB when this was written, of which the demo's model is 0.8 MB. */
+const MAX_PACKED = 1_200_000;
+const MAX_UNPACKED = 1_800_000;
+
+let packed: Packed;
+let paths: string[];
+
+beforeAll(() => {
+  // Without scripts: `prepack` builds, and other tests run what is built.
+  const { stdout } = npm('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], ROOT);
+  packed = (JSON.parse(stdout) as [Packed])[0];
+  paths = packed.files.map(({ path }) => path);
+});
+
+describe('npm pack', () => {
+  test('holds what a user needs and nothing else', () => {
+    const top = new Set(paths.map((path) => path.split('/')[0]!));
+    expect([...top].toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'dist', 'fixtures', 'package.json']);
+    expect(paths.filter((path) => path.startsWith('bin/'))).toEqual(['bin/attn-diff.js']);
+  });
+
+  test('holds of the fixtures only what the demo reads', () => {
+    expect(paths.filter((path) => path.startsWith('fixtures/')).toSorted()).toEqual(
+      ['config.json', 'model.onnx', 'tokenizer.json', 'tokenizer_config.json'].map((name) => `fixtures/qwen2-optimum/${name}`),
+    );
+  });
+
+  test('holds one compiled file for every source file', () => {
+    const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+    const compiled = sources.map((name) => `dist/${name.replaceAll('\\', '/').replace(/\.ts$/, '.js')}`);
+    expect(paths.filter((path) => path.startsWith('dist/')).toSorted()).toEqual(compiled.toSorted());
+  });
+
+  test('is small', () => {
+    expect(packed.size).toBeLessThan(MAX_PACKED);
+    expect(packed.unpackedSize).toBeLessThan(MAX_UNPACKED);
+  });
+});
+
+interface Lock {
+  packages: Record<string, { optionalDependencies?: Record<string, string>; hasInstallScript?: boolean; optional?: boolean }>;
+}
+
+describe('package-lock.json', () => {
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as Lock;
+
+  test('lists the optional packages of every platform, without which npm 11 refuses npm ci', () => {
+    const wanted = Object.entries(packages).flatMap(([path, { optionalDependencies }]) =>
+      Object.keys(optionalDependencies ?? {}).map((name) => ({ name, paths: [`node_modules/${name}`, `${path}/node_modules/${name}`] })),
+    );
+    const missing = wanted.filter((entry) => !entry.paths.some((path) => packages[path])).map(({ name }) => name);
+    expect(wanted.length).toBeGreaterThan(50);
+    expect(missing).toEqual([]);
+  });
+
+  test('holds no install script that package.json does not decide on', () => {
+    const { allowScripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { allowScripts: Record<string, boolean> };
+    const scripted = Object.keys(packages).filter((path) => packages[path]!.hasInstallScript && !packages[path]!.optional);
+    expect(scripted.map((path) => path.replace(/^.*node_modules\//, '')).toSorted()).toEqual(Object.keys(allowScripts).toSorted());
+  });
+});

@@ -1,0 +1,26 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { rowHasKey } from '../../src/batch/index.js';
+import type { Batch, PaddingSide, TokenKind } from '../../src/types.js';
+import { fixture } from './fixtures.js';
+import { readSafetensors, type SafeTensor } from './safetensors.js';
+
+/** The exported forms, `<family>-<form>`; see fixtures/forms/README.md. */
+export const FORMS = readdirSync(fixture('forms'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && entry.name !== 'reference')
+  .map(({ name }) => name)
+  .toSorted();
+
+/** Hugging Face's inputs and outputs for the weights of a form: its own where they differ from the family's. */
+export function formReference(form: string, padding: PaddingSide): { tensors: Map<string, SafeTensor>; batch: Batch } {
+  const families = ['qwen2-window', 'qwen2-moe', 'qwen2-yarn', 'qwen3-moe', 'qwen2', 'qwen3'];
+  const names = [form, families.find((family) => form.startsWith(`${family}-`))!];
+  const path = names.map((name) => fixture('forms', 'reference', `${name}.${padding}.safetensors`)).find((candidate) => existsSync(candidate))!;
+  const tensors = readSafetensors(path);
+  const ids = tensors.get('input_ids')!;
+  const [size, length] = ids.shape as [number, number];
+  const attentionMask = tensors.get('attention_mask')!.data as BigInt64Array;
+  const hasKey = rowHasKey({ size, length, attentionMask }, null);
+  const kinds = Array.from(attentionMask, (bit, i): TokenKind => (bit === 1n ? 'valid' : hasKey[i] ? 'padding' : 'fullyMasked'));
+  const positionIds = tensors.get('position_ids')!.data as BigInt64Array;
+  return { tensors, batch: { name: padding, padding, size, length, inputIds: ids.data as BigInt64Array, attentionMask, positionIds, kinds, source: 'reference' } };
+}
