@@ -24,14 +24,14 @@ export interface Qkv {
  *
  * @param positions the run's position_ids, int64 [B,S], asked for only where a fused node counts positions itself
  */
-export function buildQkv(builder: GraphBuilder, qkv: QkvSource, sizes: HeadSizes, elementType: DataType, positions: () => string): Qkv {
-  const float = (tensor: string): string => (elementType === DataType.FLOAT ? tensor : builder.cast(tensor, DataType.FLOAT));
+export function buildQkv(builder: GraphBuilder, qkv: QkvSource, sizes: HeadSizes, typeOf: (tensor: string) => DataType, positions: () => string): Qkv {
+  const float = (tensor: string): string => (typeOf(tensor) === DataType.FLOAT ? tensor : builder.cast(tensor, DataType.FLOAT));
   if (qkv.kind === 'heads') {
     const key = float(qkv.key);
     return { query: float(qkv.query), key: qkv.keyTransposed ? builder.transpose(key, 0, 1, 3, 2) : key, value: float(qkv.value) };
   }
   const { heads, kvHeads, headDim } = sizes;
-  const [query, key, value] = unpacked(builder, qkv, sizes).map(float) as [string, string, string];
+  const [query, key, value] = unpacked(builder, qkv, sizes, float);
   const split = (tensor: string, count: number): string => builder.transpose(builder.reshapeTo(tensor, 0, 0, count, headDim), 0, 2, 1, 3);
   const rotate = (tensor: string): string => (qkv.rotary ? rotated(builder, tensor, qkv.rotary, qkv.rotary.positions ?? positions(), float) : tensor);
   const normed = (tensor: string, weight: string | undefined): string =>
@@ -43,9 +43,9 @@ export function buildQkv(builder: GraphBuilder, qkv: QkvSource, sizes: HeadSizes
   };
 }
 
-function unpacked(builder: GraphBuilder, { query, key, value }: Extract<QkvSource, { kind: 'flat' }>, { heads, kvHeads, headDim }: HeadSizes): string[] {
-  if (key !== null && value !== null) return [query, key, value];
-  return builder.ops('Split', [query, builder.ints(heads * headDim, kvHeads * headDim, kvHeads * headDim)], 3, { axis: -1n });
+function unpacked(builder: GraphBuilder, { query, key, value }: Extract<QkvSource, { kind: 'flat' }>, { heads, kvHeads, headDim }: HeadSizes, float: (tensor: string) => string): [string, string, string] {
+  if (key !== null && value !== null) return [float(query), float(key), float(value)];
+  return builder.ops('Split', [float(query), builder.ints(heads * headDim, kvHeads * headDim, kvHeads * headDim)], 3, { axis: -1n }) as [string, string, string];
 }
 
 /**

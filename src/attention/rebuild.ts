@@ -183,7 +183,7 @@ class Rebuild {
   /** Each stream's Q, K and V, float32 by head. */
   #inputs(site: ResolvedSite): Qkv[] {
     const { sizes, streams } = this.#options;
-    const { query, key, value } = this.#builder.within(`layer${site.layer}/inputs`, () => buildQkv(this.#builder, site.qkv, sizes, this.#types(site.qkv.query), this.#positions));
+    const { query, key, value } = this.#builder.within(`layer${site.layer}/inputs`, () => buildQkv(this.#builder, site.qkv, sizes, this.#types, this.#positions));
     const [queries, keys, values] = [query, key, value].map((tensor) => this.#split(tensor)) as [string[], string[], string[]];
     return streams.map((_, i) => ({ query: queries[i]!, key: keys[i]!, value: values[i]! }));
   }

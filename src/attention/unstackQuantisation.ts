@@ -1,6 +1,6 @@
 import { AttnDiffError } from '../errors.js';
 import type { GraphBuilder } from '../onnx/builder.js';
-import { isOp, OnnxGraph } from '../onnx/graph.js';
+import { isOp, type OnnxGraph } from '../onnx/graph.js';
 import { replaceUses } from '../onnx/rewrite.js';
 
 /**

@@ -7,11 +7,19 @@ const INT64 = ['Shape', 'Size', 'NonZero', 'ArgMax', 'ArgMin'];
 /** Operators whose result has the type of an input other than the first. */
 const TYPED_BY_INPUT: Readonly<Record<string, number>> = { Where: 1, DequantizeLinear: 1, CastLike: 1 };
 
+const cache = new WeakMap<OnnxGraph, (tensor: string) => DataType>();
+
 /**
  * Tells the element type of a graph's tensors: from what the file declares, and where it declares nothing from the
  * operator that makes the tensor. UNDEFINED where neither tells.
  */
 export function elementTypes(graph: OnnxGraph): (tensor: string) => DataType {
+  const typeOf = cache.get(graph) ?? inferTypes(graph);
+  cache.set(graph, typeOf);
+  return typeOf;
+}
+
+function inferTypes(graph: OnnxGraph): (tensor: string) => DataType {
   const known = new Map<string, DataType>();
   for (const value of [...graph.graph.input, ...graph.graph.output, ...graph.graph.valueInfo]) {
     const { name, type } = tensorInfo(value);

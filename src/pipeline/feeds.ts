@@ -13,7 +13,7 @@ export const USE_CACHE_BRANCH = 'use_cache_branch';
 /** What an empty cache is shaped after where the graph leaves its dims open. */
 type CacheSizes = Pick<Sizes, 'kvHeads' | 'headDim'>;
 
-const LOGITS_TO_KEEP = ['num_logits_to_keep', 'logits_to_keep'];
+const LOGITS_TO_KEEP: ReadonlySet<string> = new Set(['num_logits_to_keep', 'logits_to_keep']);
 
 /**
  * Feeds for the model's own inputs: the batch repeated `copies` times on the batch axis, and empty caches.
@@ -50,7 +50,7 @@ function repeat(values: BigInt64Array, copies: number): BigInt64Array {
 /** Inputs that choose what the graph does: no cache, and the logits of all tokens (Hugging Face's 0). */
 function optionFeed({ name }: TensorInfo): TensorData | null {
   if (name === USE_CACHE_BRANCH) return { type: 'bool', dims: [1], data: Uint8Array.of(0) };
-  return LOGITS_TO_KEEP.includes(name) ? { type: 'int64', dims: [], data: BigInt64Array.of(0n) } : null;
+  return LOGITS_TO_KEEP.has(name) ? { type: 'int64', dims: [], data: BigInt64Array.of(0n) } : null;
 }
 
 function emptyCache({ name, type, shape }: TensorInfo, { kvHeads, headDim }: CacheSizes, rows: number): TensorData {

@@ -51,7 +51,7 @@ export interface Implementation {
 }
 
 /** The largest finite float32, negated: torch.finfo(torch.float32).min. */
-export const FLOAT32_MIN = -3.4028234663852886e38;
+const FLOAT32_MIN = -3.4028234663852886e38;
 
 export function maskFillValue(fill: MaskFill): number {
   return fill === 'min' ? FLOAT32_MIN : -Infinity;

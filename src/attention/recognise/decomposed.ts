@@ -1,6 +1,8 @@
+import { elementTypes } from '../../onnx/elementType.js';
 import { attribute, isOp, type OnnxGraph } from '../../onnx/graph.js';
 import { DataType, type NodeProto } from '../../onnx/types.js';
 import type { AttentionSite, MatchResult, Quantisation, ScaleFactor } from '../site.js';
+import { matchProduct, type Product } from './product.js';
 import { peelRepeatKv } from './repeatKv.js';
 import { peelScale } from './scalars.js';
 
@@ -30,44 +32,42 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
   const below = probabilitiesBelow(graph, softmax, quantisation);
   if (!below) return reject('its result does not go to a MatMul with the values');
 
-  const scores = above.matmul;
+  const { scores } = above;
   if (above.masks.length === 0) return reject('no mask is added to its scores, so padding is not masked');
-  const query = peelQuery(graph, dequantised(graph, scores.input[0]!, quantisation));
-  const key = peelKey(graph, scores.input[1]!, quantisation);
-  const values = dequantised(graph, below.value, quantisation);
+  const query = peelQuery(graph, scores.left, quantisation);
+  const key = peelKey(graph, scores, quantisation);
+  const values = uncast(graph, dequantised(graph, below.product.right, quantisation));
   const value = peelRepeatKv(graph, values);
   if (key.grouped !== (value !== null)) return reject('key and value heads are repeated differently');
   return {
     site: {
       form: 'decomposed',
       core: softmax,
-      compute: [scores, softmax, below.matmul],
+      compute: [scores.node, softmax, below.product.node],
       qkv: { kind: 'heads', query: query.tensor, key: key.tensor, value: value ?? values, grouped: key.grouped, keyTransposed: key.transposed },
       mask: { kind: 'tensor', tensor: above.masks[0]! },
       scaleFactors: [...above.factors, ...query.factors, ...key.factors],
-      scaleConstant: 1,
+      scaleConstant: scores.factor,
       operatorCausal: false,
       softmaxPrecision: softmaxPrecision(graph, softmax),
       nanGuard: below.nanGuard,
       quantisation,
-      output: below.matmul.output[0]!,
+      output: below.product.node.output[0]!,
       outputFlat: false,
     },
   };
 }
 
 /** Walks from the softmax up to QKᵀ, gathering masks and scales, or to the node that does not belong there. */
-function scoresAbove(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { matmul: NodeProto; masks: string[]; factors: ScaleFactor[] } | { stoppedAt: NodeProto | undefined } {
+function scoresAbove(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { scores: Product; masks: string[]; factors: ScaleFactor[] } | { stoppedAt: NodeProto | undefined } {
   const masks: string[] = [];
   const factors: ScaleFactor[] = [];
   let tensor = softmax.input[0]!;
   for (;;) {
     tensor = dequantised(graph, tensor, quantisation);
     const node = graph.producer(tensor);
-    if (isOp(node, 'MatMul')) {
-      const computed = node.input.every((input) => graph.constant(input) === undefined);
-      return computed ? { matmul: node, masks, factors } : { stoppedAt: node };
-    }
+    const scores = matchProduct(graph, node);
+    if (scores) return { scores, masks, factors };
     const scaled = peelScale(graph, node);
     if (isOp(node, ...PASS_THROUGH)) tensor = node.input[0]!;
     else if (scaled) {
@@ -85,7 +85,7 @@ function scoresAbove(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantis
 /** Whether a tensor is scores: reached from a MatMul of computed tensors through scales, casts and masks only. */
 function leadsToScores(graph: OnnxGraph, from: string): boolean {
   const node = graph.producer(dequantised(graph, from, []));
-  if (isOp(node, 'MatMul')) return node.input.every((input) => graph.constant(input) === undefined);
+  if (matchProduct(graph, node)) return true;
   if (isOp(node, ...PASS_THROUGH)) return leadsToScores(graph, node.input[0]!);
   const scaled = peelScale(graph, node);
   if (scaled) return leadsToScores(graph, scaled.rest);
@@ -94,8 +94,7 @@ function leadsToScores(graph: OnnxGraph, from: string): boolean {
 
 /** Whether what leaves a softmax multiplies a computed tensor, as attention's probabilities do. */
 function weighsValues(graph: OnnxGraph, softmax: NodeProto): boolean {
-  const below = probabilitiesBelow(graph, softmax, []);
-  return below !== null && graph.constant(below.value) === undefined;
+  return probabilitiesBelow(graph, softmax, []) !== null;
 }
 
 function nodeName(node: NodeProto | undefined): string {
@@ -113,7 +112,7 @@ function dequantised(graph: OnnxGraph, tensor: string, quantisation: Quantisatio
 }
 
 /** Walks from the softmax down to PV, through casts, quantisation and the guard Where(IsNaN(P), 0, P). */
-function probabilitiesBelow(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { matmul: NodeProto; value: string; nanGuard: boolean } | null {
+function probabilitiesBelow(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { product: Product; nanGuard: boolean } | null {
   let tensor = softmax.output[0]!;
   let nanGuard = false;
   for (;;) {
@@ -122,33 +121,41 @@ function probabilitiesBelow(graph: OnnxGraph, softmax: NodeProto, quantisation: 
     const guard = isNan && consumers.find((node) => isOp(node, 'Where') && node.input[0] === isNan.output[0]);
     const next = guard ?? (consumers.length === 1 ? consumers[0] : undefined);
     const dequantise = isOp(next, 'QuantizeLinear') ? graph.consumers(next.output[0]!)[0] : undefined;
+    const product = matchProduct(graph, next);
     if (guard) nanGuard = true;
     else if (isOp(dequantise, 'DequantizeLinear')) {
       tensor = dequantise.output[0]!;
       dequantised(graph, tensor, quantisation);
       continue;
-    } else if (isOp(next, 'MatMul') && next.input[0] === tensor) return { matmul: next, value: next.input[1]!, nanGuard };
+    } else if (product) return product.left === tensor && !product.transposesRight && product.factor === 1 ? { product, nanGuard } : null;
     else if (!isOp(next, ...PASS_THROUGH)) return null;
     tensor = next!.output[0]!;
   }
 }
 
-function peelQuery(graph: OnnxGraph, tensor: string): { tensor: string; factors: ScaleFactor[] } {
+function peelQuery(graph: OnnxGraph, from: string, quantisation: Quantisation[]): { tensor: string; factors: ScaleFactor[] } {
+  const tensor = uncast(graph, dequantised(graph, from, quantisation));
   const scaled = peelScale(graph, graph.producer(tensor));
-  return scaled ? { tensor: scaled.rest, factors: [{ tensor: scaled.tensor, divides: scaled.divides }] } : { tensor, factors: [] };
+  return scaled ? { tensor: uncast(graph, scaled.rest), factors: [{ tensor: scaled.tensor, divides: scaled.divides }] } : { tensor, factors: [] };
+}
+
+/** The tensor that a chain of casts began with: mixed-precision exports cast around attention. */
+function uncast(graph: OnnxGraph, tensor: string): string {
+  const node = graph.producer(tensor);
+  return isOp(node, 'Cast', 'Identity') ? uncast(graph, node.input[0]!) : tensor;
 }
 
 /**
  * Takes the scale, the transposition and repeat_kv off a key, in whichever order they come. `transposed` tells that
  * no transposition was found, so that the tensor still is [B,H,D,T].
  */
-function peelKey(graph: OnnxGraph, from: string, quantisation: Quantisation[]): { tensor: string; grouped: boolean; transposed: boolean; factors: ScaleFactor[] } {
+function peelKey(graph: OnnxGraph, { right, transposesRight }: Product, quantisation: Quantisation[]): { tensor: string; grouped: boolean; transposed: boolean; factors: ScaleFactor[] } {
   const factors: ScaleFactor[] = [];
-  let tensor = from;
-  let transposed = true;
+  let tensor = right;
+  let transposed = !transposesRight;
   let grouped = false;
   for (;;) {
-    tensor = dequantised(graph, tensor, quantisation);
+    tensor = uncast(graph, dequantised(graph, tensor, quantisation));
     const node = graph.producer(tensor);
     const scaled = peelScale(graph, node);
     const swapped = transposed ? peelSwap(graph, node) : null;
@@ -175,10 +182,7 @@ function peelSwap(graph: OnnxGraph, node: NodeProto | undefined): string | null 
   return isOp(flattened, 'Reshape') ? flattened.input[0]! : null;
 }
 
-/** The dtype that an explicit Cast gives the softmax's input; without one the model's own, fp32 here. */
 function softmaxPrecision(graph: OnnxGraph, softmax: NodeProto): AttentionSite['softmaxPrecision'] {
-  const node = graph.producer(softmax.input[0]);
-  const to = isOp(node, 'Cast') ? Number(attribute(node, 'to')?.i) : DataType.FLOAT;
-  return PRECISIONS[to] ?? 'fp32';
+  return PRECISIONS[elementTypes(graph)(softmax.output[0]!)] ?? 'fp32';
 }
 

@@ -5,7 +5,7 @@ import { elementCount } from '../../onnx/tensor.js';
 const SCALAR_OPS = ['Constant', 'Cast', 'Sqrt', 'Div', 'Mul', 'Pow', 'Reciprocal', 'Slice', 'Gather', 'Squeeze', 'Unsqueeze', 'Reshape', 'Identity', 'CastLike'];
 
 /** Whether a tensor is a number known from constants and shapes alone, such as 1/√D computed from Shape(query). */
-export function isShapeScalar(graph: OnnxGraph, name: string): boolean {
+function isShapeScalar(graph: OnnxGraph, name: string): boolean {
   const constant = graph.constant(name);
   if (constant) return elementCount(constant) === 1;
   if (graph.values(name)?.length === 1) return true;

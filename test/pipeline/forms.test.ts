@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { inspect } from '../../src/pipeline/inspect.js';
+import { loadModel } from '../../src/pipeline/load.js';
+import { checkRebuild } from '../../src/pipeline/rebuildCheck.js';
+import { resolveSites } from '../../src/pipeline/resolve.js';
+import { inProcessRunner } from '../../src/runners/inProcess.js';
+import { inspectionJson } from '../../src/report/index.js';
+import { capture, relativeL2 } from '../support/capture.js';
+import { fixture } from '../support/fixtures.js';
+import { FORMS, formReference } from '../support/forms.js';
+
+/**
+ * Largest relative L2 against Hugging Face in float32 on the same (dequantised) weights, per layer and on the logits.
+ * Activations round as the form's own precision has it: float16 to 11 bits; int8 and uint8 to 1/255 of a tensor's
+ * range before every projection; QDQ to 1/255 of a calibrated range before and after it. MatMulNBits rounds weights only.
+ */
+const LIMITS: readonly [RegExp, number][] = [
+  [/fp16/, 2e-3],
+  [/-u?int8$/, 5e-2],
+  [/-qdq$/, 1.5e-1],
+  [/./, 1e-5],
+];
+
+/** Forms that cannot be run on ONNX Runtime's CPU provider, or are not attention as Hugging Face has it: see docs/forms.md. */
+const REFUSED: Readonly<Record<string, string>> = {
+  'qwen2-dynamo-bf16': 'graph-not-supported',
+  'qwen2-dynamo18-bf16': 'graph-not-supported',
+  'qwen2-genai-bf16-cuda': 'graph-not-supported',
+  'qwen2-genai-fp32-cuda': 'site-not-recognised',
+  'qwen2-window-genai-fp32-cpu': 'execution-failed',
+  'qwen3-genai-fp16-cuda': 'execution-failed',
+  'qwen3-genai-fp32-cuda': 'site-not-recognised',
+};
+
+const runner = inProcessRunner();
+
+describe.each(FORMS)('%s', (form) => {
+  const refused = REFUSED[form];
+  it.runIf(refused)('is refused with a clear error', async () => {
+    const attempt = async (): Promise<unknown> => {
+      const loaded = await loadModel(fixture('forms', form));
+      return checkRebuild(loaded, await resolveSites(loaded, runner), runner);
+    };
+    await expect(attempt()).rejects.toMatchObject({ code: refused });
+  });
+
+  it.skipIf(refused === 'site-not-recognised' || refused === 'graph-not-supported')('is inspected as before', async () => {
+    const inspection = await inspect(fixture('forms', form), runner);
+    await expect(inspectionJson({ ...inspection, model: { ...inspection.model, path: form } })).toMatchFileSnapshot(`golden/${form}.json`);
+  });
+
+  it.skipIf(refused)('is rebuilt without harm, and its eager, sdpa and flash are Hugging Face’s', async () => {
+    const path = fixture('forms', form);
+    const loaded = await loadModel(path);
+    const batches = (['left', 'right'] as const).map((side) => formReference(form, side));
+    const sites = await resolveSites(loaded, runner, batches.map(({ batch }) => batch));
+    await checkRebuild(loaded, sites, runner);
+    const limit = LIMITS.find(([pattern]) => pattern.test(form))![1];
+    for (const { batch, tensors } of batches) {
+      const run = await capture(path, batch, ['eager', 'sdpa', 'flash']);
+      const valid = (token: number): boolean => batch.kinds[token] === 'valid';
+      for (const [ours, theirs] of [['eager', 'eager'], ['sdpa', 'sdpa'], ['flash', 'sdpa']] as const) {
+        const errors = [relativeL2(run.tensor('logits', null, ours), tensors.get(`${theirs}.logits`)!, valid)];
+        for (const { layer } of sites) {
+          for (const tap of ['attention', 'hidden'] as const) errors.push(relativeL2(run.tensor(tap, layer, ours), tensors.get(`${theirs}.layers.${layer}.${tap}`)!, valid));
+        }
+        for (const error of errors) expect(error, `${ours}, ${batch.padding}-padded`).toBeLessThanOrEqual(limit);
+      }
+    }
+  });
+});
