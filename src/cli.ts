@@ -23,30 +23,41 @@ const program = new Command('attn-diff')
   .description('Compare eager, SDPA and flash attention in Qwen2-family ONNX models, layer by layer.')
   .version(packageVersion(), '-V, --version')
   .addHelpText('after', EXIT_CODES)
-  .showSuggestionAfterError()
   .exitOverride()
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'attn-diff: ')) });
+  .configureOutput({ outputError: () => undefined });
 
 for (const command of [runCommand(finish), demoCommand(finish), inspectCommand(finish), schemaCommand()]) {
   program.addCommand(command.copyInheritedSettings(program).addHelpText('after', EXIT_CODES));
 }
 
+function fail(error: AttnDiffError): void {
+  process.stderr.write(`attn-diff: ${errorText(error)}\n`);
+  finish(error.exitCode);
+}
+
+/** commander has written any help by itself; its complaints are put in words as all others are. */
+function endParsing({ code, exitCode, message }: CommanderError): void {
+  if (exitCode === 0) return;
+  if (code === 'commander.help') return finish(EXIT.usage);
+  const command = program.commands.find((candidate) => candidate.name() === program.args[0]);
+  const name = [program, ...(command ? [command] : [])].map((part) => part.name()).join(' ');
+  fail(new AttnDiffError('usage', { problem: message.replace(/^error: /, ''), command: name }));
+}
+
 // A reader that has seen enough (attn-diff run … | head) closes the pipe; that is no fault.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  if (code !== 'EPIPE') fail(new AttnDiffError('output-not-writable', { path: 'standard output', problem: code ?? message }));
 });
+process.stderr.on('error', () => undefined);
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? EXIT.passed : EXIT.usage;
-  } else if (error instanceof AttnDiffError) {
-    process.stderr.write(`attn-diff: ${errorText(error)}\n`);
-    process.exitCode = error.exitCode;
-  } else {
+  if (error instanceof CommanderError) endParsing(error);
+  else if (error instanceof AttnDiffError) fail(error);
+  else {
     // A fault of attn-diff itself keeps its stack, and is never mistaken for a verdict.
     process.stderr.write(`${(error as Error).stack ?? String(error)}\n`);
-    process.exitCode = EXIT.execution;
+    finish(EXIT.execution);
   }
 }

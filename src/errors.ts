@@ -7,6 +7,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export interface ErrorArgs {
   // usage and configuration: exit code 2
+  usage: { problem: string; command: string };
   'bad-option': { option: string; value: string; problem: string; remedy: string };
   'unknown-implementation': { value: string };
   'prompts-unreadable': { path: string; problem: string };
@@ -18,15 +19,32 @@ export interface ErrorArgs {
   'tokenizer-missing': { folder: string };
   'tokenizer-unreadable': { path: string; problem: string };
   'pad-token-missing': { folder: string };
+  'chat-template-missing': { folder: string };
+  'chat-template-unusable': { path: string; problem: string };
   'token-out-of-range': { id: number; vocabSize: number };
   'output-not-writable': { path: string; problem: string };
   // model unreadable or not supported: exit code 3
   'model-not-found': { path: string };
   'model-no-onnx': { folder: string };
-  'model-ambiguous': { folder: string; files: string[] };
+  'model-ambiguous': { folder: string; files: string[]; dtypes: string[] };
+  'dtype-missing': { folder: string; dtype: string; available: string[] };
   'model-unreadable': { path: string; problem: string };
   'model-empty': { path: string };
   'model-not-onnx': { path: string; problem: string };
+  'hub-setting': { name: string; problem: string; remedy: string };
+  'hub-repo-missing': { repo: string; endpoint: string };
+  'hub-revision-missing': { repo: string; revision: string };
+  'hub-file-missing': { repo: string; file: string };
+  'hub-no-onnx': { repo: string; files: string[] };
+  'hub-ambiguous': { repo: string; files: string[]; dtypes: string[] };
+  'hub-denied': { repo: string; endpoint: string; status: number };
+  'hub-gated': { repo: string; url: string };
+  'hub-offline': { what: string; cache: string };
+  'hub-unreachable': { what: string; endpoint: string; problem: string };
+  'hub-response': { url: string; problem: string };
+  'hub-cut': { file: string; received: number; problem: string };
+  'hub-checksum': { file: string; expected: string; actual: string };
+  'hub-cache': { path: string; problem: string };
   'config-missing': { path: string };
   'config-unreadable': { path: string; problem: string };
   'config-unsupported': { path: string; problem: string };
@@ -49,9 +67,9 @@ export interface ErrorArgs {
 export type ErrorCode = keyof ErrorArgs;
 
 const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'bad-option', 'unknown-implementation', 'prompts-unreadable', 'prompts-empty', 'prompts-not-utf8',
+  'usage', 'bad-option', 'unknown-implementation', 'prompts-unreadable', 'prompts-empty', 'prompts-not-utf8',
   'prompts-bad-jsonl', 'prompt-no-tokens', 'prompt-too-long', 'tokenizer-missing', 'tokenizer-unreadable',
-  'pad-token-missing', 'token-out-of-range', 'output-not-writable',
+  'pad-token-missing', 'chat-template-missing', 'chat-template-unusable', 'token-out-of-range', 'output-not-writable',
 ]);
 const EXECUTION: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['execution-failed', 'runner-crashed', 'interrupted']);
 

@@ -4,7 +4,7 @@ import type { ExitCode } from '../errors.js';
 import { run, withRunOptions } from './run.js';
 
 /** The model that the package ships: a tiny trained Qwen2, exported by optimum-onnx. */
-export const DEMO_MODEL = fileURLToPath(new URL('../../fixtures/qwen2-optimum', import.meta.url));
+const DEMO_MODEL = fileURLToPath(new URL('../../fixtures/qwen2-optimum', import.meta.url));
 
 export function demoCommand(finish: (code: ExitCode) => void): Command {
   return withRunOptions(new Command('demo'))

@@ -1,33 +1,25 @@
 import { Command, Option } from '@commander-js/extra-typings';
+import { parseInspectPaths } from '../config/index.js';
 import { EXIT, type ExitCode } from '../errors.js';
 import { inspect } from '../pipeline/inspect.js';
 import { inspectionJson, inspectionText } from '../report/index.js';
-import { childRunner } from '../runners/childProcess.js';
-import { onInterrupt } from './interrupt.js';
-import { openOutput } from './output.js';
+import { DTYPE_HELP, MODEL_HELP } from './run.js';
+import { withResources } from './resources.js';
 import { renderOptions } from './terminal.js';
 
 export function inspectCommand(finish: (code: ExitCode) => void): Command {
   return new Command('inspect')
     .description('Print what is recognised in a model: sizes, exporter, and the attention of every layer.')
-    .requiredOption('--model <path>', 'a folder with model.onnx and config.json, or an .onnx file')
+    .requiredOption('--model <path>', MODEL_HELP)
+    .option('--dtype <dtype>', DTYPE_HELP)
     .addOption(new Option('--format <format>', 'table or json').choices(['table', 'json'] as const).default('table' as const))
     .option('--output <file>', 'write to a file instead of standard output')
-    .action(async ({ model, format, output: path }) => {
-      const output = openOutput(path ?? null);
-      const runner = childRunner();
-      const release = onInterrupt(() => {
-        runner.stop();
-        output.discard();
+    .action(async ({ format, ...paths }) => {
+      const { model, dtype, output: path } = parseInspectPaths(paths);
+      await withResources(path, async ({ output, runner, download }) => {
+        const inspection = await inspect(model, runner, { dtype, hub: download });
+        output.write(format === 'json' ? inspectionJson(inspection) : inspectionText(inspection, renderOptions(path !== null)));
       });
-      try {
-        const inspection = await inspect(model, runner);
-        output.write(format === 'json' ? inspectionJson(inspection) : inspectionText(inspection, renderOptions(path !== undefined)));
-        finish(EXIT.passed);
-      } finally {
-        release();
-        runner.stop();
-        output.discard();
-      }
+      finish(EXIT.passed);
     }) as unknown as Command;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
+import { DTYPES, type Dtype } from '../model/dtype.js';
 import type { GateOptions, MaskFill, PaddingSide, Stream } from '../types.js';
 import { IMPLEMENTATIONS, MASK_FILLS, PADDING_SIDES } from '../types.js';
 import { nameStreams, withReference } from './streams.js';
@@ -18,12 +19,16 @@ export type PromptSource =
 /** Everything that `attn-diff run` was asked for, checked. */
 export interface RunConfig {
   model: string;
+  /** Which of the model's ONNX files; null for model.onnx, or the only one. */
+  dtype: Dtype | null;
   /** In the order asked for; the reference comes first where it was not among them. */
   implementations: Stream[];
   /** The label of one of the implementations. */
   reference: string;
   padding: PaddingSide[];
   prompts: PromptSource;
+  /** Put texts through the model's chat template. */
+  chat: boolean;
   /** Tokens per row; null for the longest prompt. */
   length: number | null;
   maskFill: MaskFill;
@@ -39,12 +44,14 @@ export type OutputFormat = (typeof FORMATS)[number];
 /** Options as commander hands them over: strings, absent where not given and without a default. */
 export interface RawRunOptions {
   model?: string | undefined;
+  dtype?: string | undefined;
   impl?: string | undefined;
   reference?: string | undefined;
   prompts?: string | undefined;
   prompt?: string[] | undefined;
   random?: string | undefined;
   seed?: string | undefined;
+  chat?: boolean | undefined;
   length?: string | undefined;
   padding?: string | undefined;
   maskFill?: string | undefined;
@@ -55,7 +62,7 @@ export interface RawRunOptions {
   output?: string | undefined;
 }
 
-const filePath = z.string().min(1, 'it is empty');
+export const filePath = z.string().min(1, 'it is empty');
 
 const rowsByTokens = z
   .string()
@@ -65,14 +72,18 @@ const rowsByTokens = z
   .refine(({ batch, length }) => batch >= 1 && length >= 1, { error: 'both numbers must be at least 1', abort: true })
   .refine(({ batch, length }) => batch * length <= MAX_RANDOM_TOKENS, `it is more than ${MAX_RANDOM_TOKENS} tokens`);
 
+export const dtypeName = word(DTYPES).nullable().default(null);
+
 const schema = z.object({
   model: filePath,
+  dtype: dtypeName,
   impl: z.string().default('eager,sdpa,flash').pipe(list(z.string().min(1, 'it has an empty name'))),
   reference: z.string().min(1, 'it is empty').default('eager'),
   prompts: filePath.optional(),
   prompt: z.array(z.string().min(1, 'it is empty')).default([]),
   random: rowsByTokens.optional(),
   seed: z.string().default('0').pipe(integer(0, MAX_UINT32)),
+  chat: z.boolean().default(false),
   length: integer(1, Number.MAX_SAFE_INTEGER).optional(),
   padding: z
     .string()
@@ -90,13 +101,15 @@ const schema = z.object({
 type Key = keyof typeof schema.shape;
 
 const OPTIONS: Record<Key, { flag: string; accepts: string }> = {
-  model: { flag: '--model', accepts: 'a model folder or an .onnx file' },
+  model: { flag: '--model', accepts: 'a model folder, an .onnx file, or owner/name of a model on the hub' },
+  dtype: { flag: '--dtype', accepts: `one of ${DTYPES.join(', ')}` },
   impl: { flag: '--impl', accepts: `a list of ${IMPLEMENTATIONS.join(', ')}, such as eager,flash` },
   reference: { flag: '--reference', accepts: `one of ${IMPLEMENTATIONS.join(', ')}` },
-  prompts: { flag: '--prompts', accepts: 'a text file with one prompt a line, or JSONL with "text"' },
+  prompts: { flag: '--prompts', accepts: 'a text file with one prompt a line, or JSONL with "text" or "messages"' },
   prompt: { flag: '--prompt', accepts: 'a text of at least one character' },
   random: { flag: '--random', accepts: `rows x tokens, such as 4x128, up to ${MAX_RANDOM_TOKENS} tokens` },
   seed: { flag: '--seed', accepts: `a whole number from 0 to ${MAX_UINT32}` },
+  chat: { flag: '--chat', accepts: 'it without a value' },
   length: { flag: '--length', accepts: 'a whole number of tokens, at least 1' },
   padding: { flag: '--padding', accepts: 'left, right, or left,right' },
   maskFill: { flag: '--mask-fill', accepts: 'min or -inf (--mask-fill=-inf)' },
@@ -122,9 +135,11 @@ export function parseRunOptions(raw: RawRunOptions): RunConfig {
   const options = parsed.data;
   return {
     model: options.model,
+    dtype: options.dtype,
     ...withReference(nameStreams(options.impl), options.reference),
     padding: options.padding,
     prompts: promptSource(options, raw),
+    chat: options.chat,
     length: options.length ?? null,
     maskFill: options.maskFill,
     gate: gateOptions(options),
@@ -133,7 +148,7 @@ export function parseRunOptions(raw: RawRunOptions): RunConfig {
   };
 }
 
-function promptSource({ prompts, prompt, random, seed }: z.output<typeof schema>, raw: RawRunOptions): PromptSource {
+function promptSource({ prompts, prompt, random, seed, chat }: z.output<typeof schema>, raw: RawRunOptions): PromptSource {
   const given: Key[] = [];
   if (prompts !== undefined) given.push('prompts');
   if (prompt.length > 0) given.push('prompt');
@@ -147,6 +162,9 @@ function promptSource({ prompts, prompt, random, seed }: z.output<typeof schema>
       remedy: 'one of --prompts, --prompt and --random',
     });
   }
+  if (chat && random !== undefined) {
+    throw new AttnDiffError('bad-option', { option: OPTIONS.random.flag, value: String(raw.random), problem: 'random tokens go through no chat template', remedy: 'either --chat or --random' });
+  }
   if (prompts !== undefined) return { kind: 'file', path: prompts };
   if (random !== undefined) return { kind: 'random', ...random, seed };
   return prompt.length > 0 ? { kind: 'texts', texts: prompt } : { kind: 'built-in' };
@@ -156,10 +174,11 @@ function gateOptions({ maxAbs, minCosine, failOn }: z.output<typeof schema>): Ga
   return { failOn, ...(maxAbs !== undefined && { maxAbs }), ...(minCosine !== undefined && { minCosine }) };
 }
 
-function badOption({ path: [first, index], message }: z.core.$ZodIssue, raw: RawRunOptions): AttnDiffError {
+/** The error for what a schema found wrong in the options. */
+export function badOption({ path: [first, index], message }: z.core.$ZodIssue, raw: RawRunOptions): AttnDiffError {
   const key = first as Key;
   const { flag, accepts } = OPTIONS[key];
   const given = raw[key];
-  const value = (Array.isArray(given) ? given[Number(index)] : given) ?? '';
+  const value = String((Array.isArray(given) ? given[Number(index)] : given) ?? '');
   return new AttnDiffError('bad-option', { option: flag, value, problem: given === undefined ? 'it is missing' : message, remedy: accepts });
 }

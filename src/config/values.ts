@@ -2,13 +2,13 @@ import { z } from 'zod';
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
-/** A finite decimal number between two limits, written out whole: `1e-3`, not `1abc`, `0x10` or `Infinity`. */
+/** A decimal number between two finite limits, written out whole: `1e-3`, not `1abc`, `0x10` or `Infinity`. */
 export function decimal(minimum: number, maximum: number, problem: string): z.ZodType<number, string> {
   return z
     .string()
     .refine((text) => DECIMAL.test(text), { error: 'it is not a number', abort: true })
     .transform(Number)
-    .refine((value) => Number.isFinite(value) && value >= minimum && value <= maximum, problem);
+    .refine((value) => value >= minimum && value <= maximum, problem);
 }
 
 /** A whole number between two limits, in digits only. */

@@ -1,5 +1,7 @@
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
+import { fromGenaiConfig, GENAI_CONFIG } from './genaiConfig.js';
 import { jsonProblem, readJson } from './json.js';
 
 /** What attn-diff needs of Hugging Face's config.json. */
@@ -13,7 +15,7 @@ export interface ModelConfig {
   headDim: number;
   vocabSize: number;
   maxPositions: number;
-  /** In tokens; null unless use_sliding_window is true. */
+  /** In tokens; null unless some layer slides. */
   slidingWindow: number | null;
   /** Layers from this one on slide, where layerTypes is null. */
   maxWindowLayers: number;
@@ -48,19 +50,27 @@ const schema = z.object({
 });
 
 /**
- * Reads and checks config.json.
+ * Reads and checks config.json, or the genai_config.json beside where it should be.
  *
  * @throws AttnDiffError config-missing, config-unreadable (not JSON), config-unsupported (names the key)
  */
 export async function readModelConfig(path: string): Promise<ModelConfig> {
-  let json: unknown;
+  const json = await readOptional(path);
+  if (json !== undefined) return parseModelConfig(json, path);
+  const genaiPath = join(dirname(path), GENAI_CONFIG);
+  const genai = await readOptional(genaiPath);
+  if (genai === undefined) throw new AttnDiffError('config-missing', { path });
+  return parseModelConfig(fromGenaiConfig(genai, genaiPath), genaiPath);
+}
+
+/** @returns undefined where there is no such file */
+async function readOptional(path: string): Promise<unknown> {
   try {
-    json = await readJson(path);
+    return await readJson(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new AttnDiffError('config-missing', { path });
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new AttnDiffError('config-unreadable', { path, problem: jsonProblem(error) });
   }
-  return parseModelConfig(json, path);
 }
 
 /**
@@ -99,7 +109,7 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
     headDim,
     vocabSize: raw.vocab_size,
     maxPositions: raw.max_position_embeddings,
-    slidingWindow: raw.use_sliding_window ? raw.sliding_window : null,
+    slidingWindow: raw.use_sliding_window || raw.layer_types?.includes('sliding_attention') ? raw.sliding_window : null,
     maxWindowLayers: raw.max_window_layers,
     layerTypes: raw.layer_types ?? null,
     rmsNormEps: raw.rms_norm_eps,

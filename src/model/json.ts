@@ -1,5 +1,11 @@
 import { readFile } from 'node:fs/promises';
 
+export type JsonObject = Record<string, unknown>;
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /**
  * Reads a JSON file written by JavaScript or by Python, whose `json` also writes NaN, Infinity and -Infinity:
  * NaN is read as null, the infinities as infinite numbers.

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
-import type { PreTrainedTokenizer } from '@huggingface/transformers';
 import { AttnDiffError } from '../errors.js';
-import { jsonProblem, readJson } from './json.js';
+import { contentOf, SPECIAL_TOKENS } from './addedTokens.js';
+import { chatTemplateOf, templateMessages, type ChatMessage } from './chat.js';
 import type { ModelSource } from './source.js';
+import { readTokenizerFiles, type TokenizerFiles } from './tokenizerFiles.js';
+import { attempt, construct } from './transformersJs.js';
+import { unsupported, unsupportedTokens } from './unsupported.js';
 
 export interface Tokenizer {
   /**
@@ -11,14 +14,21 @@ export interface Tokenizer {
    * @throws AttnDiffError token-out-of-range, tokenizer-unreadable
    */
   encode(text: string): number[];
+  /**
+   * Token ids as Hugging Face's `apply_chat_template(messages, add_generation_prompt=True)` gives them.
+   *
+   * @throws AttnDiffError chat-template-missing, chat-template-unusable, and those of encode
+   */
+  encodeChat(messages: readonly ChatMessage[]): number[];
   padTokenId: number;
 }
 
 /**
- * Loads tokenizer.json and, where there is one, tokenizer_config.json from the model's folder. Never opens the network.
+ * Loads tokenizer.json and what lies beside it from the model's folder. Never opens the network.
  *
- * The padding token is the tokenizer's pad_token, else config.json's pad_token_id, else the tokenizer's eos_token,
- * else config.json's eos_token_id.
+ * The padding token is the tokenizer's pad_token, else that of Qwen2's tokenizer class (where pad_token is not named at
+ * all, not even as null), else config.json's pad_token_id, else the tokenizer's eos_token, else config.json's
+ * eos_token_id. A named token that the model has no embedding of is passed over.
  *
  * @throws AttnDiffError tokenizer-missing, tokenizer-unreadable, pad-token-missing, token-out-of-range
  */
@@ -26,80 +36,62 @@ export async function loadTokenizer(source: ModelSource): Promise<Tokenizer> {
   const { tokenizerPath: path, folder } = source;
   const { vocabSize } = source.config;
   if (path === null) throw new AttnDiffError('tokenizer-missing', { folder });
-  const tokenizerJson = await readObject(path);
-  const tokenizerConfig = (await readObject(join(folder, 'tokenizer_config.json'), { optional: true })) ?? {};
-  const tokenizer = await construct(path, tokenizerJson, tokenizerConfig);
+  const files = await readTokenizerFiles(path, folder);
+  const { json, config } = files;
+  const problem = unsupported(json);
+  if (problem !== null) throw new AttnDiffError('tokenizer-unreadable', { path, problem });
+  const tokenizer = await construct(path, json, config);
+  const idOf = (token: unknown): number | null => {
+    const content = contentOf(token);
+    const id = content === null ? undefined : (tokenizer.convert_tokens_to_ids(content) as number | undefined);
+    return id === undefined || id >= vocabSize ? null : id;
+  };
 
   const padTokenId =
-    idOf(tokenizer, tokenizerConfig['pad_token']) ??
+    idOf('pad_token' in config ? config['pad_token'] : classPadToken(files, source)) ??
     source.config.padTokenId ??
-    idOf(tokenizer, tokenizerConfig['eos_token']) ??
+    idOf(config['eos_token']) ??
     source.config.eosTokenId;
   if (padTokenId === null) throw new AttnDiffError('pad-token-missing', { folder });
   checkRange(padTokenId, vocabSize);
 
+  const { renderTemplate } = await import('./template.js');
+  const specials = Object.fromEntries(SPECIAL_TOKENS.flatMap((name) => (config[name] ? [[name, config[name]]] : [])));
+  const refused = unsupportedTokens(json, config);
+  const encode = (text: string, add_special_tokens: boolean): number[] => {
+    const token = refused.find(({ content }) => text.includes(content));
+    if (token) throw new AttnDiffError('tokenizer-unreadable', { path, problem: `the text holds ${token.content}, and ${token.problem}, which is not supported` });
+    const ids = attempt(path, () => tokenizer.encode(text, { add_special_tokens }));
+    for (const id of ids) {
+      if (!Number.isInteger(id)) throw new AttnDiffError('tokenizer-unreadable', { path, problem: 'it has no token for a part of the text, and no unk_token' });
+      checkRange(id, vocabSize);
+    }
+    return ids;
+  };
+
   return {
     padTokenId,
-    encode(text) {
-      const ids = attempt(path, () => tokenizer.encode(text));
-      for (const id of ids) {
-        if (!Number.isInteger(id)) throw new AttnDiffError('tokenizer-unreadable', { path, problem: 'it has no token for a part of the text, and no unk_token' });
-        checkRange(id, vocabSize);
+    encode: (text) => encode(text, true),
+    encodeChat(messages) {
+      const configPath = join(folder, 'tokenizer_config.json');
+      const chat_template = chatTemplateOf(files, configPath);
+      if (chat_template === null) throw new AttnDiffError('chat-template-missing', { folder });
+      let text: string;
+      try {
+        text = renderTemplate(chat_template, { ...specials, messages: templateMessages(messages), tools: null, documents: null, add_generation_prompt: true });
+      } catch (error) {
+        const templatePath = files.jinja === null ? configPath : join(folder, 'chat_template.jinja');
+        throw new AttnDiffError('chat-template-unusable', { path: templatePath, problem: error instanceof Error ? error.message : String(error) });
       }
-      return ids;
+      return encode(text, false);
     },
   };
 }
 
-type JsonObject = Record<string, unknown>;
-
-async function readObject(path: string): Promise<JsonObject>;
-async function readObject(path: string, options: { optional: true }): Promise<JsonObject | null>;
-async function readObject(path: string, options?: { optional: true }): Promise<JsonObject | null> {
-  let json: unknown;
-  try {
-    json = await readJson(path);
-  } catch (error) {
-    if (options?.optional && (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new AttnDiffError('tokenizer-unreadable', { path, problem: jsonProblem(error) });
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new AttnDiffError('tokenizer-unreadable', { path, problem: 'it is not a JSON object' });
-  }
-  return json as JsonObject;
-}
-
-async function construct(path: string, tokenizerJson: JsonObject, tokenizerConfig: JsonObject): Promise<PreTrainedTokenizer> {
-  // Imported here because it takes 0.2 s, and built from the parsed files because from_pretrained may ask the hub.
-  const { PreTrainedTokenizer, env, LogLevel } = await import('@huggingface/transformers');
-  env.logLevel = LogLevel.NONE;
-  env.allowRemoteModels = false;
-  return attempt(path, () => new PreTrainedTokenizer(tokenizerJson, tokenizerConfig));
-}
-
-/** Runs a step of transformers.js. What it warns of there would change the tokens, so it is an error here. */
-function attempt<T>(path: string, step: () => T): T {
-  const { warn } = console;
-  const warnings: string[] = [];
-  // oxlint-disable-next-line no-console -- the library offers no other way to hear its warnings
-  console.warn = (...words: unknown[]) => warnings.push(words.map(String).join(' '));
-  try {
-    const result = step();
-    if (warnings.length > 0) throw new Error(warnings[0]);
-    return result;
-  } catch (error) {
-    throw new AttnDiffError('tokenizer-unreadable', { path, problem: error instanceof Error ? error.message : String(error) });
-  } finally {
-    // oxlint-disable-next-line no-console -- gives back what was taken
-    console.warn = warn;
-  }
-}
-
-/** The id of a special token, which tokenizer_config.json gives as a string or as an AddedToken. */
-function idOf(tokenizer: PreTrainedTokenizer, token: unknown): number | null {
-  const content = typeof token === 'object' && token !== null && 'content' in token ? token.content : token;
-  if (typeof content !== 'string') return null;
-  return (tokenizer.convert_tokens_to_ids(content) as number | undefined) ?? null;
+/** The pad_token that Hugging Face's Qwen2Tokenizer has where none is named. */
+function classPadToken({ config }: TokenizerFiles, source: ModelSource): string | null {
+  const qwen = /^Qwen2Tokenizer(Fast)?$/.test(String(config['tokenizer_class'])) || source.config.modelType.startsWith('qwen');
+  return qwen ? '<|endoftext|>' : null;
 }
 
 function checkRange(id: number, vocabSize: number): void {

@@ -8,9 +8,12 @@ const LONGEST = 300;
 
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EACCES: 'no permission (EACCES)',
+  ECONNREFUSED: 'nothing listens there (ECONNREFUSED)',
+  ECONNRESET: 'the connection was cut (ECONNRESET)',
   EISDIR: 'it is a folder (EISDIR)',
   ENOENT: 'no such file or folder (ENOENT)',
   ENOSPC: 'the disk is full (ENOSPC)',
+  ENOTFOUND: 'there is no such host (ENOTFOUND)',
   ENOTDIR: 'a part of the path is not a folder (ENOTDIR)',
   EPERM: 'no permission (EPERM)',
   EROFS: 'the file system is read-only (EROFS)',
@@ -22,10 +25,10 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'unknown-implementation': (a) =>
     `--impl ${quote(a.value)}: there is no such implementation. Choose from ${IMPLEMENTATIONS.join(', ')}.`,
   'prompts-unreadable': (a) => `${a.path}: the prompt file cannot be read: ${clause(a.problem)}. Check the path given to --prompts.`,
-  'prompts-empty': (a) => `${a.path}: the prompt file holds no prompt. Write one prompt a line, or JSONL with a "text" field.`,
+  'prompts-empty': (a) => `${a.path}: the prompt file holds no prompt. Write one prompt a line, or JSONL with "text" or "messages".`,
   'prompts-not-utf8': (a) => `${a.path}: the prompt file is not UTF-8 text. Save it as UTF-8 and run again.`,
   'prompts-bad-jsonl': (a) =>
-    `${a.path}:${a.line}: not a prompt: ${clause(a.problem)}. Each line of a JSONL file is an object with a "text" field.`,
+    `${a.path}:${a.line}: not a prompt: ${clause(a.problem)}. Each line of a JSONL file is an object with "text", or with "messages" (a list of objects with "role" and "content") for the model's chat template.`,
   'prompt-no-tokens': (a) => `prompt ${quote(a.prompt)}: the tokenizer makes no token of it. Remove it, or give it text.`,
   'prompt-too-long': (a) =>
     `prompt ${quote(a.prompt)}: ${a.tokens} tokens, but the model has ${a.limit} positions. Shorten it, or cut all prompts with --length ${a.limit}.`,
@@ -35,16 +38,43 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
     `${a.path}: the tokenizer cannot be read: ${clause(a.problem)}. Copy it again from where the model came from, or use --random BxT.`,
   'pad-token-missing': (a) =>
     `${a.folder}: the tokenizer names no padding token. Name one in tokenizer_config.json ("pad_token") or config.json ("pad_token_id").`,
+  'chat-template-missing': (a) =>
+    `${a.folder}: there is no chat template, neither chat_template.jinja nor "chat_template" in tokenizer_config.json. Drop --chat and give plain text ("text", not "messages"), or put the model's own template there.`,
+  'chat-template-unusable': (a) =>
+    `${a.path}: the chat template cannot be used: ${clause(a.problem)}. Drop --chat and give plain text ("text", not "messages"), or put the model's own template there.`,
   'token-out-of-range': (a) =>
     `the tokenizer gives token ${a.id}, but the model's vocabulary has ${a.vocabSize} entries. Put the model's own tokenizer.json beside it.`,
   'output-not-writable': (a) => `${a.path}: cannot be written: ${clause(a.problem)}. Choose another path for --output.`,
-  'model-not-found': (a) => `${a.path}: no such file or folder. Give --model an .onnx file or the folder that holds it.`,
+  'model-not-found': (a) => `${a.path}: no such file or folder. Give --model an .onnx file, the folder that holds it, or owner/name of a model on the hub.`,
   'model-no-onnx': (a) =>
     `${a.folder}: there is no .onnx file in this folder. Export the model first (optimum-cli export onnx), or give --model the file itself.`,
-  'model-ambiguous': (a) => `${a.folder}: several .onnx files: ${clause(a.files.join(', '))}. Give --model one of them.`,
+  'model-ambiguous': (a) =>
+    `${a.folder}: several .onnx files: ${clause(a.files.join(', '))}. Give --model one of them${a.dtypes.length > 0 ? `, or choose with --dtype: ${a.dtypes.join(', ')}` : ''}.`,
+  'dtype-missing': (a) =>
+    `${a.folder}: there is no .onnx file of dtype ${a.dtype}. ${a.available.length > 0 ? `Give --dtype one that is there: ${a.available.join(', ')}` : 'No .onnx file there is named by a dtype: leave --dtype out'}.`,
   'model-unreadable': (a) => `${a.path}: the model cannot be read: ${clause(a.problem)}. Check the path and its permissions.`,
   'model-empty': (a) => `${a.path}: the file is empty. Export or download it again; with git, fetch it with git lfs pull.`,
   'model-not-onnx': (a) => `${a.path}: not a whole ONNX file: ${clause(a.problem)}. Export or download it again.`,
+  'hub-setting': (a) => `${a.name}: ${clause(a.problem)}: ${clause(a.remedy)}.`,
+  'hub-repo-missing': (a) => `${a.repo}: neither a path here nor a model on ${clause(a.endpoint)}. Check the name given to --model.`,
+  'hub-revision-missing': (a) => `${a.repo}: the model has no branch, tag or commit ${quote(a.revision)}. Check what follows the @ in --model.`,
+  'hub-file-missing': (a) => `${a.repo}: the model has no file ${clause(a.file)}. Choose another model or revision, or export the model yourself.`,
+  'hub-no-onnx': (a) =>
+    `${a.repo}: there is no .onnx file at the top or in onnx/${a.files.length > 0 ? `, only ${clause(a.files.join(', '))}; download it and give --model its path` : ''}. Models of onnx-community have one; others are exported first (optimum-cli export onnx).`,
+  'hub-ambiguous': (a) =>
+    `${a.repo}: several .onnx files: ${clause(a.files.join(', '))}. ${a.dtypes.length > 0 ? `Choose with --dtype: ${a.dtypes.join(', ')}` : 'Download the one you mean and give --model its path'}.`,
+  'hub-denied': (a) =>
+    `${a.repo}: ${a.endpoint} refuses access (${a.status}): the model is private or does not exist, or the token is not accepted. Check the name, and set HF_TOKEN to a token that may read it.`,
+  'hub-gated': (a) => `${a.repo}: the model is gated. Ask for access at ${a.url}, and set HF_TOKEN to a token of the account that has it.`,
+  'hub-offline': (a) =>
+    `${clause(a.what)}: not in the cache ${clause(a.cache)}, and HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids to ask the hub. Unset it, or download the model first.`,
+  'hub-unreachable': (a) =>
+    `${clause(a.what)}: neither a path here nor in the cache, and ${a.endpoint} cannot be reached: ${clause(a.problem)}. Check the path, or the connection and HF_ENDPOINT.`,
+  'hub-response': (a) => `${a.url}: not the answer of a hub: ${clause(a.problem)}. Check HF_ENDPOINT, or try again later.`,
+  'hub-cut': (a) => `${clause(a.file)}: the download broke off after ${a.received} bytes: ${clause(a.problem)}. Run again to go on from there.`,
+  'hub-checksum': (a) =>
+    `${clause(a.file)}: what was downloaded is damaged: its digest is ${a.actual}, not ${a.expected}. It was removed: run again.`,
+  'hub-cache': (a) => `${a.path}: the cache cannot be written: ${clause(a.problem)}. Make room or give another folder in HF_HOME.`,
   'config-missing': (a) => `${a.path}: there is no such file. Put the model's config.json there, beside the .onnx file.`,
   'config-unreadable': (a) =>
     `${a.path}: the model's configuration cannot be read: ${clause(a.problem)}. Copy config.json again from where the model came from.`,

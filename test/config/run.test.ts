@@ -11,6 +11,7 @@ describe('parseRunOptions', () => {
   test('defaults', () => {
     expect(parseRunOptions({ model: 'folder' })).toEqual({
       model: 'folder',
+      dtype: null,
       implementations: [
         { label: 'eager', name: 'eager' },
         { label: 'sdpa', name: 'sdpa' },
@@ -19,6 +20,7 @@ describe('parseRunOptions', () => {
       reference: 'eager',
       padding: ['left', 'right'],
       prompts: { kind: 'built-in' },
+      chat: false,
       length: null,
       maskFill: 'min',
       gate: { failOn: 'nan' },
@@ -29,13 +31,15 @@ describe('parseRunOptions', () => {
 
   test('everything given', () => {
     expect(
-      parse({ impl: 'exact, original', reference: 'exact', random: '4X128', seed: '7', length: '64', padding: 'right', maskFill: '-inf', maxAbs: '1e-3', minCosine: '-0.5', failOn: 'none', format: 'json', output: 'o.json' }),
+      parse({ dtype: 'q4f16', impl: 'exact, original', reference: 'exact', random: '4X128', seed: '7', length: '64', padding: 'right', maskFill: '-inf', maxAbs: '1e-3', minCosine: '-0.5', failOn: 'none', format: 'json', output: 'o.json' }),
     ).toEqual({
       model: 'm',
+      dtype: 'q4f16',
       implementations: [{ label: 'exact', name: 'exact' }, { label: 'original', name: 'original' }],
       reference: 'exact',
       padding: ['right'],
       prompts: { kind: 'random', batch: 4, length: 128, seed: 7 },
+      chat: false,
       length: 64,
       maskFill: '-inf',
       gate: { failOn: 'none', maxAbs: 0.001, minCosine: -0.5 },
@@ -49,6 +53,11 @@ describe('parseRunOptions', () => {
     expect(parse({ prompts: 'p.txt', prompt: [] }).prompts).toEqual({ kind: 'file', path: 'p.txt' });
     expect(parse({ prompt: ['a,b', 'c'] }).prompts).toEqual({ kind: 'texts', texts: ['a,b', 'c'] });
     expect(parse({ random: '1x1' }).prompts).toEqual({ kind: 'random', batch: 1, length: 1, seed: 0 });
+  });
+
+  test('--chat goes with every source but --random', () => {
+    for (const source of [{}, { prompt: ['a'] }, { prompts: 'p.txt' }]) expect(parse({ ...source, chat: true }).chat).toBe(true);
+    expect(() => parse({ random: '1x1', chat: true })).toThrow(expect.objectContaining({ code: 'bad-option', args: expect.objectContaining({ option: '--random', value: '1x1' }) }));
   });
 
   test('an implementation asked for again is numbered', () => {

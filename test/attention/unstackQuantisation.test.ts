@@ -1,0 +1,15 @@
+import { describe, expect, it } from 'vitest';
+import { capture } from '../support/capture.js';
+import { fixture } from '../support/fixtures.js';
+import { formReference } from '../support/forms.js';
+
+describe('dynamically quantised activations', () => {
+  it.each(['qwen2-int8', 'qwen2-uint8'])('%s: a stream’s numbers do not depend on the streams beside it', async (form) => {
+    const { batch } = formReference(form, 'left');
+    const path = fixture('forms', form);
+    const alone = (await capture(path, batch, ['flash'])).tensor('logits', null, 'flash');
+    // Under −inf eager's fully masked rows are NaN, which would take the scale of the whole stack with it.
+    const beside = await capture(path, batch, ['flash', 'sdpa', 'eager'], { maskFill: '-inf' });
+    expect(beside.tensor('logits', null, 'flash').data).toEqual(alone.data);
+  });
+});
