@@ -60,7 +60,7 @@ export interface Batch {
   /** cumsum(attentionMask) − 1, and 1 on padding, as Hugging Face computes them. */
   positionIds: BigInt64Array;
   kinds: TokenKind[];
-  /** Where the tokens come from: `built-in`, `--prompt`, a file name, or `random`. */
+  /** Where the tokens come from: `built-in`, `--prompt`, a file name (each with `, chat` where the chat template took part), or `random`. */
   source: string;
 }
 
@@ -231,7 +231,7 @@ export interface DiffReport {
   timing: { loadSeconds: number; runSeconds: number };
 }
 
-export type AttentionForm = 'decomposed' | 'onnx-attention' | 'group-query-attention';
+export type AttentionForm = 'decomposed' | 'onnx-attention' | 'group-query-attention' | 'multi-head-attention';
 
 /** What a site's mask does, found by evaluating the mask's own subgraph on probe inputs. */
 export interface MaskSummary {

@@ -30,7 +30,8 @@ export function buildQkv(builder: GraphBuilder, qkv: QkvSource, sizes: HeadSizes
     const key = float(qkv.key);
     return { query: float(qkv.query), key: qkv.keyTransposed ? builder.transpose(key, 0, 1, 3, 2) : key, value: float(qkv.value) };
   }
-  const { heads, kvHeads, headDim } = sizes;
+  const { heads, headDim } = sizes;
+  const kvHeads = qkv.grouped ? sizes.kvHeads : heads;
   const [query, key, value] = unpacked(builder, qkv, sizes, float);
   const split = (tensor: string, count: number): string => builder.transpose(builder.reshapeTo(tensor, 0, 0, count, headDim), 0, 2, 1, 3);
   const rotate = (tensor: string): string => (qkv.rotary ? rotated(builder, tensor, qkv.rotary, qkv.rotary.positions ?? positions(), float) : tensor);

@@ -27,15 +27,15 @@ export interface QkNorm {
 export type QkvSource =
   /** Query [B,H,S,D]; key and value [B,Hkv,T,D], or [B,H,T,D] where `grouped` is false; the key's last axes may be swapped. */
   | { kind: 'heads'; query: string; key: string; value: string; grouped: boolean; keyTransposed: boolean }
-  /** Query [B,S,H·D], key and value [B,S,Hkv·D]; or all in `query`, [B,S,(H+2·Hkv)·D], and the others null. */
-  | { kind: 'flat'; query: string; key: string | null; value: string | null; norm: QkNorm | null; rotary: Rotary | null };
+  /** Query [B,S,H·D], key and value [B,S,Hkv·D] (H·D where `grouped` is false); or all in `query`, side by side, and the others null. */
+  | { kind: 'flat'; query: string; key: string | null; value: string | null; grouped: boolean; norm: QkNorm | null; rotary: Rotary | null };
 
 /** What tells a site which keys a query may look at. */
 export type MaskSource =
   /** Additive or boolean, broadcastable to [B,H,S,T]. */
   | { kind: 'tensor'; tensor: string }
-  /** The operator masks causally and after each row's valid length: right padding only. */
-  | { kind: 'lengths'; window: number | null };
+  /** The operator masks causally and after each row's valid length: right padding only, or none where it keeps a ring cache. */
+  | { kind: 'lengths'; window: number | null; ring: boolean };
 
 /** A pair of QuantizeLinear and DequantizeLinear: reading `to` instead of `from` goes around it. */
 export interface Quantisation {

@@ -1,4 +1,4 @@
-import type { Batch } from '../types.js';
+import { PADDING_SIDES, type Batch, type PaddingSide } from '../types.js';
 import { buildBatch } from './pad.js';
 import { randomSequences } from './random.js';
 
@@ -6,17 +6,13 @@ const PROBE_LENGTH = 8;
 const PROBE_VALID = 5;
 const PROBE_SEED = 1;
 
-/**
- * The short batch on which a rebuilt graph is checked, seeded: a full row, a left-padded and a right-padded one,
- * [3, 8]; without left padding [2, 8].
- */
-export function rebuildProbeBatch(vocabSize: number, leftPadding = true): Batch {
+/** The short batch on which a rebuilt graph is checked, seeded: a full row, and one padded on each side given; 8 tokens a row. */
+export function rebuildProbeBatch(vocabSize: number, sides: readonly PaddingSide[] = PADDING_SIDES): Batch {
   const [full, left, right] = Array.from({ length: 3 }, (_, row) => randomSequences({ batch: 1, length: PROBE_LENGTH, seed: PROBE_SEED + row, vocabSize })[0]!) as [number[], number[], number[]];
   const parts = { padTokenId: 0, length: PROBE_LENGTH, source: 'random', name: 'probe' };
-  return stack(
-    buildBatch({ ...parts, sequences: leftPadding ? [full, left.slice(0, PROBE_VALID)] : [full], padding: 'left' }),
-    buildBatch({ ...parts, sequences: [right.slice(0, PROBE_VALID)], padding: 'right' }),
-  );
+  const whole = buildBatch({ ...parts, sequences: [full], padding: 'left' });
+  const padded = { left, right };
+  return sides.map((padding) => buildBatch({ ...parts, sequences: [padded[padding].slice(0, PROBE_VALID)], padding })).reduce(stack, whole);
 }
 
 /** The batch on which masks are evaluated, [2, length]: a full row and a left-padded one. */

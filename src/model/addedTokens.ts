@@ -13,18 +13,24 @@ const PLAIN = { single_word: false, lstrip: false, rstrip: false, normalized: fa
 /**
  * tokenizer.json with the tokens that tokenizer_config.json names beyond it, as Hugging Face's transformers adds them:
  * those of added_tokens_decoder, whose flags also replace those in tokenizer.json; then the named special tokens and
- * the additional ones. A token that the vocabulary lacks takes the next free id, whatever id the config gives it.
+ * the additional ones. A token that the vocabulary lacks takes the next free id, whatever id a file gives it.
  */
 export function withAddedTokens(json: JsonObject, config: JsonObject): JsonObject {
   const listed = json['added_tokens'];
   if (!Array.isArray(listed)) return json;
-  const tokens = new Map<string, AddedToken>(listed.filter(isAddedToken).map((token) => [token.content, token]));
-  const vocabulary = isObject(json['model']) && isObject(json['model']['vocab']) ? json['model']['vocab'] : {};
+  const tokens = new Map<string, AddedToken>();
+  const vocabulary = vocabularyOf(json);
+  let free = vocabulary.size;
   const put = (content: string, flags: JsonObject): void => {
-    const id = tokens.get(content)?.id ?? vocabulary[content] ?? nextId(vocabulary, tokens);
-    tokens.set(content, { ...PLAIN, ...flags, id: id as number, content });
+    const id = tokens.get(content)?.id ?? vocabulary.get(content) ?? free;
+    free = Math.max(free, id + 1);
+    tokens.set(content, { ...PLAIN, ...flags, id, content });
   };
 
+  for (const token of listed.filter(isObject)) {
+    const content = contentOf(token);
+    if (content !== null) put(content, token);
+  }
   const decoder = isObject(config['added_tokens_decoder']) ? config['added_tokens_decoder'] : {};
   // JSON's integer keys come in ascending order, as transformers sorts them.
   for (const token of Object.values(decoder)) {
@@ -51,10 +57,9 @@ function additional(config: JsonObject): unknown[] {
   return Array.isArray(older) ? older : [];
 }
 
-function nextId(vocabulary: JsonObject, tokens: Map<string, AddedToken>): number {
-  return Math.max(Object.keys(vocabulary).length, ...[...tokens.values()].map(({ id }) => id + 1));
-}
-
-function isAddedToken(token: unknown): token is AddedToken {
-  return isObject(token) && typeof token['content'] === 'string' && typeof token['id'] === 'number';
+/** The ids of a model's own tokens, without the added ones. */
+export function vocabularyOf(json: JsonObject): Map<string, number> {
+  const vocab = isObject(json['model']) ? json['model']['vocab'] : null;
+  if (Array.isArray(vocab)) return new Map(vocab.map((entry: unknown, id) => [String(Array.isArray(entry) ? entry[0] : entry), id]));
+  return new Map(isObject(vocab) ? (Object.entries(vocab) as [string, number][]) : []);
 }

@@ -11,11 +11,11 @@ const METHODS = new Map<string, TemplateFunction>([
   ['strip', (text, chars) => strip(text, chars, 'both')],
   ['lstrip', (text, chars) => strip(text, chars, 'left')],
   ['rstrip', (text, chars) => strip(text, chars, 'right')],
-
+  ['capitalize', capitalize],
 ]);
 const FILTERS = new Map<string, TemplateFunction>([
   ['trim', (text, chars) => strip(text, chars, 'both')],
-
+  ['capitalize', capitalize],
   ['length', length],
   ['count', length],
 ]);

@@ -1,4 +1,4 @@
-import { contentOf } from './addedTokens.js';
+import { contentOf, vocabularyOf } from './addedTokens.js';
 import { isObject, type JsonObject } from './json.js';
 
 /**
@@ -46,8 +46,7 @@ function parts(value: unknown, children: string): JsonObject[] {
 function templateProblem(name: string, special: unknown, json: JsonObject): string | null {
   const ids = isObject(special) ? special['ids'] : null;
   const added = Array.isArray(json['added_tokens']) ? json['added_tokens'].filter(isObject) : [];
-  const model = isObject(json['model']) && isObject(json['model']['vocab']) ? json['model']['vocab'] : {};
-  const known = added.find(({ content }) => content === name)?.['id'] ?? model[name];
+  const known = added.find(({ content }) => content === name)?.['id'] ?? vocabularyOf(json).get(name);
   const [id, ...more] = Array.isArray(ids) ? ids : [];
   return id === known && more.length === 0 ? null : `its template adds ${name} with ids that its vocabulary does not give`;
 }

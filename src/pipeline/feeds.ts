@@ -57,9 +57,10 @@ function emptyCache({ name, type, shape }: TensorInfo, { kvHeads, headDim }: Cac
   if ((type !== DataType.FLOAT && type !== DataType.FLOAT16) || shape.length !== 4) {
     throw new AttnDiffError('graph-not-supported', { problem: `it has an input '${name}' that is not tokens, mask, positions or a float cache` });
   }
-  const [, heads, , width] = shape;
-  const dims = [rows, typeof heads === 'number' ? heads : kvHeads, 0, typeof width === 'number' ? width : headDim];
-  return type === DataType.FLOAT16 ? { type: 'float16', dims, data: new Uint16Array(0) } : { type: 'float32', dims, data: new Float32Array(0) };
+  const fixed = (dim: TensorInfo['shape'][number] | undefined, otherwise: number): number => (typeof dim === 'number' ? dim : otherwise);
+  const dims = [rows, fixed(shape[1], kvHeads), fixed(shape[2], 0), fixed(shape[3], headDim)];
+  const length = dims.reduce((a, b) => a * b, 1);
+  return type === DataType.FLOAT16 ? { type: 'float16', dims, data: new Uint16Array(length) } : { type: 'float32', dims, data: new Float32Array(length) };
 }
 
 /** Feeds for the inputs that rebuilding added: masks and unpadding indices of one copy of the batch, positions of all. */

@@ -1,5 +1,6 @@
 import { basename, dirname } from 'node:path';
 import type { Sizes } from '../attention/evaluate.js';
+import { ringCaches } from '../attention/recognise/groupQuery.js';
 import { nameResidualSums } from '../attention/recognise/residual.js';
 import { recogniseSites } from '../attention/recognise/index.js';
 import { AttnDiffError } from '../errors.js';
@@ -66,11 +67,19 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
     opset,
     unmodified,
     folder,
-    inputs: modelInputs(graph),
+    inputs: withRingCaches(modelInputs(graph), ringCaches(graph)),
     externalFiles,
     sites,
     sizes: { heads: config.heads, kvHeads: config.kvHeads, headDim: config.headDim, hiddenSize: config.hiddenSize, vocabSize: config.vocabSize },
   };
+}
+
+/** An empty ring cache is as long as its window; its length is fixed in the input's shape. */
+function withRingCaches(inputs: TensorInfo[], rings: ReadonlyMap<string, number>): TensorInfo[] {
+  return inputs.map((input) => {
+    const length = rings.get(input.name);
+    return length === undefined ? input : { ...input, shape: input.shape.with(2, length) };
+  });
 }
 
 function refuseBfloat16(graph: OnnxGraph, sites: readonly AttentionSite[]): void {

@@ -1,5 +1,6 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
 import { rebuild, type DiffGraph } from '../attention/rebuild.js';
+import type { MaskSource } from '../attention/site.js';
 import { rebuildProbeBatch } from '../batch/index.js';
 import { AttnDiffError } from '../errors.js';
 import { aggregate } from '../metrics/index.js';
@@ -7,7 +8,7 @@ import { elementTypes } from '../onnx/elementType.js';
 import { encodeModel } from '../onnx/read.js';
 import { DataType } from '../onnx/types.js';
 import type { Runner, Session } from '../runners/types.js';
-import type { AttentionForm, ImplementationName, RebuildCheck, Stream, TensorData, Tensors } from '../types.js';
+import { PADDING_SIDES, type AttentionForm, type ImplementationName, type PaddingSide, type RebuildCheck, type Stream, type TensorData, type Tensors } from '../types.js';
 import { diffFeeds, modelFeeds } from './feeds.js';
 import type { LoadedModel } from './load.js';
 import { readProbes } from './stats.js';
@@ -25,6 +26,7 @@ const EQUIVALENT: Readonly<Record<AttentionForm, Exclude<ImplementationName, 'or
   decomposed: 'eager',
   'onnx-attention': 'sdpa',
   'group-query-attention': 'flash',
+  'multi-head-attention': 'eager',
 };
 
 /**
@@ -37,9 +39,8 @@ const EQUIVALENT: Readonly<Record<AttentionForm, Exclude<ImplementationName, 'or
  */
 export async function checkRebuild(loaded: LoadedModel, sites: readonly ResolvedSite[], runner: Runner): Promise<RebuildCheck> {
   const { graph, sizes, inputs } = loaded;
-  // An operator that masks by valid length is wrong on left padding; there its own result is no measure.
   const byLength = sites.some(({ mask }) => mask.kind === 'lengths');
-  const batch = rebuildProbeBatch(sizes.vocabSize, !byLength);
+  const batch = rebuildProbeBatch(sizes.vocabSize, PADDING_SIDES.filter((side) => sites.every(({ mask }) => understands(mask, side))));
   const equivalent = EQUIVALENT[sites[0]!.form];
   const streams: Stream[] = [
     { label: equivalent, name: equivalent },
@@ -68,6 +69,11 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
     equivalentRelL2 = Math.max(equivalentRelL2, row.relL2);
   }
   return { originalRelL2, originalLimit: ORIGINAL_LIMIT, equivalent, equivalentRelL2, equivalentLimit };
+}
+
+/** An operator that masks by valid length is wrong on left padding, and with a ring cache refuses any. */
+function understands(mask: MaskSource, side: PaddingSide): boolean {
+  return mask.kind === 'tensor' || (side === 'right' && !mask.ring);
 }
 
 async function runOnce(session: Session, feeds: Tensors): Promise<Tensors> {

@@ -50,7 +50,7 @@ const batch = z.strictObject({
   padding: z.enum(PADDING_SIDES).describe('Side on which the batch is padded.'),
   size: count('Sequences.'),
   length: count('Tokens per sequence, padding included.'),
-  source: text('Where the tokens come from: built-in, --prompt, a file name, or random.'),
+  source: text('Where the tokens come from: built-in, --prompt, a file name (each with ", chat" where the chat template took part), or random.'),
   tokens: z
     .strictObject({ valid: count('Valid tokens.'), padding: count('Padding tokens that see some key.'), fullyMasked: count('Padding tokens that see no key.') })
     .describe('Tokens of each kind.'),

@@ -4,9 +4,9 @@ import { fixture } from '../support/fixtures.js';
 import { formReference } from '../support/forms.js';
 
 describe('dynamically quantised activations', () => {
-  it.each(['qwen2-int8', 'qwen2-uint8'])('%s: a stream’s numbers do not depend on the streams beside it', async (form) => {
-    const { batch } = formReference(form, 'left');
-    const path = fixture('forms', form);
+  it('a stream’s numbers do not depend on the streams beside it', async () => {
+    const { batch } = formReference('qwen2-int8', 'left');
+    const path = fixture('forms', 'qwen2-int8');
     const alone = (await capture(path, batch, ['flash'])).tensor('logits', null, 'flash');
     // Under −inf eager's fully masked rows are NaN, which would take the scale of the whole stack with it.
     const beside = await capture(path, batch, ['flash', 'sdpa', 'eager'], { maskFill: '-inf' });

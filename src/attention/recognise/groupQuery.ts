@@ -1,9 +1,9 @@
-import { attribute, isMicrosoftOp } from '../../onnx/graph.js';
+import { attribute, isMicrosoftOp, type OnnxGraph } from '../../onnx/graph.js';
 import type { NodeProto } from '../../onnx/types.js';
 import type { MatchResult, QkNorm, Rotary } from '../site.js';
 
 /** Inputs by position, as in ONNX Runtime's contrib operator documentation. */
-const INPUT = { query: 0, key: 1, value: 2, seqlensK: 5, cos: 7, sin: 8, positions: 9, bias: 10, sink: 11, queryNorm: 14, keyNorm: 15 } as const;
+const INPUT = { query: 0, key: 1, value: 2, pastKey: 3, pastValue: 4, cos: 7, sin: 8, positions: 9, bias: 10, sink: 11, queryNorm: 14, keyNorm: 15 } as const;
 
 /**
  * Matches one com.microsoft `GroupQueryAttention` node, which onnxruntime-genai's builder and ONNX Runtime's
@@ -27,8 +27,8 @@ export function matchGroupQuery(node: NodeProto): MatchResult {
       form: 'group-query-attention',
       core: node,
       compute: [node],
-      qkv: { kind: 'flat', query, key, value, norm: normOf(node, input), rotary: rotaryOf(node, input) },
-      mask: { kind: 'lengths', window: window > 0 ? window : null },
+      qkv: { kind: 'flat', query, key, value, grouped: true, norm: normOf(node, input), rotary: rotaryOf(node, input) },
+      mask: { kind: 'lengths', window: window > 0 ? window : null, ring: keepsRing(node) },
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f || null,
       operatorCausal: true,
@@ -39,6 +39,22 @@ export function matchGroupQuery(node: NodeProto): MatchResult {
       outputFlat: true,
     },
   };
+}
+
+/**
+ * Caches that a GroupQueryAttention of a sliding window keeps as a ring: by the input's name, how many positions the
+ * operator wants it to hold, even when it is empty.
+ */
+export function ringCaches(graph: OnnxGraph): Map<string, number> {
+  return new Map(
+    graph.graph.node
+      .filter((node) => isMicrosoftOp(node, 'GroupQueryAttention') && keepsRing(node))
+      .flatMap((node) => [INPUT.pastKey, INPUT.pastValue].map((position) => [node.input[position] ?? '', Number(attribute(node, 'local_window_size')?.i ?? 0n)] as const)),
+  );
+}
+
+function keepsRing(node: NodeProto): boolean {
+  return attribute(node, 'sliding_window_cache')?.i === 1n;
 }
 
 /** ONNX Runtime's default of qk_norm_epsilon. */

@@ -1,9 +1,10 @@
 import { AttnDiffError } from '../../errors.js';
-import { isMicrosoftOp, isOp, type OnnxGraph } from '../../onnx/graph.js';
+import { isOp, type OnnxGraph } from '../../onnx/graph.js';
 import type { AttentionSite, MatchResult, Rejection, SiteMatch } from '../site.js';
 import type { NodeProto } from '../../onnx/types.js';
 import { matchDecomposed } from './decomposed.js';
 import { matchGroupQuery } from './groupQuery.js';
+import { matchMultiHead } from './multiHead.js';
 import { matchOnnxAttention } from './onnxAttention.js';
 import { hiddenAfter } from './residual.js';
 
@@ -33,14 +34,7 @@ export function recogniseSites(graph: OnnxGraph, expectedLayers: number, path: s
 function match(graph: OnnxGraph, node: NodeProto): MatchResult {
   if (isOp(node, 'Softmax')) return matchDecomposed(graph, node);
   if (isOp(node, 'Attention')) return matchOnnxAttention(graph, node);
-  return matchGroupQuery(node) ?? refuse(node);
-}
-
-/** Fused operators that no matcher takes apart; met as a plain node they would pass for no attention at all. */
-const REFUSED = ['Attention', 'MultiHeadAttention', 'PackedAttention', 'PackedMultiHeadAttention', 'DecoderMaskedMultiHeadAttention', 'SparseAttention', 'PagedAttention'];
-
-function refuse(node: NodeProto): MatchResult {
-  return isMicrosoftOp(node, ...REFUSED) ? { rejection: { node, problem: 'this operator of com.microsoft is not supported' } } : null;
+  return matchGroupQuery(node) ?? matchMultiHead(node);
 }
 
 function notRecognised({ node, problem }: Rejection, layer: number): AttnDiffError {
