@@ -4,14 +4,15 @@ import type { ModelConfig, Tokenizer } from '../model/index.js';
 import type { Batch } from '../types.js';
 import { BUILT_IN_PROMPTS } from './builtIn.js';
 import { buildBatch } from './pad.js';
-import { readPrompts } from './prompts.js';
+import { readPrompts, type Prompt } from './prompts.js';
 import { randomSequences } from './random.js';
 
 const EXCERPT = 60;
 
 /**
  * Makes the run's batches: one per padding side, in the order asked for, with the same sequences in the same order.
- * Each is named after its side.
+ * Each is named after its side. Conversations always go through the chat template, texts do with `chat`, each as one
+ * user message.
  *
  * @param tokenizer may be null for random prompts only; their padding token then is config.json's, else its
  *   eos token, else 0
@@ -19,48 +20,63 @@ const EXCERPT = 60;
  *   prompt-too-long, token-out-of-range, and those of readPrompts and of the tokenizer
  */
 export async function assembleBatches(
-  config: Pick<RunConfig, 'prompts' | 'padding' | 'length'>,
+  config: Pick<RunConfig, 'prompts' | 'padding' | 'length' | 'chat'>,
   tokenizer: Tokenizer | null,
   model: Pick<ModelConfig, 'vocabSize' | 'maxPositions' | 'padTokenId' | 'eosTokenId'>,
 ): Promise<Batch[]> {
   const { prompts, length } = config;
   if (length !== null && length > model.maxPositions) throw beyondPositions('--length', `${length}`, model.maxPositions);
-  const source = sourceOf(prompts);
-  const sequences = await sequencesOf(prompts, length, tokenizer, model);
+  const { sequences, source } = prompts.kind === 'random' ? randomRows(prompts, model) : await textRows(prompts, config, tokenizer, model);
   const padTokenId = tokenizer?.padTokenId ?? model.padTokenId ?? model.eosTokenId ?? 0;
   if (padTokenId >= model.vocabSize) throw new AttnDiffError('token-out-of-range', { id: padTokenId, vocabSize: model.vocabSize });
   return config.padding.map((padding) => buildBatch({ sequences, padding, padTokenId, length, source, name: padding }));
 }
 
-async function sequencesOf(
-  prompts: PromptSource,
-  length: number | null,
+interface Rows {
+  sequences: number[][];
+  source: string;
+}
+
+type RandomSource = Extract<PromptSource, { kind: 'random' }>;
+type TextSource = Exclude<PromptSource, { kind: 'random' }>;
+
+function randomRows(prompts: RandomSource, { maxPositions, vocabSize }: Pick<ModelConfig, 'maxPositions' | 'vocabSize'>): Rows {
+  const { batch, length } = prompts;
+  if (length > maxPositions) throw beyondPositions('--random', `${batch}x${length}`, maxPositions);
+  return { sequences: randomSequences({ ...prompts, vocabSize }), source: 'random' };
+}
+
+async function textRows(
+  prompts: TextSource,
+  { length, chat }: Pick<RunConfig, 'length' | 'chat'>,
   tokenizer: Tokenizer | null,
-  { maxPositions, vocabSize }: Pick<ModelConfig, 'maxPositions' | 'vocabSize'>,
-): Promise<number[][]> {
-  if (prompts.kind === 'random') {
-    const { batch, length: tokens } = prompts;
-    if (tokens > maxPositions) throw beyondPositions('--random', `${batch}x${tokens}`, maxPositions);
-    return randomSequences({ ...prompts, vocabSize });
-  }
+  { maxPositions }: Pick<ModelConfig, 'maxPositions'>,
+): Promise<Rows> {
   if (tokenizer === null) throw new TypeError('text prompts need a tokenizer');
-  const texts = await textsOf(prompts);
-  return texts.map((text) => {
-    const ids = tokenizer.encode(text);
-    if (ids.length === 0) throw new AttnDiffError('prompt-no-tokens', { prompt: excerpt(text) });
+  const given = await promptsOf(prompts);
+  const sequences = given.map((prompt) => {
+    const ids = encode(tokenizer, prompt, chat);
+    if (ids.length === 0) throw new AttnDiffError('prompt-no-tokens', { prompt: excerpt(prompt) });
     if (length === null && ids.length > maxPositions) {
-      throw new AttnDiffError('prompt-too-long', { prompt: excerpt(text), tokens: ids.length, limit: maxPositions });
+      throw new AttnDiffError('prompt-too-long', { prompt: excerpt(prompt), tokens: ids.length, limit: maxPositions });
     }
     return ids;
   });
+  const template = chat || given.some((prompt) => typeof prompt !== 'string');
+  return { sequences, source: `${sourceOf(prompts)}${template ? ', chat' : ''}` };
 }
 
-async function textsOf(prompts: Exclude<PromptSource, { kind: 'random' }>): Promise<readonly string[]> {
+function encode(tokenizer: Tokenizer, prompt: Prompt, chat: boolean): number[] {
+  if (typeof prompt !== 'string') return tokenizer.encodeChat(prompt);
+  return chat ? tokenizer.encodeChat([{ role: 'user', content: prompt }]) : tokenizer.encode(prompt);
+}
+
+async function promptsOf(prompts: TextSource): Promise<readonly Prompt[]> {
   if (prompts.kind === 'file') return readPrompts(prompts.path);
   return prompts.kind === 'texts' ? prompts.texts : BUILT_IN_PROMPTS;
 }
 
-function sourceOf(prompts: PromptSource): string {
+function sourceOf(prompts: TextSource): string {
   if (prompts.kind === 'file') return prompts.path;
   return prompts.kind === 'texts' ? '--prompt' : prompts.kind;
 }
@@ -74,8 +90,9 @@ function beyondPositions(option: string, value: string, limit: number): AttnDiff
   });
 }
 
-/** The beginning of a prompt, on one line. */
-function excerpt(text: string): string {
+/** The beginning of a prompt, of a conversation that of its last message, on one line. */
+function excerpt(prompt: Prompt): string {
+  const text = typeof prompt === 'string' ? prompt : String(prompt.at(-1)?.content ?? '');
   const line = [...text.slice(0, 4 * EXCERPT).replace(/\s+/g, ' ')];
   return line.length > EXCERPT ? `${line.slice(0, EXCERPT).join('')}…` : line.join('');
 }

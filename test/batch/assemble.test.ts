@@ -10,7 +10,9 @@ import { readReference } from './reference.js';
 
 const model = { vocabSize: 200, maxPositions: 16, padTokenId: null, eosTokenId: null };
 /** One token per character. */
-const characters: Tokenizer = { encode: (text) => [...text].map((c) => c.charCodeAt(0)), padTokenId: 7 };
+const encode = (text: string): number[] => [...text].map((c) => c.charCodeAt(0));
+const encodeChat: Tokenizer['encodeChat'] = (messages) => encode(messages.map(({ role, content }) => `${role[0]}:${String(content)};`).join(''));
+const characters: Tokenizer = { encode, encodeChat, padTokenId: 7 };
 const assemble = (raw: RawRunOptions, tokenizer: Tokenizer | null = characters, changes = {}) =>
   assembleBatches(parseRunOptions({ model: 'm', ...raw }), tokenizer, { ...model, ...changes });
 
@@ -29,7 +31,28 @@ describe('assembleBatches', () => {
     const path = `${await folderWith({ 'p.txt': 'ab\nc' })}/p.txt`;
     expect((await assemble({ prompts: path }))[0]).toMatchObject({ source: path, size: 2 });
     expect((await assemble({ random: '3x8' }, null))[0]).toMatchObject({ source: 'random', size: 3, length: 8 });
-    expect((await assemble({}, { encode: () => [1], padTokenId: 0 }))[0]).toMatchObject({ source: 'built-in', size: BUILT_IN_PROMPTS.length });
+    expect((await assemble({}, { ...characters, encode: () => [1] }))[0]).toMatchObject({ source: 'built-in', size: BUILT_IN_PROMPTS.length });
+  });
+
+  test('--chat puts each text through the template as one user message', async () => {
+    const path = `${await folderWith({ 'p.txt': 'ab\nc' })}/p.txt`;
+    const rows = async (raw: RawRunOptions) => {
+      const [batch] = await assemble({ padding: 'right', ...raw });
+      return { source: batch?.source, first: String.fromCharCode(...[...(batch?.inputIds ?? [])].slice(0, batch?.length).map(Number)) };
+    };
+    expect(await rows({ prompt: ['ab', 'c'], chat: true })).toEqual({ source: '--prompt, chat', first: 'u:ab;' });
+    expect(await rows({ prompts: path, chat: true })).toEqual({ source: `${path}, chat`, first: 'u:ab;' });
+    expect((await assemble({ chat: true }, { ...characters, encodeChat: () => [1] }))[0]?.source).toBe('built-in, chat');
+  });
+
+  test('a conversation goes through the template without --chat, the texts beside it do not', async () => {
+    const lines = ['{"messages":[{"role":"system","content":"x"},{"role":"user","content":"y"}]}', '{"text":"zz"}'];
+    const path = `${await folderWith({ 'p.jsonl': lines.join('\n') })}/p.jsonl`;
+    const [batch] = await assemble({ prompts: path, padding: 'right' });
+    expect(batch).toMatchObject({ source: `${path}, chat`, length: 8 });
+    expect(String.fromCharCode(...[...(batch?.inputIds ?? [])].map(Number))).toBe(`s:x;u:y;zz${'\x07'.repeat(6)}`);
+    const long = `${await folderWith({ 'p.jsonl': '{"messages":[{"role":"user","content":"a question far too long"}]}' })}/p.jsonl`;
+    await expect(assemble({ prompts: long })).rejects.toMatchObject({ code: 'prompt-too-long', args: { prompt: 'a question far too long' } });
   });
 
   test('random prompts without a tokenizer pad with pad, eos, or 0', async () => {
@@ -54,7 +77,7 @@ describe('assembleBatches', () => {
   });
 
   test('a prompt without tokens, named by its beginning on one line', async () => {
-    const silent: Tokenizer = { encode: () => [], padTokenId: 0 };
+    const silent: Tokenizer = { ...characters, encode: () => [] };
     await expect(assemble({ prompt: [`a\n${'😀'.repeat(99)}`] }, silent)).rejects.toMatchObject({
       code: 'prompt-no-tokens', args: { prompt: `a ${'😀'.repeat(58)}…` },
     });

@@ -35,6 +35,33 @@ describe('parsePrompts', () => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'prompts-bad-jsonl', args: expect.objectContaining({ path: 'prompts.txt', line }) }));
   });
 
+  test('conversations, by the name or by the first line', () => {
+    const messages = [{ role: 'user', content: 'one' }, { role: 'assistant', tool_calls: [{ name: 'f', arguments: { a: -2.5, b: 0, c: 1234567 } }] }, { role: 'user', content: '' }];
+    const jsonl = `${JSON.stringify({ messages })}\n{"text":"two"}`;
+    for (const path of ['a.jsonl', 'a.txt']) expect(parse(jsonl, path)).toEqual([messages, 'two']);
+  });
+
+  test.each([
+    ['{"messages":[]}', 'not a list of at least one message'],
+    ['{"messages":"hi"}', 'not a list'],
+    ['{"messages":[{"role":"user","content":"a"},["b"]]}', 'message 2 is not an object'],
+    ['{"messages":[{"content":"a"}]}', 'message 1 has no string "role"'],
+    ['{"messages":[{"role":"user"}]}', 'message 1 has no string "content"'],
+    ['{"messages":[{"role":"user","content":[{"type":"image"}]}]}', 'message 1 has no string "content"'],
+    ['{"messages":[{"role":"user","content":"a"}],"text":"a"}', 'both "text" and "messages"'],
+    ['{"messages":[{"role":"user","content":"1.0","n":[2, 1.0]}]}', 'the number 1.0'],
+    ['{"messages":[{"role":"user","content":"","n":9007199254740993}]}', 'the number 9007199254740993'],
+    ['{"messages":[{"role":"user","content":"","n":0.00001}]}', 'the number 0.00001'],
+    ['{"text":"a\\ud83d"}', 'half of a surrogate pair'],
+    ['{"messages":[{"role":"user","content":"\\udc00"}]}', 'half of a surrogate pair'],
+  ])('%s is refused', (line, problem) => {
+    expect(() => parse(line)).toThrow(expect.objectContaining({ code: 'prompts-bad-jsonl', args: expect.objectContaining({ problem: expect.stringContaining(problem) }) }));
+  });
+
+  test('a whole pair, and one spelled out, are characters', () => {
+    expect(parse('{"text":"\\ud83d\\ude00"}\n{"text":"\\\\ud83d"}')).toEqual(['😀', '\\ud83d']);
+  });
+
   test('bad JSONL says what is wrong', () => {
     const problem = (line: string) => {
       try {
@@ -44,7 +71,7 @@ describe('parsePrompts', () => {
       }
     };
     expect(problem('["text"]')).toBe('it is not a JSON object');
-    expect(problem('{"text": null}')).toBe('it has no string "text"');
+    expect(problem('{"text": null}')).toBe('it has no string "text" and no "messages"');
     expect(problem('{"text": ""}')).toBe('its "text" is empty');
   });
 

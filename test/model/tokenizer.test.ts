@@ -67,7 +67,7 @@ describe('loadTokenizer', () => {
   });
 
   test('works without tokenizer_config.json', async () => {
-    const tokenizer = await load({ 'tokenizer.json': tokenizerJson }, { pad_token_id: 1 });
+    const tokenizer = await load({ 'tokenizer.json': tokenizerJson }, { model_type: 'llama', pad_token_id: 1 });
     expect(tokenizer.padTokenId).toBe(1);
     expect(tokenizer.encode('the fox')).toEqual((await load(files)).encode('the fox'));
   });
