@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { inspect } from '../../src/pipeline/inspect.js';
 import { loadModel } from '../../src/pipeline/load.js';
@@ -27,12 +28,39 @@ const REFUSED: Readonly<Record<string, string>> = {
   'qwen2-dynamo18-bf16': 'graph-not-supported',
   'qwen2-genai-bf16-cuda': 'graph-not-supported',
   'qwen2-genai-fp32-cuda': 'site-not-recognised',
-  'qwen2-window-genai-fp32-cpu': 'execution-failed',
   'qwen3-genai-fp16-cuda': 'execution-failed',
   'qwen3-genai-fp32-cuda': 'site-not-recognised',
 };
 
+const TABLE = readFileSync(fixture('..', 'docs', 'forms.md'), 'utf8');
+
 const runner = inProcessRunner();
+
+/** Largest relative L2 of eager, sdpa and flash against Hugging Face's eager and sdpa on valid tokens, over both paddings. */
+async function worst(form: string): Promise<number> {
+  const path = fixture('forms', form);
+  let largest = 0;
+  for (const side of ['left', 'right'] as const) {
+    const { batch, tensors } = formReference(form, side);
+    const run = await capture(path, batch, ['eager', 'sdpa', 'flash']);
+    const valid = (token: number): boolean => batch.kinds[token] === 'valid';
+    for (const [ours, theirs] of [['eager', 'eager'], ['sdpa', 'sdpa'], ['flash', 'sdpa']] as const) {
+      const errors = [relativeL2(run.tensor('logits', null, ours), tensors.get(`${theirs}.logits`)!, valid)];
+      for (const { layer } of run.loaded.sites) {
+        for (const tap of ['attention', 'hidden'] as const) errors.push(relativeL2(run.tensor(tap, layer, ours), tensors.get(`${theirs}.layers.${layer}.${tap}`)!, valid));
+      }
+      for (const error of errors) if (!(error <= largest)) largest = error;
+    }
+  }
+  return largest;
+}
+
+/** The number that docs/forms.md gives for a form; undefined where the table has no row or no number for it. */
+function documented(form: string): number | undefined {
+  const row = TABLE.split('\n').find((line) => line.startsWith(`| ${form} |`));
+  const cell = row?.split('|').at(-2)?.trim();
+  return cell === undefined ? undefined : Number(cell);
+}
 
 describe.each(FORMS)('%s', (form) => {
   const refused = REFUSED[form];
@@ -56,16 +84,14 @@ describe.each(FORMS)('%s', (form) => {
     const sites = await resolveSites(loaded, runner, batches.map(({ batch }) => batch));
     await checkRebuild(loaded, sites, runner);
     const limit = LIMITS.find(([pattern]) => pattern.test(form))![1];
-    for (const { batch, tensors } of batches) {
-      const run = await capture(path, batch, ['eager', 'sdpa', 'flash']);
-      const valid = (token: number): boolean => batch.kinds[token] === 'valid';
-      for (const [ours, theirs] of [['eager', 'eager'], ['sdpa', 'sdpa'], ['flash', 'sdpa']] as const) {
-        const errors = [relativeL2(run.tensor('logits', null, ours), tensors.get(`${theirs}.logits`)!, valid)];
-        for (const { layer } of sites) {
-          for (const tap of ['attention', 'hidden'] as const) errors.push(relativeL2(run.tensor(tap, layer, ours), tensors.get(`${theirs}.layers.${layer}.${tap}`)!, valid));
-        }
-        for (const error of errors) expect(error, `${ours}, ${batch.padding}-padded`).toBeLessThanOrEqual(limit);
-      }
-    }
+    const error = await worst(form);
+    expect(error).toBeLessThanOrEqual(limit);
+    // Rounding is the processor's own; the documented size of it is not.
+    expect(documented(form)! / error, 'docs/forms.md').toBeGreaterThan(0.2);
+    expect(documented(form)! / error, 'docs/forms.md').toBeLessThan(5);
   });
+});
+
+it('a norm of queries and keys inside the fused node is unfolded, though the CPU provider cannot run the node itself', async () => {
+  expect(await worst('qwen3-genai-fp16-cuda')).toBeLessThanOrEqual(2e-3);
 });

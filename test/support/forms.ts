@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { rowHasKey } from '../../src/batch/index.js';
 import type { Batch, PaddingSide, TokenKind } from '../../src/types.js';
 import { fixture } from './fixtures.js';
@@ -10,10 +10,13 @@ export const FORMS = readdirSync(fixture('forms'), { withFileTypes: true })
   .map(({ name }) => name)
   .toSorted();
 
+/** Forms whose weights are those of another form, by name. */
+const SHARED = JSON.parse(readFileSync(fixture('forms', 'reference', 'shared.json'), 'utf8')) as Record<string, string>;
+
 /** Hugging Face's inputs and outputs for the weights of a form: its own where they differ from the family's. */
 export function formReference(form: string, padding: PaddingSide): { tensors: Map<string, SafeTensor>; batch: Batch } {
   const families = ['qwen2-window', 'qwen2-moe', 'qwen2-yarn', 'qwen3-moe', 'qwen2', 'qwen3'];
-  const names = [form, families.find((family) => form.startsWith(`${family}-`))!];
+  const names = [SHARED[form] ?? form, families.find((family) => form.startsWith(`${family}-`))!];
   const path = names.map((name) => fixture('forms', 'reference', `${name}.${padding}.safetensors`)).find((candidate) => existsSync(candidate))!;
   const tensors = readSafetensors(path);
   const ids = tensors.get('input_ids')!;
