@@ -190,7 +190,7 @@ class Rebuild {
 
   #build(name: Exclude<ImplementationName, 'original'>, site: ResolvedSite, qkv: Qkv): string {
     const { heads, kvHeads, headDim } = this.#options.sizes;
-    const inputs: AttentionInputs = { ...qkv, heads, kvHeads: site.qkv.grouped ? kvHeads : heads, headDim, scale: site.scale, window: site.maskSummary.window, masks: this.#masks };
+    const inputs: AttentionInputs = { ...qkv, heads, kvHeads: site.qkv.grouped ? kvHeads : heads, headDim, scale: site.scale, softcap: site.softcap, window: site.maskSummary.window, masks: this.#masks };
     return BUILT[name].build(this.#builder, inputs);
   }
 

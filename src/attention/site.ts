@@ -57,6 +57,8 @@ export interface AttentionSite {
   scaleFactors: ScaleFactor[];
   /** Scale that is an attribute; 1 where all of it is in `scaleFactors`; null for 1/√D by the operator's default. */
   scaleConstant: number | null;
+  /** c of c·tanh(scores/c), applied to the scaled scores before the mask; null without. */
+  softcap: number | null;
   /** Causal masking by the operator itself (is_causal), on top of the mask. */
   operatorCausal: boolean;
   softmaxPrecision: 'fp32' | 'fp16' | 'fp64' | 'bf16';

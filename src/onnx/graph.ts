@@ -41,13 +41,13 @@ export class OnnxGraph {
     return this.#consumers.get(tensor) ?? [];
   }
 
-  /** The tensor behind a name if it is an initializer or comes from a Constant node. */
+  /** The tensor behind a name if it is an initializer or comes from a Constant node, through casts perhaps. */
   constant(name: string | undefined): TensorProto | undefined {
     if (name === undefined) return undefined;
     const initializer = this.initializers.get(name);
     if (initializer) return initializer;
     const node = this.producer(name);
-    if (node?.opType === 'Identity') return this.constant(node.input[0]);
+    if (isOp(node, 'Identity', 'Cast')) return this.constant(node.input[0]);
     return node?.opType === 'Constant' ? attribute(node, 'value')?.t : undefined;
   }
 

@@ -5,7 +5,7 @@ import { onnxRuntimeVersion } from '../runners/version.js';
 import { TOKEN_KINDS, type Batch, type BatchInfo, type EnvironmentInfo, type ModelInfo, type TokenKind } from '../types.js';
 import type { LoadedModel } from './load.js';
 
-export function describeModel({ source, graph, opset, sites }: LoadedModel): ModelInfo {
+export function describeModel({ source, graph, opset, sites, widened }: LoadedModel): ModelInfo {
   const { config } = source;
   return {
     path: source.path,
@@ -18,7 +18,7 @@ export function describeModel({ source, graph, opset, sites }: LoadedModel): Mod
     vocabSize: config.vocabSize,
     exporter: exporter(graph.model.producerName, graph.model.producerVersion, sites),
     opset,
-    attention: [...new Set(sites.map(({ form }) => form))].join('+'),
+    attention: `${[...new Set(sites.map(({ form }) => form))].join('+')}${widened ? ', bf16 read as fp32' : ''}`,
   };
 }
 

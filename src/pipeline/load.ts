@@ -3,12 +3,10 @@ import type { Sizes } from '../attention/evaluate.js';
 import { ringCaches } from '../attention/recognise/groupQuery.js';
 import { nameResidualSums } from '../attention/recognise/residual.js';
 import { recogniseSites } from '../attention/recognise/index.js';
-import { AttnDiffError } from '../errors.js';
 import { PROBE_OPSET } from '../attention/rebuild.js';
 import type { AttentionSite } from '../attention/site.js';
 import { locateModel, openModelSource, type ModelOptions, type ModelSource } from '../model/index.js';
 import { checkExternalData, externalLocations } from '../onnx/external.js';
-import { elementTypes } from '../onnx/elementType.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import { inlineBranches } from '../onnx/inline.js';
 import { modelInputs, type TensorInfo } from '../onnx/inputs.js';
@@ -16,7 +14,7 @@ import { raiseOpset } from '../onnx/opset.js';
 import { encodeModel, readModel } from '../onnx/read.js';
 import { relocateExternalData } from '../onnx/relocate.js';
 import { opsetOf } from '../onnx/rewrite.js';
-import { DataType } from '../onnx/types.js';
+import { widenBfloat16 } from '../onnx/widen.js';
 import type { SessionRequest } from '../runners/types.js';
 import { USE_CACHE_BRANCH } from './feeds.js';
 
@@ -27,7 +25,9 @@ export interface LoadedModel {
   graph: OnnxGraph;
   /** The file's own opset of ai.onnx. */
   opset: number;
-  /** The file as it is, to be run unmodified. */
+  /** Whether the file computes in bfloat16, which was widened to float32. */
+  widened: boolean;
+  /** The file as it is (but for widening), to be run unmodified. */
   unmodified: SessionRequest['model'];
   /** The folder that external data is relative to. */
   folder: string;
@@ -52,7 +52,8 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
   const own = basename(source.onnxPath);
   const externalFiles = (await checkExternalData(model, beside)).filter((file) => file !== own);
   const folder = await relocateExternalData(model, beside);
-  const unmodified = folder === beside ? { path: source.onnxPath } : { bytes: encodeModel(model), folder };
+  const widened = widenBfloat16(model);
+  const unmodified = folder === beside && !widened ? { path: source.onnxPath } : { bytes: encodeModel(model), folder };
   const opset = opsetOf(model, '') ?? 0;
   inlineBranches(model.graph!, USE_CACHE_BRANCH, false);
   raiseOpset(model, PROBE_OPSET);
@@ -60,12 +61,12 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
   const graph = new OnnxGraph(model);
   const { config } = source;
   const sites = recogniseSites(graph, config.layers, source.onnxPath);
-  refuseBfloat16(graph, sites);
   return {
     source,
     graph,
     opset,
     unmodified,
+    widened,
     folder,
     inputs: withRingCaches(modelInputs(graph), ringCaches(graph)),
     externalFiles,
@@ -80,11 +81,4 @@ function withRingCaches(inputs: TensorInfo[], rings: ReadonlyMap<string, number>
     const length = rings.get(input.name);
     return length === undefined ? input : { ...input, shape: input.shape.with(2, length) };
   });
-}
-
-function refuseBfloat16(graph: OnnxGraph, sites: readonly AttentionSite[]): void {
-  const types = elementTypes(graph);
-  if (sites.some(({ output }) => types(output) === DataType.BFLOAT16)) {
-    throw new AttnDiffError('graph-not-supported', { problem: 'it computes in bfloat16, for which ONNX Runtime has no CPU kernels' });
-  }
 }

@@ -15,11 +15,12 @@ interface Case {
   batch: Batch;
   scale: number;
   window?: number;
+  softcap?: number;
   maskFill?: MaskFill;
 }
 
 /** Runs one implementation alone on the given Q, K, V. */
-async function attend(name: keyof typeof BUILT, { query, key, value, batch, scale, window, maskFill }: Case): Promise<TensorData> {
+async function attend(name: keyof typeof BUILT, { query, key, value, batch, scale, window, softcap, maskFill }: Case): Promise<TensorData> {
   let added: AddedInput[] = [];
   const [output] = await compute(
     { query, key, value },
@@ -27,7 +28,7 @@ async function attend(name: keyof typeof BUILT, { query, key, value, batch, scal
       const made = maskInputs(builder, maskFill ?? 'min');
       added = made.added;
       const [heads, kvHeads, headDim] = [query.dims[1]!, key.dims[1]!, query.dims[3]!];
-      return [BUILT[name].build(builder, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim, scale, window: window ?? null, masks: made.masks })];
+      return [BUILT[name].build(builder, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim, scale, softcap: softcap ?? null, window: window ?? null, masks: made.masks })];
     },
     () => addedFeeds(added, batch, 1),
   );
@@ -111,6 +112,13 @@ describe('on a case computed by hand', () => {
     // Query 1 of row 0 has scores 0 and ln 3, so weights 1/4 and 3/4.
     const means = await attended(name, { query: tokens(1, 1, 1, 1, 1, 1), key: tokens(0, 2, 0, 0, 0, 0), scale: Math.log(3) / 2 });
     expect(means[1]).toBeCloseTo(0.25 * 1 + 0.75 * 2, 6);
+  });
+
+  it.each(NAMES)('%s keeps the scores within a softcap', async (name) => {
+    // Query 1 of row 0 has scores 0 and 2·tanh(6/2).
+    const means = await attended(name, { query: tokens(1, 1, 1, 1, 1, 1), key: tokens(0, 6, 0, 0, 0, 0), softcap: 2 });
+    const weight = Math.exp(2 * Math.tanh(3));
+    expect(means[1]).toBeCloseTo((1 + 2 * weight) / (1 + weight), 6);
   });
 
   it.each(NAMES)('%s lets query heads 0 and 1 share key/value head 0, and 2 and 3 head 1', async (name) => {

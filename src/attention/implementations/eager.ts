@@ -1,5 +1,6 @@
 import type { Implementation } from './types.js';
 import { repeatKv } from './repeatKv.js';
+import { softcapped } from './softcap.js';
 
 /**
  * Hugging Face's `eager_attention_forward`: repeat_kv; QKᵀ; times scale; plus an additive mask of 0 and the fill
@@ -12,12 +13,12 @@ export const eager: Implementation = {
   opsets: [{ domain: '', version: 13 }],
   outputType: 'float32',
   computeOps: ['MatMul', 'FusedMatMul', 'Softmax'],
-  build(builder, { query, key, value, heads, kvHeads, scale, window, masks }) {
+  build(builder, { query, key, value, heads, kvHeads, scale, softcap, window, masks }) {
     const keys = repeatKv(builder, key, heads, kvHeads);
     const values = repeatKv(builder, value, heads, kvHeads);
     const scores = builder.op('MatMul', [query, builder.transpose(keys, 0, 1, 3, 2)]);
     const scaled = builder.op('Mul', [scores, builder.float(scale)]);
-    const masked = builder.op('Add', [scaled, masks.additive(window)]);
+    const masked = builder.op('Add', [softcapped(builder, scaled, softcap), masks.additive(window)]);
     const probabilities = builder.op('Softmax', [masked], { axis: -1n });
     return builder.op('MatMul', [probabilities, values]);
   },

@@ -1,6 +1,7 @@
 import { DataType } from '../../onnx/types.js';
 import type { Implementation } from './types.js';
 import { repeatKv } from './repeatKv.js';
+import { softcapped } from './softcap.js';
 
 /**
  * The truth that errors are measured against: softmax(scale·QKᵀ + mask)·V in float64 from the same inputs.
@@ -13,13 +14,13 @@ export const exact: Implementation = {
   opsets: [{ domain: '', version: 13 }],
   outputType: 'float64',
   computeOps: ['MatMul', 'Softmax'],
-  build(builder, { query, key, value, heads, kvHeads, scale, window, masks }) {
+  build(builder, { query, key, value, heads, kvHeads, scale, softcap, window, masks }) {
     const double = (tensor: string): string => builder.cast(tensor, DataType.DOUBLE);
     const keys = repeatKv(builder, double(key), heads, kvHeads);
     const values = repeatKv(builder, double(value), heads, kvHeads);
     const scores = builder.op('MatMul', [double(query), builder.transpose(keys, 0, 1, 3, 2)]);
     const scaled = builder.op('Mul', [scores, builder.float(scale, 'float64')]);
-    const masked = builder.op('Where', [masks.allowed(window), scaled, builder.float(-Infinity, 'float64')]);
+    const masked = builder.op('Where', [masks.allowed(window), softcapped(builder, scaled, softcap, 'float64'), builder.float(-Infinity, 'float64')]);
     const softmax = builder.op('Softmax', [masked], { axis: -1n });
     const probabilities = builder.op('Where', [masks.rowHasKey(window), softmax, builder.float(0, 'float64')]);
     return builder.op('MatMul', [probabilities, values]);

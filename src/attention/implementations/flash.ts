@@ -15,7 +15,7 @@ export const flash: Implementation = {
   ],
   outputType: 'float32',
   computeOps: ['GroupQueryAttention'],
-  build(builder, { query, key, value, heads, kvHeads, headDim, scale, window, masks }) {
+  build(builder, { query, key, value, heads, kvHeads, headDim, scale, softcap, window, masks }) {
     const unpad = (tensor: string, tensorHeads: number): string => {
       const tokens = builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), -1, tensorHeads * headDim);
       return builder.op('Gather', [tokens, masks.gather()], { axis: 0n });
@@ -24,7 +24,7 @@ export const flash: Implementation = {
       'GroupQueryAttention',
       [unpad(query, heads), unpad(key, kvHeads), unpad(value, kvHeads), '', '', masks.seqlensK(), masks.totalLength()],
       3,
-      { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads), scale, ...(window === null ? {} : { local_window_size: BigInt(window) }) },
+      { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads), scale, ...(softcap === null ? {} : { softcap }), ...(window === null ? {} : { local_window_size: BigInt(window) }) },
       'com.microsoft',
     );
     const zeroToken = builder.op('Expand', [builder.float(0), builder.ints(1, heads * headDim)]);

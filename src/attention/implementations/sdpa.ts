@@ -10,7 +10,7 @@ export const sdpa: Implementation = {
   opsets: [{ domain: '', version: 23 }],
   outputType: 'float32',
   computeOps: ['Attention'],
-  build(builder, { query, key, value, scale, window, masks }) {
-    return builder.op('Attention', [query, key, value, masks.allowed(window)], { scale });
+  build(builder, { query, key, value, scale, softcap, window, masks }) {
+    return builder.op('Attention', [query, key, value, masks.allowed(window)], { scale, ...(softcap === null ? {} : { softcap }) });
   },
 };

@@ -13,6 +13,8 @@ export interface AttentionInputs {
   kvHeads: number;
   headDim: number;
   scale: number;
+  /** c of c·tanh(scores/c), applied to the scaled scores before the mask; null without. */
+  softcap: number | null;
   /** Sliding window in tokens, null without. */
   window: number | null;
   masks: Masks;

@@ -48,6 +48,7 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
       mask: { kind: 'tensor', tensor: above.masks[0]! },
       scaleFactors: [...above.factors, ...query.factors, ...key.factors],
       scaleConstant: scores.factor,
+      softcap: null,
       operatorCausal: false,
       softmaxPrecision: softmaxPrecision(graph, softmax),
       nanGuard: below.nanGuard,

@@ -16,7 +16,6 @@ export function matchGroupQuery(node: NodeProto): MatchResult {
   const input = (position: number): string | null => node.input[position] || null;
   const query = input(INPUT.query);
   if (!query) return reject('its query is missing');
-  if (attribute(node, 'softcap')?.f) return reject('it uses softcap');
   if (attribute(node, 'smooth_softmax')?.i === 1n || input(INPUT.sink)) return reject('its softmax has a sink');
   if (input(INPUT.bias)) return reject('it adds a bias to the scores');
   const [key, value] = [input(INPUT.key), input(INPUT.value)];
@@ -31,6 +30,7 @@ export function matchGroupQuery(node: NodeProto): MatchResult {
       mask: { kind: 'lengths', window: window > 0 ? window : null, ring: keepsRing(node) },
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f || null,
+      softcap: attribute(node, 'softcap')?.f || null,
       operatorCausal: true,
       softmaxPrecision: 'fp32',
       nanGuard: false,

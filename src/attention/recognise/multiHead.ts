@@ -35,6 +35,7 @@ export function matchMultiHead(node: NodeProto): MatchResult {
       mask: { kind: 'tensor', tensor: mask },
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f || null,
+      softcap: null,
       operatorCausal: attribute(node, 'unidirectional')?.i === 1n,
       softmaxPrecision: 'fp32',
       nanGuard: false,

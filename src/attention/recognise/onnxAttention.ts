@@ -16,7 +16,6 @@ export function matchOnnxAttention(graph: OnnxGraph, node: NodeProto): MatchResu
   if (!query || !key || !value) return reject('query, key or value is missing');
   if (!mask) return reject('it has no mask, so padding is not masked');
   if (pastKey) return reject('it keeps a key/value cache inside the operator');
-  if (attribute(node, 'softcap')?.f) return reject('it uses softcap');
   if (attribute(node, 'q_num_heads')?.i) return reject('its inputs are 3D');
   if (attribute(node, 'qk_matmul_output_mode')?.i) return reject('it also returns QKᵀ');
   const plainKey = peelRepeatKv(graph, key);
@@ -31,6 +30,7 @@ export function matchOnnxAttention(graph: OnnxGraph, node: NodeProto): MatchResu
       mask: { kind: 'tensor', tensor: mask },
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f ?? null,
+      softcap: attribute(node, 'softcap')?.f || null,
       operatorCausal: attribute(node, 'is_causal')?.i === 1n,
       softmaxPrecision: SOFTMAX_PRECISIONS[String(attribute(node, 'softmax_precision')?.i)] ?? 'fp32',
       nanGuard: false,
