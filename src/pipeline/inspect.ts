@@ -1,3 +1,4 @@
+import { obstacleTo } from '../attention/implementations/index.js';
 import type { ModelOptions } from '../model/index.js';
 import { tensorTypeName } from '../onnx/types.js';
 import type { Runner } from '../runners/types.js';
@@ -27,6 +28,9 @@ export async function inspect(path: string, runner: Runner, options: ModelOption
       softmaxPrecision,
       nanGuard,
     })),
-    implementations: IMPLEMENTATIONS.map((name) => ({ name, buildable: true, reason: null })),
+    implementations: IMPLEMENTATIONS.map((name) => {
+      const reason = obstacleTo(name, loaded.sizes.headDim);
+      return { name, buildable: reason === null, reason };
+    }),
   };
 }

@@ -1,6 +1,8 @@
+import { obstacleTo } from '../attention/implementations/index.js';
 import { rebuild } from '../attention/rebuild.js';
 import { assembleBatches, rebuildProbeBatch } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
+import { AttnDiffError } from '../errors.js';
 import { judge } from '../gate/index.js';
 import { aggregate, findings } from '../metrics/index.js';
 import { loadTokenizer, type HubOptions } from '../model/index.js';
@@ -36,6 +38,10 @@ export interface PreparedRun {
  */
 export async function prepareRun(config: RunConfig, hub: HubOptions = {}): Promise<PreparedRun> {
   const loaded = await loadModel(config.model, { dtype: config.dtype, hub });
+  for (const { name } of config.implementations) {
+    const problem = obstacleTo(name, loaded.sizes.headDim);
+    if (problem !== null) throw new AttnDiffError('not-buildable', { implementation: name, problem });
+  }
   const tokenizer = config.prompts.kind === 'random' ? null : await loadTokenizer(loaded.source);
   return { config, loaded, batches: await assembleBatches(config, tokenizer, loaded.source.config) };
 }

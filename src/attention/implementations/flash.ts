@@ -15,6 +15,7 @@ export const flash: Implementation = {
   ],
   outputType: 'float32',
   computeOps: ['GroupQueryAttention'],
+  obstacle: (headDim) => (headDim % 8 === 0 ? null : `GroupQueryAttention takes head sizes that are a multiple of 8, and this model's is ${headDim}`),
   build(builder, { query, key, value, heads, kvHeads, headDim, scale, softcap, window, masks }) {
     const unpad = (tensor: string, tensorHeads: number): string => {
       const tokens = builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), -1, tensorHeads * headDim);

@@ -48,6 +48,8 @@ export interface Implementation {
   outputType: 'float32' | 'float64';
   /** Operators whose execution identifies the kernel; the rest is layout. */
   computeOps: readonly string[];
+  /** Why its kernel cannot compute heads of this size; null where it can. */
+  obstacle?(headDim: number): string | null;
   /** Adds the nodes for one layer and returns the output, [B,H,S,D]. */
   build(builder: GraphBuilder, inputs: AttentionInputs): string;
 }

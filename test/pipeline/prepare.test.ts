@@ -1,0 +1,28 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { parseRunOptions } from '../../src/config/index.js';
+import { inspect } from '../../src/pipeline/inspect.js';
+import { prepareRun } from '../../src/pipeline/run.js';
+import { inProcessRunner } from '../../src/runners/inProcess.js';
+import { fixture } from '../support/fixtures.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'attn-diff-prepare-'));
+  cpSync(fixture('qwen2-optimum'), folder, { recursive: true });
+  const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, unknown>;
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, num_attention_heads: 16 }));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+it('flash is refused before anything runs where its kernel takes no heads of that size', async () => {
+  await expect(prepareRun(parseRunOptions({ model: folder, random: '1x4' }))).rejects.toMatchObject({ code: 'not-buildable', exitCode: 3, args: { implementation: 'flash' } });
+  await expect(prepareRun(parseRunOptions({ model: folder, random: '1x4', impl: 'eager,sdpa' }))).resolves.toBeDefined();
+});
+
+it('inspect says so', async () => {
+  const { implementations } = await inspect(folder, inProcessRunner());
+  expect(implementations.filter(({ buildable }) => !buildable).map(({ name, reason }) => [name, reason])).toEqual([['flash', expect.stringContaining('multiple of 8')]]);
+});
