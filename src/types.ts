@@ -44,6 +44,10 @@ export type Scope = 'local' | 'accumulated';
 export const TOKEN_KINDS = ['valid', 'padding', 'fullyMasked'] as const;
 export type TokenKind = (typeof TOKEN_KINDS)[number];
 
+/** What numbers are computed in; `int8` is 8-bit rounding of tensors between float32 operations. */
+export const PRECISIONS = ['fp32', 'fp64', 'fp16', 'int8'] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
 /** What a masked score is filled with before the softmax: finfo(float32).min or −inf. */
 export const MASK_FILLS = ['min', '-inf'] as const;
 export type MaskFill = (typeof MASK_FILLS)[number];
@@ -124,7 +128,7 @@ export interface ImplementationInfo {
   /** The operator, or chain of operators, that the provider executed. */
   kernel: string;
   provider: string;
-  precision: 'fp32' | 'fp64';
+  precision: Precision;
   emulated: boolean;
   /** What shows that this kernel ran. */
   evidence: string;
@@ -141,6 +145,8 @@ export interface ModelInfo {
   vocabSize: number;
   exporter: string;
   opset: number;
+  /** What the graph computes in outside attention. */
+  precision: Precision;
   /** Attention form of the sites, e.g. `decomposed`, `onnx-attention`; joined by `+` where layers differ. */
   attention: string;
 }

@@ -1,25 +1,36 @@
-import type { Finding, Row } from '../types.js';
+import type { Finding, Precision, Row } from '../types.js';
 import { compareRows, worst } from './order.js';
 
 /**
- * What fp32 rounding explains: relative L2 (no unit) up to this, of one layer's attention or of a whole stream.
- * An fp32 has 2⁻²⁴ ≈ 6e-8 of relative rounding; sums over some thousand terms stay below a hundred times that.
+ * What rounding explains, by precision: relative L2 (no unit) up to this, of one layer's attention or of a whole
+ * stream. An fp32 has 2⁻²⁴ ≈ 6e-8 of relative rounding; sums over some thousand terms stay below a hundred times
+ * that. fp16 and int8: four roundings to 11 bits (2⁻¹¹ each), and to 1/255 of a tensor's range.
  */
-export const ROUNDING = 1e-5;
+export const ROUNDING: Readonly<Record<Precision, number>> = { fp64: 1e-5, fp32: 1e-5, fp16: 2 ** -9, int8: 2 ** -5 };
+
+/** What rounding explains of one implementation's difference from the reference. */
+export interface RoundingLimits {
+  /** On the same Q, K, V: the two kernels' own rounding. */
+  local: number;
+  /** In its own stream: that, and the rounding of everything between. */
+  accumulated: number;
+}
+
+export const FP32_LIMITS: RoundingLimits = { local: ROUNDING.fp32, accumulated: ROUNDING.fp32 };
 
 /**
  * The finding on how far one implementation parts from the reference, from its relative L2 (relL2) on valid tokens.
  * `local` is the worst attention row of the local scope, `accumulated` the worst row of the accumulated scope:
  * - `identical`: maxAbs is exactly 0 in every row, of every kind
- * - `local-divergence`: local > ROUNDING; names the first layer that does so
- * - `propagation-only`: local ≤ ROUNDING < accumulated; names the worst place of the stream
- * - `within-rounding`: both ≤ ROUNDING
+ * - `local-divergence`: local > limits.local; names the first layer that does so
+ * - `propagation-only`: local ≤ limits.local, but accumulated > limits.accumulated; names the worst place of the stream
+ * - `within-rounding`: both within their limits
  *
  * Where a row on valid tokens is NaN, only `local-divergence` can be said, from the rows that are not.
  *
  * @param rows all rows of one implementation that is not the reference
  */
-export function divergenceFindings(rows: readonly Row[]): Finding[] {
+export function divergenceFindings(rows: readonly Row[], limits: RoundingLimits): Finding[] {
   const valid = rows.filter((row) => row.kind === 'valid').toSorted(compareRows);
   const implementation = valid[0]?.implementation;
   if (implementation === undefined) return [];
@@ -27,21 +38,21 @@ export function divergenceFindings(rows: readonly Row[]): Finding[] {
 
   const local = valid.filter((row) => row.scope === 'local');
   const accumulated = valid.filter((row) => row.scope === 'accumulated');
-  const parted = local.find((row) => row.relL2 > ROUNDING && row.nan + row.inf === 0);
+  const parted = local.find((row) => row.relL2 > limits.local && row.nan + row.inf === 0);
   if (parted) {
     const { layer, batch, relL2, firstToken } = parted;
     return [
-      { code: 'local-divergence', implementation, layer: layer ?? 0, batch, relL2, limit: ROUNDING, firstToken },
+      { code: 'local-divergence', implementation, layer: layer ?? 0, batch, relL2, limit: limits.local, firstToken },
     ];
   }
 
   const localRelL2 = worst(local.map((row) => row.relL2));
   const accumulatedRelL2 = worst(accumulated.map((row) => row.relL2));
-  if (!(localRelL2 <= ROUNDING) || Number.isNaN(accumulatedRelL2)) return [];
+  if (!(localRelL2 <= limits.local) || Number.isNaN(accumulatedRelL2)) return [];
   const place = accumulated.find((row) => row.relL2 === accumulatedRelL2);
-  if (accumulatedRelL2 > ROUNDING && place) {
+  if (accumulatedRelL2 > limits.accumulated && place) {
     const { layer, tap } = place;
     return [{ code: 'propagation-only', implementation, localRelL2, accumulatedRelL2, layer, tap }];
   }
-  return [{ code: 'within-rounding', implementation, localRelL2, accumulatedRelL2, limit: ROUNDING }];
+  return [{ code: 'within-rounding', implementation, localRelL2, accumulatedRelL2, limit: limits.accumulated }];
 }

@@ -1,5 +1,5 @@
 import type { Finding, Row } from '../types.js';
-import { divergenceFindings } from './divergence.js';
+import { divergenceFindings, FP32_LIMITS, type RoundingLimits } from './divergence.js';
 import { nonFiniteFindings, notComparable } from './nonFinite.js';
 import { paddingFindings } from './padding.js';
 
@@ -22,12 +22,14 @@ const GRAVEST_FIRST: readonly Finding['code'][] = [
  * @param batches the batches, in the order in which they are to be named
  * @param implementations labels of the streams (`eager`, `eager#2`)
  * @param reference the label of the reference
+ * @param limits what rounding explains of each implementation's difference; that of fp32 unless told otherwise
  */
 export function findings(
   rows: readonly Row[],
   batches: readonly { name: string }[],
   implementations: readonly string[],
   reference: string,
+  limits: (implementation: string) => RoundingLimits = () => FP32_LIMITS,
 ): Finding[] {
   const rowsOf = (name: string): Row[] => rows.filter((row) => row.implementation === name);
   const others = implementations.filter((name) => name !== reference);
@@ -44,7 +46,7 @@ export function findings(
     }
   }
   for (const name of others) {
-    found.push(...divergenceFindings(rowsOf(name)), ...paddingFindings(rowsOf(name), referenceRows));
+    found.push(...divergenceFindings(rowsOf(name), limits(name)), ...paddingFindings(rowsOf(name), referenceRows));
   }
   if (!others.some((name) => rowsOf(name).some((row) => row.kind === 'valid'))) {
     found.push({ code: 'nothing-compared' });

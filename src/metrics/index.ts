@@ -1,5 +1,5 @@
 export { aggregate } from './aggregate.js';
-export { ROUNDING } from './divergence.js';
+export { ROUNDING, type RoundingLimits } from './divergence.js';
 export { findings } from './findings.js';
 export { comparePlaces, compareRows } from './order.js';
 export { kernelRows } from './padding.js';

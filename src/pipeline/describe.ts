@@ -4,6 +4,7 @@ import type { AttentionSite } from '../attention/site.js';
 import { onnxRuntimeVersion } from '../runners/version.js';
 import { TOKEN_KINDS, type Batch, type BatchInfo, type EnvironmentInfo, type ModelInfo, type TokenKind } from '../types.js';
 import type { LoadedModel } from './load.js';
+import { modelPrecision } from './precision.js';
 
 export function describeModel({ source, graph, opset, sites, widened }: LoadedModel): ModelInfo {
   const { config } = source;
@@ -18,6 +19,7 @@ export function describeModel({ source, graph, opset, sites, widened }: LoadedMo
     vocabSize: config.vocabSize,
     exporter: exporter(graph.model.producerName, graph.model.producerVersion, sites),
     opset,
+    precision: modelPrecision(graph),
     attention: `${[...new Set(sites.map(({ form }) => form))].join('+')}${widened ? ', bf16 read as fp32' : ''}`,
   };
 }

@@ -1,13 +1,13 @@
 import { BUILT } from '../attention/implementations/index.js';
 import type { AttentionSite } from '../attention/site.js';
 import type { ExecutedNode } from '../runners/types.js';
-import type { ImplementationInfo, Stream } from '../types.js';
+import type { ImplementationInfo, Precision, Stream } from '../types.js';
 
 /**
  * Names the kernel that ran for each stream, from the execution provider's own profile of the nodes it executed:
  * the operators of the first layer in order, and how many of all layers' nodes ran on which provider.
  */
-export function kernelsOf(streams: readonly Stream[], sites: readonly AttentionSite[], executed: readonly ExecutedNode[]): ImplementationInfo[] {
+export function kernelsOf(streams: readonly Stream[], sites: readonly AttentionSite[], executed: readonly ExecutedNode[], originalPrecision: Precision): ImplementationInfo[] {
   const byName = new Map(executed.map((node) => [node.name, node]));
   return streams.map((stream) => {
     const layers = sites.map((site) => nodesOf(stream, site, executed, byName));
@@ -20,7 +20,7 @@ export function kernelsOf(streams: readonly Stream[], sites: readonly AttentionS
       name: stream.label,
       kernel: nodes.length === 0 ? 'unknown' : [...kernels].filter((kernel) => kernel !== '').join(' | '),
       provider: [...providers.keys()].map(shortProvider).join('+') || 'unknown',
-      precision: stream.name === 'original' ? 'fp32' : BUILT[stream.name].precision,
+      precision: stream.name === 'original' ? originalPrecision : BUILT[stream.name].precision,
       emulated: false,
       evidence:
         silent > 0

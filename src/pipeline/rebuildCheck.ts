@@ -3,24 +3,17 @@ import { rebuild, type DiffGraph } from '../attention/rebuild.js';
 import type { MaskSource } from '../attention/site.js';
 import { rebuildProbeBatch } from '../batch/index.js';
 import { AttnDiffError } from '../errors.js';
-import { aggregate } from '../metrics/index.js';
-import { elementTypes } from '../onnx/elementType.js';
+import { aggregate, ROUNDING } from '../metrics/index.js';
 import { encodeModel } from '../onnx/read.js';
-import { DataType } from '../onnx/types.js';
 import type { Runner, Session } from '../runners/types.js';
 import { PADDING_SIDES, type AttentionForm, type ImplementationName, type PaddingSide, type RebuildCheck, type Stream, type TensorData, type Tensors } from '../types.js';
 import { diffFeeds, modelFeeds } from './feeds.js';
 import type { LoadedModel } from './load.js';
+import { originalPrecision } from './precision.js';
 import { readProbes } from './stats.js';
 
 /** Relative L2 that splitting and stacking the batch may cost: float32 rounding of sums in another order. */
 const ORIGINAL_LIMIT = 1e-6;
-/**
- * Relative L2 between two computations of one attention, by the type that the site's own nodes work in: float32
- * sums in another order, or four roundings to 11 or 8 bits (scores, probabilities, products, output).
- */
-const EQUIVALENT_LIMITS: Readonly<Partial<Record<DataType, number>>> = { [DataType.FLOAT]: 1e-5, [DataType.FLOAT16]: 2 ** -9, [DataType.BFLOAT16]: 2 ** -6 };
-
 /** The implementation that a form of attention amounts to. */
 const EQUIVALENT: Readonly<Record<AttentionForm, Exclude<ImplementationName, 'original'>>> = {
   decomposed: 'eager',
@@ -58,7 +51,7 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
   const originalRelL2 = relativeL2(secondHalf(rebuilt.outputs[logits]!), unmodified[logits]!);
   if (!(originalRelL2 <= ORIGINAL_LIMIT)) throw new AttnDiffError('rebuild-differs', { what: 'logits', layer: null, actual: originalRelL2, limit: ORIGINAL_LIMIT });
 
-  const equivalentLimit = EQUIVALENT_LIMITS[elementTypes(graph)(sites[0]!.output)] ?? EQUIVALENT_LIMITS[DataType.FLOAT]!;
+  const equivalentLimit = originalPrecision(graph, sites) === 'fp16' ? ROUNDING.fp16 : ROUNDING.fp32;
   // Rounding to 8 bits inside attention would hide a wrong recognition, so it is left out of this comparison.
   const quantised = sites.some(({ quantisation }) => quantisation.length > 0);
   const { diff, outputs } = quantised ? await execute(true) : rebuilt;

@@ -15,6 +15,7 @@ import { kernelsOf } from './kernels.js';
 import { loadModel, type LoadedModel } from './load.js';
 import { checkRebuild } from './rebuildCheck.js';
 import { resolveSites } from './resolve.js';
+import { originalPrecision, roundingLimits } from './precision.js';
 import { readProbes } from './stats.js';
 
 /** What the run is doing, for a progress bar. */
@@ -72,7 +73,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runner: 
   let probedAt: number;
   try {
     await execute(session, rebuildProbeBatch(sizes.vocabSize));
-    implementations = kernelsOf(diff.streams, sites, await session.executed());
+    implementations = kernelsOf(diff.streams, sites, await session.executed(), originalPrecision(graph, sites));
     probedAt = performance.now();
     for (const [i, batch] of batches.entries()) {
       onProgress({ stage: `batch ${batch.name}`, done: 3 + i, total });
@@ -84,16 +85,17 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runner: 
   onProgress({ stage: 'done', done: total, total });
 
   const rows = aggregate(stats, batches);
+  const model = describeModel(loaded);
   return {
     schema: REPORT_SCHEMA,
-    model: describeModel(loaded),
+    model,
     environment: describeEnvironment(),
     batches: batches.map(describeBatch),
     implementations,
     reference: config.reference,
     rebuild: check,
     rows,
-    findings: findings(rows, batches, implementations.map(({ name }) => name), config.reference),
+    findings: findings(rows, batches, implementations.map(({ name }) => name), config.reference, roundingLimits(model.precision, implementations, config.reference)),
     verdict: judge(rows, config.gate, config.reference),
     timing: { loadSeconds: (loadedAt - started) / 1000, runSeconds: (performance.now() - probedAt) / 1000 },
   };

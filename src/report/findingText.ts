@@ -69,7 +69,7 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
     level: 'fine',
     clause: (_, reference) => `stayed within rounding of ${reference}`,
     sentences: (f, reference) =>
-      `${f.implementation} agrees with ${reference} on valid tokens to within fp32 rounding: worst relative L2 ${formatNumber(f.localRelL2)} local, ${formatNumber(f.accumulatedRelL2)} accumulated; limit ${formatLimit(f.limit)}. Carry on.`,
+      `${f.implementation} agrees with ${reference} on valid tokens to within rounding: worst relative L2 ${formatNumber(f.localRelL2)} local, ${formatNumber(f.accumulatedRelL2)} accumulated; limit ${formatLimit(f.limit)}. Carry on.`,
   },
   identical: {
     level: 'fine',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PADDING_SIDES, REPORT_SCHEMA, TOKEN_KINDS, IMPLEMENTATIONS, type DiffReport } from '../types.js';
+import { PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, TOKEN_KINDS, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
 /** What JSON has no number for. */
 export const NON_FINITE = ['NaN', 'Infinity', '-Infinity'] as const;
@@ -33,6 +33,7 @@ const model = z.strictObject({
   vocabSize: count('Entries of the vocabulary.'),
   exporter: text('What wrote the file.'),
   opset: count('ONNX opset of the file.'),
+  precision: z.enum(PRECISIONS).describe('What the graph computes in outside attention; int8 rounds tensors between float32 operations.'),
   attention: text('Form of the attention sites; joined by + where layers differ.'),
 });
 
@@ -60,7 +61,7 @@ const implementation = z.strictObject({
   name: label,
   kernel: text('Operator, or chain of operators, that the execution provider ran.'),
   provider: text('Execution provider.'),
-  precision: z.enum(['fp32', 'fp64']).describe('Precision of the attention.'),
+  precision: z.enum(PRECISIONS).describe('Precision of the attention.'),
   emulated: z.boolean().describe('Whether that precision is emulated with casts.'),
   evidence: text('What shows that this kernel ran.'),
 });
@@ -101,7 +102,7 @@ const row = z
   .describe('One tap of one implementation, aggregated over the tokens of one kind.');
 
 const relL2 = metric('Relative L2 on valid tokens.');
-const limit = metric('The relative L2 that fp32 rounding explains.');
+const limit = metric('The relative L2 that rounding explains at the precision of the model.');
 const finding = z
   .discriminatedUnion('code', [
     z.strictObject({ code: z.literal('padding-by-design'), implementation: label, zeroRows: count('Its zero rows on padding.'), reference: label, referenceZeroRows: count('Zero rows of the reference.'), tokens: count('Padding tokens, fully masked ones included.') }),

@@ -25,7 +25,7 @@ describe('findings', () => {
     const found = find();
     expect(codes(found)).toEqual(['within-rounding sdpa', 'within-rounding flash', 'padding-by-design flash']);
     expect(found[2]).toEqual({ code: 'padding-by-design', implementation: 'flash', zeroRows: 46, reference: 'eager', referenceZeroRows: 0, tokens: 46 });
-    expect(found[0]).toMatchObject({ limit: ROUNDING, localRelL2: 5e-8 });
+    expect(found[0]).toMatchObject({ limit: ROUNDING.fp32, localRelL2: 5e-8 });
   });
 
   it('finds it also where it is the reference that writes zeros', () => {
@@ -114,7 +114,7 @@ describe('findings', () => {
 
   it('blames the first layer whose kernel parts by more than rounding', () => {
     const found = find((row) => (row.implementation === 'flash' && row.scope === 'local' && row.kind === 'valid' && (row.layer ?? 0) >= 2 ? { ...row, relL2: 1e-3 * row.layer!, firstToken: 5 } : row));
-    expect(found[0]).toEqual({ code: 'local-divergence', implementation: 'flash', layer: 2, batch: 'left', relL2: 2e-3, limit: ROUNDING, firstToken: 5 });
+    expect(found[0]).toEqual({ code: 'local-divergence', implementation: 'flash', layer: 2, batch: 'left', relL2: 2e-3, limit: ROUNDING.fp32, firstToken: 5 });
     expect(codes(found)).not.toContain('propagation-only flash');
   });
 
@@ -124,7 +124,7 @@ describe('findings', () => {
   });
 
   it('takes the limit itself as rounding, for both scopes', () => {
-    expect(codes(find((row) => (row.implementation === 'sdpa' && row.kind === 'valid' ? { ...row, relL2: ROUNDING } : row)))).toContain('within-rounding sdpa');
+    expect(codes(find((row) => (row.implementation === 'sdpa' && row.kind === 'valid' ? { ...row, relL2: ROUNDING.fp32 } : row)))).toContain('within-rounding sdpa');
   });
 
   it('does not judge by padding', () => {

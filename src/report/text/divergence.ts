@@ -22,7 +22,7 @@ const NONE = '–';
 /** The divergence tables of valid tokens, one per batch, by layer × tap × implementation. */
 export function divergence(report: DiffReport, context: Context): string[] {
   const perBatch = report.batches.map((batch) => ({ batch, lines: linesOf(report, batch.name) }));
-  const fitted = fitColumns(columnsOf(context), perBatch.flatMap(({ lines }) => lines), context.width);
+  const fitted = fitColumns(columnsOf(context, ROUNDING[report.model.precision]), perBatch.flatMap(({ lines }) => lines), context.width);
   const compared = perBatch.filter(({ lines }) => lines.length > 0);
   if (compared.length === 0) return [];
   const note = leftOutNote(fitted.leftOut);
@@ -61,16 +61,16 @@ function linesOf(report: DiffReport, batch: string): Line[] {
   });
 }
 
-function columnsOf(context: Context): Column<Line>[] {
+function columnsOf(context: Context, rounding: number): Column<Line>[] {
   return [
     { head: 'layer', align: 'right', cell: (line) => (line.startsLayer && line.layer !== null ? String(line.layer) : '') },
     { head: 'tap', cell: (line) => (line.startsTap ? line.tap : '') },
     { head: 'impl', cell: (line) => line.implementation, max: 14 },
     metric('local\nmax|Δ|', 'local', (row) => row.maxAbs, formatNumber),
-    metric('local\nrel L2', 'local', (row) => row.relL2, formatNumber, { drop: 5, limit: ROUNDING }),
+    metric('local\nrel L2', 'local', (row) => row.relL2, formatNumber, { drop: 5, limit: rounding }),
     metric('accum.\nmax|Δ|', 'accumulated', (row) => row.maxAbs, formatNumber),
     metric('mean\nL2', 'accumulated', (row) => row.meanL2, formatNumber, { drop: 3 }),
-    metric('accum.\nrel L2', 'accumulated', (row) => row.relL2, formatNumber, { limit: ROUNDING }),
+    metric('accum.\nrel L2', 'accumulated', (row) => row.relL2, formatNumber, { limit: rounding }),
     metric('mean\ncosine', 'accumulated', (row) => row.meanCosine, formatCosine, { drop: 4 }),
     metric('min\ncosine', 'accumulated', (row) => row.minCosine, formatCosine, { drop: 6 }),
     metric('bias', 'accumulated', (row) => row.bias, formatSigned, { drop: 2 }),

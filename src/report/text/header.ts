@@ -37,7 +37,7 @@ export function modelFacts(model: ModelInfo): (readonly [string, string])[] {
   return [
     ['Model', model.path],
     ['', sizes.join(' · ')],
-    ['', `exported by ${model.exporter} · opset ${model.opset} · attention ${model.attention}`],
+    ['', `exported by ${model.exporter} · opset ${model.opset} · ${model.precision} · attention ${model.attention}`],
   ];
 }
 

@@ -1,0 +1,31 @@
+import type { AttentionSite } from '../attention/site.js';
+import { ROUNDING, type RoundingLimits } from '../metrics/index.js';
+import { elementTypes } from '../onnx/elementType.js';
+import { isMicrosoftOp, isOp, type OnnxGraph } from '../onnx/graph.js';
+import { DataType } from '../onnx/types.js';
+import type { ImplementationInfo, Precision } from '../types.js';
+
+/** What a graph computes in outside attention, told by its matrix products and by the rounding of activations. */
+export function modelPrecision(graph: OnnxGraph): Precision {
+  const types = elementTypes(graph);
+  const { node: nodes } = graph.graph;
+  if (nodes.some((node) => isOp(node, 'DynamicQuantizeLinear', 'QuantizeLinear'))) return 'int8';
+  const products = nodes.filter((node) => isOp(node, 'MatMul', 'Gemm') || isMicrosoftOp(node, 'MatMulNBits', 'FusedMatMul'));
+  return products.some((node) => types(node.output[0]!) === DataType.FLOAT16) ? 'fp16' : 'fp32';
+}
+
+/** The coarsest precision that the sites' own nodes are written in; ONNX Runtime's CPU provider may run fp16 ones in fp32. */
+export function originalPrecision(graph: OnnxGraph, sites: readonly AttentionSite[]): Precision {
+  const types = elementTypes(graph);
+  if (sites.some(({ quantisation }) => quantisation.length > 0)) return 'int8';
+  return sites.some(({ compute }) => compute.some((node) => types(node.output[0]!) === DataType.FLOAT16)) ? 'fp16' : 'fp32';
+}
+
+/** What rounding explains of an implementation's difference from the reference: the coarsest of what takes part. */
+export function roundingLimits(model: Precision, implementations: readonly ImplementationInfo[], reference: string): (implementation: string) => RoundingLimits {
+  const of = (label: string): number => ROUNDING[implementations.find(({ name }) => name === label)?.precision ?? 'fp32'];
+  return (implementation) => {
+    const local = Math.max(of(implementation), of(reference));
+    return { local, accumulated: Math.max(local, ROUNDING[model]) };
+  };
+}
