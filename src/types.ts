@@ -191,6 +191,8 @@ export type Finding =
   | { code: 'within-rounding'; implementation: string; localRelL2: number; accumulatedRelL2: number; limit: number }
   | { code: 'local-divergence'; implementation: string; layer: number; batch: string; relL2: number; limit: number; firstToken: number | null }
   | { code: 'identical'; implementation: string }
+  /** Another kernel ran than the implementation's own. */
+  | { code: 'kernel-fallback'; implementation: string; kernel: string }
   | { code: 'nothing-compared' };
 
 export interface Check {

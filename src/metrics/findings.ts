@@ -8,6 +8,7 @@ const GRAVEST_FIRST: readonly Finding['code'][] = [
   'fully-masked-nan',
   'non-finite',
   'not-comparable',
+  'kernel-fallback',
   'local-divergence',
   'propagation-only',
   'within-rounding',

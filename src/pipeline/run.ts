@@ -11,6 +11,7 @@ import type { Runner, Session } from '../runners/types.js';
 import { REPORT_SCHEMA, type Batch, type DiffReport, type ImplementationInfo, type TokenStats } from '../types.js';
 import { describeBatch, describeEnvironment, describeModel } from './describe.js';
 import { diffFeeds } from './feeds.js';
+import { kernelFindings, nameFlashKernel } from './flashKernel.js';
 import { kernelsOf } from './kernels.js';
 import { loadModel, type LoadedModel } from './load.js';
 import { checkRebuild } from './rebuildCheck.js';
@@ -73,7 +74,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runner: 
   let probedAt: number;
   try {
     await execute(session, rebuildProbeBatch(sizes.vocabSize));
-    implementations = kernelsOf(diff.streams, sites, await session.executed(), originalPrecision(graph, sites));
+    implementations = await nameFlashKernel(kernelsOf(diff.streams, sites, await session.executed(), originalPrecision(graph, sites)), diff.streams, sizes, runner);
     probedAt = performance.now();
     for (const [i, batch] of batches.entries()) {
       onProgress({ stage: `batch ${batch.name}`, done: 3 + i, total });
@@ -95,7 +96,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runner: 
     reference: config.reference,
     rebuild: check,
     rows,
-    findings: findings(rows, batches, implementations.map(({ name }) => name), config.reference, roundingLimits(model.precision, implementations, config.reference)),
+    findings: [...kernelFindings(implementations), ...findings(rows, batches, implementations.map(({ name }) => name), config.reference, roundingLimits(model.precision, implementations, config.reference))],
     verdict: judge(rows, config.gate, config.reference),
     timing: { loadSeconds: (loadedAt - started) / 1000, runSeconds: (performance.now() - probedAt) / 1000 },
   };

@@ -71,6 +71,12 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
     sentences: (f, reference) =>
       `${f.implementation} agrees with ${reference} on valid tokens to within rounding: worst relative L2 ${formatNumber(f.localRelL2)} local, ${formatNumber(f.accumulatedRelL2)} accumulated; limit ${formatLimit(f.limit)}. Carry on.`,
   },
+  'kernel-fallback': {
+    level: 'notice',
+    clause: (f) => `ran another kernel, ${f.kernel}`,
+    sentences: (f) =>
+      `${f.implementation} asked for the flash kernel, and ONNX Runtime ran ${f.kernel}: what is compared here is not flash attention. On a CPU, ORT_GQA_DISABLE_FLASH_ATTENTION=1 does this; unset it.`,
+  },
   identical: {
     level: 'fine',
     clause: (_, reference) => `gave the same bits as ${reference}`,

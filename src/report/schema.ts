@@ -113,6 +113,7 @@ const finding = z
     z.strictObject({ code: z.literal('within-rounding'), implementation: label, localRelL2: relL2, accumulatedRelL2: relL2, limit }),
     z.strictObject({ code: z.literal('local-divergence'), implementation: label, layer: oneLayer, batch: batchName, relL2, limit, firstToken: position }),
     z.strictObject({ code: z.literal('identical'), implementation: label }),
+    z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, kernel: text('The kernel that ran instead.') }),
     z.strictObject({ code: z.literal('nothing-compared') }),
   ])
   .describe('What the rows mean: a code with its evidence.');
