@@ -13,7 +13,7 @@ import type { AttentionInputs, Masks } from './implementations/types.js';
 import { maskInputs, type AddedInput } from './maskInputs.js';
 import { buildProbe } from './probes.js';
 import { buildQkv, UNFOLD_OPSET, type Qkv } from './qkv.js';
-import { siteInputs } from './site.js';
+import { siteInputs, siteTensors } from './site.js';
 import { unstackQuantisation } from './unstackQuantisation.js';
 
 /** A graph output that carries a probe: [PROBE_ROWS, streams, B, S], float64. */
@@ -142,6 +142,8 @@ class Rebuild {
     this.#masks = masks;
     this.#positions = positions;
     this.#types = elementTypes(index);
+    // Types are inferred through the nodes' inputs, which rewiring changes: so all are asked for before.
+    for (const site of options.sites) for (const tensor of [...siteTensors(site), site.output]) this.#types(tensor);
     this.#originalNodes = originalNodes;
     this.#index = index;
     this.#reference = options.streams.findIndex(({ label }) => label === options.reference);

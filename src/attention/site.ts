@@ -87,3 +87,10 @@ export type MatchResult = { site: SiteMatch } | { rejection: Rejection } | null;
 export function siteInputs({ qkv }: Pick<AttentionSite, 'qkv'>): string[] {
   return [qkv.query, qkv.key, qkv.value].filter((tensor) => tensor !== null);
 }
+
+/** Those, and the tables and weights that a fused node reads beside them. */
+export function siteTensors(site: Pick<AttentionSite, 'qkv'>): string[] {
+  const { qkv } = site;
+  const extra = qkv.kind === 'flat' ? [qkv.rotary?.cos, qkv.rotary?.sin, qkv.norm?.query, qkv.norm?.key] : [];
+  return [...siteInputs(site), ...extra.filter((tensor) => tensor !== undefined)];
+}

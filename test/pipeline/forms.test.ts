@@ -89,6 +89,14 @@ describe.each(FORMS)('%s', (form) => {
   });
 });
 
+it.each(['qwen2-torchscript14', 'qwen2-dynamo-bf16', 'qwen2-eager-ort-extended', 'qwen2-genai-fp32-cpu', 'qwen3-optimum'])('%s: original runs beside all others, and gives its own stream what the file gives', async (form) => {
+  const path = fixture('forms', form);
+  const { batch } = formReference(form, 'right');
+  const alone = (await capture(path, batch, ['original'])).tensor('logits', null, 'original');
+  const beside = await capture(path, batch, ['eager', 'sdpa', 'flash', 'exact', 'original']);
+  expect(relativeL2(beside.tensor('logits', null, 'original'), { shape: alone.dims, data: alone.data as Float32Array }, () => true)).toBeLessThanOrEqual(1e-6);
+});
+
 it('a norm of queries and keys inside the fused node is unfolded, though the CPU provider cannot run the node itself', async () => {
   expect(await worst('qwen3-genai-fp16-cuda')).toBeLessThanOrEqual(2e-3);
 });
