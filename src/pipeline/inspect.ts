@@ -1,9 +1,9 @@
-import { obstacleTo } from '../attention/implementations/index.js';
 import type { ModelOptions } from '../model/index.js';
 import { tensorTypeName } from '../onnx/types.js';
 import type { Runner } from '../runners/types.js';
 import { IMPLEMENTATIONS, type Inspection } from '../types.js';
 import { describeModel } from './describe.js';
+import { obstacle } from './buildable.js';
 import { loadModel } from './load.js';
 import { resolveSites } from './resolve.js';
 
@@ -29,7 +29,7 @@ export async function inspect(path: string, runner: Runner, options: ModelOption
       nanGuard,
     })),
     implementations: IMPLEMENTATIONS.map((name) => {
-      const reason = obstacleTo(name, loaded.sizes.headDim);
+      const reason = obstacle(loaded, name);
       return { name, buildable: reason === null, reason };
     }),
   };

@@ -1,4 +1,3 @@
-import { obstacleTo } from '../attention/implementations/index.js';
 import { rebuild } from '../attention/rebuild.js';
 import { assembleBatches, rebuildProbeBatch } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
@@ -11,6 +10,7 @@ import type { Runner, Session } from '../runners/types.js';
 import { REPORT_SCHEMA, type Batch, type DiffReport, type ImplementationInfo, type TokenStats } from '../types.js';
 import { describeBatch, describeEnvironment, describeModel } from './describe.js';
 import { diffFeeds } from './feeds.js';
+import { obstacle } from './buildable.js';
 import { kernelFindings, nameFlashKernel } from './flashKernel.js';
 import { kernelsOf } from './kernels.js';
 import { loadModel, type LoadedModel } from './load.js';
@@ -41,7 +41,7 @@ export interface PreparedRun {
 export async function prepareRun(config: RunConfig, hub: HubOptions = {}): Promise<PreparedRun> {
   const loaded = await loadModel(config.model, { dtype: config.dtype, hub });
   for (const { name } of config.implementations) {
-    const problem = obstacleTo(name, loaded.sizes.headDim);
+    const problem = obstacle(loaded, name);
     if (problem !== null) throw new AttnDiffError('not-buildable', { implementation: name, problem });
   }
   const tokenizer = config.prompts.kind === 'random' ? null : await loadTokenizer(loaded.source);

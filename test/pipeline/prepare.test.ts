@@ -26,3 +26,8 @@ it('inspect says so', async () => {
   const { implementations } = await inspect(folder, inProcessRunner());
   expect(implementations.filter(({ buildable }) => !buildable).map(({ name, reason }) => [name, reason])).toEqual([['flash', expect.stringContaining('multiple of 8')]]);
 });
+
+it('original is refused where the file takes no padded batch', async () => {
+  const model = fixture('forms', 'qwen2-window-genai-fp32-cpu');
+  await expect(prepareRun(parseRunOptions({ model, random: '1x4', impl: 'original,eager' }))).rejects.toMatchObject({ code: 'not-buildable', args: { implementation: 'original' } });
+});
