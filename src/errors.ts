@@ -8,7 +8,8 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export interface ErrorArgs {
   // usage and configuration: exit code 2
   usage: { problem: string; command: string };
-  'bad-option': { option: string; value: string; problem: string; remedy: string };
+  /** `value` is null where the option was not given. */
+  'bad-option': { option: string; value: string | null; problem: string; remedy: string };
   'unknown-implementation': { value: string };
   'prompts-unreadable': { path: string; problem: string };
   'prompts-empty': { path: string };

@@ -10,7 +10,7 @@ import { renderOptions } from './terminal.js';
 export function inspectCommand(finish: (code: ExitCode) => void): Command {
   return new Command('inspect')
     .description('Print what is recognised in a model: sizes, exporter, and the attention of every layer.')
-    .requiredOption('--model <path>', MODEL_HELP)
+    .option('--model <path>', MODEL_HELP)
     .option('--dtype <dtype>', DTYPE_HELP)
     .addOption(new Option('--format <format>', 'table or json').choices(['table', 'json'] as const).default('table' as const))
     .option('--output <file>', 'write to a file instead of standard output')

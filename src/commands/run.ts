@@ -34,7 +34,7 @@ export function withRunOptions(command: Command) {
 export function runCommand(finish: (code: ExitCode) => void): Command {
   return withRunOptions(new Command('run'))
     .description('Run the same padded batches through several attention implementations and compare them layer by layer.')
-    .requiredOption('--model <path>', MODEL_HELP)
+    .option('--model <path>', MODEL_HELP)
     .option('--dtype <dtype>', DTYPE_HELP)
     .action(async (options) => finish(await run(options))) as unknown as Command;
 }

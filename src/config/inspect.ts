@@ -7,7 +7,7 @@ const schema = z.object({ model: filePath, dtype: dtypeName, output: filePath.nu
 export type InspectPaths = z.output<typeof schema>;
 
 /** @throws AttnDiffError bad-option */
-export function parseInspectPaths(raw: { model: string; dtype?: string | undefined; output?: string | undefined }): InspectPaths {
+export function parseInspectPaths(raw: { model?: string | undefined; dtype?: string | undefined; output?: string | undefined }): InspectPaths {
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
   throw badOption(parsed.error.issues[0]!, raw);

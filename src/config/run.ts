@@ -179,6 +179,6 @@ export function badOption({ path: [first, index], message }: z.core.$ZodIssue, r
   const key = first as Key;
   const { flag, accepts } = OPTIONS[key];
   const given = raw[key];
-  const value = String((Array.isArray(given) ? given[Number(index)] : given) ?? '');
+  const value = given === undefined ? null : String((Array.isArray(given) ? given[Number(index)] : given) ?? '');
   return new AttnDiffError('bad-option', { option: flag, value, problem: given === undefined ? 'it is missing' : message, remedy: accepts });
 }

@@ -21,7 +21,7 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
 
 const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   usage: (a) => `${clause(a.problem)}. See ${a.command} --help.`,
-  'bad-option': (a) => `${a.option} ${quote(a.value)}: ${clause(a.problem)}. Give ${clause(a.remedy)}.`,
+  'bad-option': (a) => `${a.option}${a.value === null ? '' : ` ${quote(a.value)}`}: ${clause(a.problem)}. Give ${clause(a.remedy)}.`,
   'unknown-implementation': (a) =>
     `--impl ${quote(a.value)}: there is no such implementation. Choose from ${IMPLEMENTATIONS.join(', ')}.`,
   'prompts-unreadable': (a) => `${a.path}: the prompt file cannot be read: ${clause(a.problem)}. Check the path given to --prompts.`,

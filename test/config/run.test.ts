@@ -128,7 +128,7 @@ describe('parseRunOptions', () => {
 
   test('a missing model', () => {
     expect(() => parseRunOptions({})).toThrow(
-      expect.objectContaining({ code: 'bad-option', args: expect.objectContaining({ option: '--model', value: '', problem: 'it is missing' }) }),
+      expect.objectContaining({ code: 'bad-option', args: expect.objectContaining({ option: '--model', value: null, problem: 'it is missing' }) }),
     );
   });
 
