@@ -17,6 +17,9 @@ export interface ErrorArgs {
   'prompts-bad-jsonl': { path: string; line: number; problem: string };
   'prompt-no-tokens': { prompt: string };
   'prompt-too-long': { prompt: string; tokens: number; limit: number };
+  'mask-unreadable': { path: string; problem: string };
+  'mask-invalid': { path: string; problem: string };
+  'mask-shape': { path: string; found: string; needed: string; batch: string };
   'tokenizer-missing': { folder: string };
   'tokenizer-unreadable': { path: string; problem: string };
   'pad-token-missing': { folder: string };
@@ -24,6 +27,9 @@ export interface ErrorArgs {
   'chat-template-unusable': { path: string; problem: string };
   'token-out-of-range': { id: number; vocabSize: number };
   'output-not-writable': { path: string; problem: string };
+  'resume-unasked': { path: string; batches: number };
+  'resume-mismatch': { path: string; field: string };
+  'resume-unreadable': { path: string; problem: string };
   // model unreadable or not supported: exit code 3
   'model-not-found': { path: string };
   'model-no-onnx': { folder: string };
@@ -62,15 +68,17 @@ export interface ErrorArgs {
   // execution failed: exit code 4
   'execution-failed': { stage: string; problem: string };
   'runner-crashed': { stage: string; signal: string };
-  interrupted: Record<string, never>;
+  /** `kept` is null where nothing was. */
+  interrupted: { kept: { path: string; done: number; total: number } | null };
 }
 
 export type ErrorCode = keyof ErrorArgs;
 
 const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'usage', 'bad-option', 'unknown-implementation', 'prompts-unreadable', 'prompts-empty', 'prompts-not-utf8',
-  'prompts-bad-jsonl', 'prompt-no-tokens', 'prompt-too-long', 'tokenizer-missing', 'tokenizer-unreadable',
+  'prompts-bad-jsonl', 'prompt-no-tokens', 'prompt-too-long', 'mask-unreadable', 'mask-invalid', 'mask-shape', 'tokenizer-missing', 'tokenizer-unreadable',
   'pad-token-missing', 'chat-template-missing', 'chat-template-unusable', 'token-out-of-range', 'output-not-writable',
+  'resume-unasked', 'resume-mismatch', 'resume-unreadable',
 ]);
 const EXECUTION: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['execution-failed', 'runner-crashed', 'interrupted']);
 

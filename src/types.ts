@@ -2,6 +2,9 @@
  * The data that passes between the rooms. Shapes use B batch, S query length,
  * T key length, H query heads, Hkv key/value heads, D head size.
  */
+import type { Alignment, Deviation, ImplementationName } from './stream.js';
+
+export * from './stream.js';
 
 /** A dense row-major tensor; bool is one byte per element, float16 its bit patterns. */
 export interface TensorData {
@@ -11,19 +14,6 @@ export interface TensorData {
 }
 
 export type Tensors = Record<string, TensorData>;
-
-/** Hugging Face's `attn_implementation` names, plus `exact` (float64) and `original` (the graph's own nodes). */
-export const IMPLEMENTATIONS = ['eager', 'sdpa', 'flash', 'exact', 'original'] as const;
-export type ImplementationName = (typeof IMPLEMENTATIONS)[number];
-
-/**
- * One copy of the batch with its implementation; all copies run side by side. The label is the implementation's
- * name, numbered from the second time on: `eager`, `eager#2`.
- */
-export interface Stream {
-  label: string;
-  name: ImplementationName;
-}
 
 export const PADDING_SIDES = ['left', 'right'] as const;
 export type PaddingSide = (typeof PADDING_SIDES)[number];
@@ -39,18 +29,14 @@ export type Scope = 'local' | 'accumulated';
 
 /**
  * Every token is of exactly one kind: `valid` (attention_mask 1); `padding` (attention_mask 0, but its
- * query may look at some key); `fullyMasked` (attention_mask 0 and its query may look at no key).
+ * query may look at some key); `fullyMasked` (its query may look at no key).
  */
 export const TOKEN_KINDS = ['valid', 'padding', 'fullyMasked'] as const;
 export type TokenKind = (typeof TOKEN_KINDS)[number];
 
 /** What numbers are computed in; `int8` is 8-bit rounding of tensors between float32 operations. */
-export const PRECISIONS = ['fp32', 'fp64', 'fp16', 'int8'] as const;
+export const PRECISIONS = ['fp32', 'fp64', 'fp16', 'bf16', 'int8'] as const;
 export type Precision = (typeof PRECISIONS)[number];
-
-/** What a masked score is filled with before the softmax: finfo(float32).min or −inf. */
-export const MASK_FILLS = ['min', '-inf'] as const;
-export type MaskFill = (typeof MASK_FILLS)[number];
 
 /** One padded batch. All arrays are row-major [size, length]. */
 export interface Batch {
@@ -64,8 +50,37 @@ export interface Batch {
   /** cumsum(attentionMask) − 1, and 1 on padding, as Hugging Face computes them. */
   positionIds: BigInt64Array;
   kinds: TokenKind[];
+  /** Which document each token belongs to, [size, length], −1 on padding, where several share a row (`--pack`); else null. */
+  documents: Int32Array | null;
+  /** A mask of its own, which replaces the causal padding mask; null without. */
+  mask: BatchMask | null;
+  /** Tokens of each row that are prefilled, the others being decoded with them as past; 0 for one pass. */
+  past: number;
   /** Where the tokens come from: `built-in`, `--prompt`, a file name (each with `, chat` where the chat template took part), or `random`. */
   source: string;
+}
+
+/** A 4D mask that came with the batch: [B|1, H|1, S, S], row-major. */
+export interface BatchMask {
+  dims: readonly [number, number, number, number];
+  /** 1 where the query may look at the key: the mask itself where it is boolean, and where the additive one is 0 or a bias. */
+  allowed: Uint8Array;
+  /** What is added to the scores; null for a boolean mask. */
+  additive: Float32Array | null;
+  /** The file it came from. */
+  source: string;
+}
+
+/** Which keys a query may look at, beyond the batch's own padding, documents and mask. */
+export interface MaskSpec {
+  /** Sliding window in tokens, the query's own included; null without. */
+  window: number | null;
+  causal: boolean;
+  /** `flipped` masks as many keys on the other side of each row. */
+  padding: 'as given' | 'ignored' | 'flipped';
+  alignment: Alignment;
+  /** Query q sees the keys that query q + shift would see. */
+  shift: number;
 }
 
 /** Statistics of one tap of one stream, one number per token ([size·length], row-major). */
@@ -96,6 +111,63 @@ export interface TokenStats {
   nan: Float64Array;
   /** Infinite elements of x. */
   inf: Float64Array;
+  /** max |x − exact|, ‖x − exact‖₂ and ‖exact‖₂: as maxAbs, l2Delta and l2Ref, against the truth. */
+  maxAbsExact: Float64Array;
+  l2DeltaExact: Float64Array;
+  l2Exact: Float64Array;
+}
+
+/** What one stream's logits predict, per token ([size·length], row-major). */
+export interface TokenEffects {
+  /** Index into the run's batches. */
+  batch: number;
+  implementation: string;
+  /** −ln p(next token), nats; NaN where the logits are NaN. Meaningless where a token has no target. */
+  nll: Float64Array;
+  /** Σ p_ref (ln p_ref − ln p), nats, over the vocabulary: KL(reference ‖ implementation). */
+  kl: Float64Array;
+  /** The token of the largest logit (the first of equals). */
+  top1: Float64Array;
+  /** NaN logits. */
+  nan: Float64Array;
+}
+
+/** What an implementation does to the output, over the targets of one batch. */
+export interface EffectRow {
+  batch: string;
+  implementation: string;
+  /** Predictions that count: valid tokens whose next token is valid and of the same document. */
+  targets: number;
+  /** Mean −ln p(next token), nats. */
+  loss: number;
+  /** exp(loss) */
+  perplexity: number;
+  /** Mean KL(reference ‖ implementation), nats; 0 for the reference itself. */
+  kl: number;
+  /** Predictions whose most likely token is not the reference's; a prediction of NaN logits counts where the reference's is not NaN. */
+  flips: number;
+}
+
+/** What attention's numbers are like on the reference stream's valid queries; worth watching while training. */
+export interface RangeRow {
+  batch: string;
+  layer: number;
+  /** Query head; null for all heads together. */
+  head: number | null;
+  /** max |QKᵀ|, unscaled, over all keys, masked ones included. */
+  maxScore: number;
+  /** 65504 / maxScore: below 1, fp16 overflows. */
+  headroom: number;
+  /** max |K| */
+  maxKey: number;
+  /** Mean over queries of −Σ p ln p, nats. */
+  entropy: number;
+  /** max over queries of |Σ p − 1|, with p rounded to the run's precision. */
+  rowSumError: number;
+  /** Share of the allowed probabilities that are 0 at the run's precision. */
+  underflow: number;
+  /** Mean over queries of ‖p‖₂. */
+  weightsL2: number;
 }
 
 /** TokenStats of one tap aggregated over the tokens of one kind. A flat row of the report. */
@@ -120,6 +192,13 @@ export interface Row {
   zeroRows: number;
   /** Smallest sequence position that diverges, null where none does. */
   firstToken: number | null;
+  /** max |x − exact| and √Σ‖x − exact‖² / √Σ‖exact‖²: the error against attention in float64. */
+  exactMaxAbs: number;
+  exactRelL2: number;
+  /** exactRelL2 over that of eager in fp32 at the same place: 0/0 is 1, x/0 is Infinity. */
+  ratioFp32: number;
+  /** exactMaxAbs over that of plain attention (eager) at the run's precision; flash-attention's tests accept 2. 0/0 is 1, x/0 is Infinity. */
+  ratioPlain: number;
 }
 
 export interface ImplementationInfo {
@@ -181,22 +260,113 @@ export interface RebuildCheck {
   equivalentLimit: number;
 }
 
+/** The first tensor of a stream that is not finite although what it is computed from is. */
+export interface NonFiniteOrigin {
+  /** Null before the first layer and after the last. */
+  layer: number | null;
+  /** A step of attention (the projected query, key and value are its inputs), or `node` outside attention. */
+  step: 'scores' | 'scaled' | 'masked' | 'probabilities' | 'output' | 'node';
+  /** The node, where the step is one of the file's own. */
+  node: { name: string; opType: string } | null;
+  /**
+   * `overflow`: finite inputs gave an infinite result; `fully-masked`: a softmax over nothing but masked scores;
+   * `invalid`: NaN from finite inputs otherwise; `weights`: a weight of the file is not finite; `inside-kernel`: the
+   * kernel does not show its steps, and the same steps taken one by one stay finite.
+   */
+  kind: 'overflow' | 'fully-masked' | 'invalid' | 'weights' | 'inside-kernel';
+  value: 'nan' | 'inf' | '-inf';
+  /** Row of the batch; null for a weight. */
+  row: number | null;
+  /** Query head, query position and key position in the padded row, where the tensor has such an axis. */
+  head: number | null;
+  query: number | null;
+  key: number | null;
+  /** Largest finite magnitude in the same tensor: how near the rest is to overflowing; null where none is finite. */
+  largest: number | null;
+}
+
+/** What makes two implementations part on the same Q, K, V. */
+export const CAUSES = [
+  'low-precision-scores',
+  'softmax-precision',
+  'attention-precision',
+  'underflow',
+  'scale-mismatch',
+  'window-mismatch',
+  'causal-alignment',
+  'mask-ignored',
+  'mask-shift',
+  'mask-fill',
+  'padding-side',
+  'position-ids',
+  'head-mapping',
+] as const;
+export type Cause = (typeof CAUSES)[number];
+
+/** One factor that `explain` changed in the reference, and how much nearer that brought it to the implementation. */
+export interface Factor {
+  deviation: Deviation;
+  /** The change that was made besides, in which case relL2 and explained are those of both; null without. */
+  besides: Deviation | null;
+  cause: Cause;
+  /** Relative L2 of the implementation against the changed reference, on valid tokens. */
+  relL2: number;
+  /** 1 − ‖x − changed‖² / ‖x − reference‖²: the share of the difference that the change explains; negative where it leads away. */
+  explained: number;
+}
+
+/** Why an implementation parts from the reference at one layer, on the same Q, K, V. */
+export interface Explanation {
+  implementation: string;
+  reference: string;
+  layer: number;
+  batch: string;
+  /** Relative L2 before any change. */
+  relL2: number;
+  /** Label of what was changed: the reference, or the implementation where the reference is at fault and is not eager. */
+  changed: string;
+  /** What was rebuilt in its place where it is not eager, which alone has all of the settings; null where it is itself. */
+  standIn: string | null;
+  /** What explains most first; of each kind of change that is searched for, the best. */
+  factors: Factor[];
+}
+
+/** Which implementation to use, judged by this run. */
+export interface Recommendation {
+  /** For training: finite, nearest to exact within what rounding explains, no fault. Null where none is fit. */
+  training: string | null;
+  /** Where attention weights are needed, which sdpa and flash do not return. Null where none is fit. */
+  weights: string | null;
+  /** Labels with the codes of the findings that speak against them. */
+  against: { implementation: string; codes: string[] }[];
+}
+
 /** A finding is data: a code with its evidence. Its sentence is made in the report. */
 export type Finding =
   | { code: 'padding-by-design'; implementation: string; zeroRows: number; reference: string; referenceZeroRows: number; tokens: number }
-  | { code: 'fully-masked-nan'; implementation: string; layer: number; batch: string; kind: TokenKind; spreadsToValidAtLayer: number | null }
-  | { code: 'non-finite'; implementation: string; layer: number | null; tap: Tap; scope: Scope; batch: string; kind: TokenKind; nan: number; inf: number }
-  | { code: 'not-comparable'; implementation: string; reference: string; layer: number | null; tap: Tap; batch: string }
+  /** `batches`: in how many the same is seen; `batch` is the first of them. */
+  | { code: 'fully-masked-nan'; implementation: string; layer: number; batch: string; batches: number; kind: TokenKind; spreadsToValidAtLayer: number | null }
+  | { code: 'non-finite'; implementation: string; layer: number | null; tap: Tap; scope: Scope; batch: string; batches: number; kind: TokenKind; nan: number; inf: number; origin: NonFiniteOrigin | null }
+  /** QKᵀ, or the scores after the scale or the mask, left the range of the precision. */
+  | { code: 'score-overflow'; implementation: string; batch: string; batches: number; kind: TokenKind; precision: Precision; origin: NonFiniteOrigin }
+  | { code: 'not-comparable'; implementation: string; reference: string; layer: number | null; tap: Tap; batch: string; batches: number }
   | { code: 'propagation-only'; implementation: string; localRelL2: number; accumulatedRelL2: number; layer: number | null; tap: Tap }
   | { code: 'within-rounding'; implementation: string; localRelL2: number; accumulatedRelL2: number; limit: number }
   | { code: 'local-divergence'; implementation: string; layer: number; batch: string; relL2: number; limit: number; firstToken: number | null }
+  /**
+   * A local divergence whose cause is known: `implementation` is the one at fault, `against` the one it was held
+   * against, `deviation` what the one at fault does otherwise.
+   */
+  | { code: Cause; implementation: string; against: string; layers: number[]; batch: string; relL2: number; limit: number; explained: number; deviation: Deviation; firstToken: number | null }
+  /** The file's masks slide otherwise than config.json says. */
+  | { code: 'window-not-as-configured'; layers: number[]; expected: number | null; found: number | null }
   | { code: 'identical'; implementation: string }
   /** Another kernel ran than the implementation's own. */
   | { code: 'kernel-fallback'; implementation: string; kernel: string }
   | { code: 'nothing-compared' };
 
 export interface Check {
-  name: 'max-abs' | 'min-cosine' | 'non-finite' | 'compared';
+  name: 'max-abs' | 'min-cosine' | 'max-ratio' | 'non-finite' | 'compared';
   operator: '<=' | '>=' | '==' | '>';
   expected: number;
   /** The worst value that was seen. */
@@ -218,6 +388,8 @@ export interface Verdict {
 export interface GateOptions {
   maxAbs?: number;
   minCosine?: number;
+  /** Of the error against exact to that of eager at the same precision. */
+  maxRatio?: number;
   failOn: 'nan' | 'none';
 }
 
@@ -233,7 +405,11 @@ export interface DiffReport {
   reference: string;
   rebuild: RebuildCheck;
   rows: Row[];
+  effects: EffectRow[];
+  ranges: RangeRow[];
+  explanations: Explanation[];
   findings: Finding[];
+  recommendation: Recommendation;
   verdict: Verdict;
   /** Wall-clock seconds; the only part that differs between two runs of one command. */
   timing: { loadSeconds: number; runSeconds: number };

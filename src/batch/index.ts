@@ -1,5 +1,5 @@
 export { assembleBatches } from './assemble.js';
-export { allowedMask, rowHasKey } from './masks.js';
+export { PLAIN_MASK, allowedMask, rowHasKey } from './masks.js';
 export { buildBatch } from './pad.js';
 export { unpadIndices } from './unpad.js';
 export { maskProbeBatch, rebuildProbeBatch } from './probe.js';

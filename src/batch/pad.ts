@@ -1,17 +1,29 @@
 import { AttnDiffError } from '../errors.js';
-import type { Batch, PaddingSide, TokenKind } from '../types.js';
-import type { Padded } from './masks.js';
-import { rowHasKey } from './masks.js';
+import type { Batch, PaddingSide } from '../types.js';
+import { tokenKinds } from './kinds.js';
+import type { Masked } from './masks.js';
 
-export interface BatchParts {
-  /** Token ids, one list per row. */
-  sequences: number[][];
+export interface BatchOptions {
   padding: PaddingSide;
   padTokenId: number;
-  /** Tokens per row; null for the longest sequence. Longer sequences keep their first tokens. */
-  length: number | null;
   source: string;
   name: string;
+  /** Tokens of each row that are prefilled; 0, the default, for one pass. */
+  past?: number;
+}
+
+export interface BatchParts extends BatchOptions {
+  /** Token ids, one list per row. */
+  sequences: readonly number[][];
+  /** Tokens per row; null for the longest sequence. Longer sequences keep their first tokens. */
+  length: number | null;
+}
+
+export interface PackedParts extends BatchOptions {
+  /** Token ids, one list per document of each row, as packRows makes them. */
+  rows: readonly number[][][];
+  /** Tokens per row. */
+  length: number;
 }
 
 /**
@@ -20,37 +32,37 @@ export interface BatchParts {
  *
  * @throws AttnDiffError prompt-no-tokens where a sequence is empty
  */
-export function buildBatch({ sequences, padding, padTokenId, length, source, name }: BatchParts): Batch {
-  const size = sequences.length;
+export function buildBatch({ sequences, length, ...options }: BatchParts): Batch {
+  const empty = sequences.findIndex((ids) => ids.length === 0);
+  if (empty !== -1) throw new AttnDiffError('prompt-no-tokens', { prompt: `#${empty + 1}` });
   const width = length ?? sequences.reduce((longest, ids) => Math.max(longest, ids.length), 0);
-  const inputIds = new BigInt64Array(size * width).fill(BigInt(padTokenId));
-  const attentionMask = new BigInt64Array(size * width);
-  for (const [b, sequence] of sequences.entries()) {
-    if (sequence.length === 0) throw new AttnDiffError('prompt-no-tokens', { prompt: `#${b + 1}` });
-    const ids = sequence.slice(0, width);
-    const start = b * width + (padding === 'left' ? width - ids.length : 0);
-    inputIds.set(ids.map(BigInt), start);
-    attentionMask.fill(1n, start, start + ids.length);
-  }
-  const padded: Padded = { size, length: width, attentionMask };
-  return { name, padding, ...padded, inputIds, positionIds: positionIds(padded), kinds: tokenKinds(padded), source };
+  return fill(sequences.map((ids) => [ids.slice(0, width)]), width, options, null);
 }
 
-function positionIds({ size, length, attentionMask }: Padded): BigInt64Array {
-  const positions = new BigInt64Array(size * length).fill(1n);
-  for (let b = 0; b < size; b++) {
-    let next = 0n;
-    for (let i = b * length; i < (b + 1) * length; i++) {
-      if (attentionMask[i] === 1n) positions[i] = next++;
+/**
+ * Pads rows of several documents into one batch [B, S]. position_ids restart at every document, and are 1 on padding;
+ * documents are numbered from 0 in each row.
+ */
+export function buildPackedBatch({ rows, length, ...options }: PackedParts): Batch {
+  return fill(rows, length, options, new Int32Array(rows.length * length).fill(-1));
+}
+
+function fill(rows: readonly number[][][], length: number, { padding, padTokenId, source, name, past = 0 }: BatchOptions, documents: Int32Array | null): Batch {
+  const size = rows.length;
+  const inputIds = new BigInt64Array(size * length).fill(BigInt(padTokenId));
+  const attentionMask = new BigInt64Array(size * length);
+  const positionIds = new BigInt64Array(size * length).fill(1n);
+  for (const [b, row] of rows.entries()) {
+    const tokens = row.reduce((sum, ids) => sum + ids.length, 0);
+    let next = b * length + (padding === 'left' ? length - tokens : 0);
+    for (const [number, ids] of row.entries()) {
+      inputIds.set(ids.map(BigInt), next);
+      attentionMask.fill(1n, next, next + ids.length);
+      positionIds.set(ids.map((_, position) => BigInt(position)), next);
+      documents?.fill(number, next, next + ids.length);
+      next += ids.length;
     }
   }
-  return positions;
-}
-
-function tokenKinds(padded: Padded): TokenKind[] {
-  const has = rowHasKey(padded, null);
-  return Array.from(padded.attentionMask, (bit, i) => {
-    if (bit === 1n) return 'valid';
-    return has[i] === 1 ? 'padding' : 'fullyMasked';
-  });
+  const masked: Masked = { size, length, attentionMask, documents, mask: null, past };
+  return { name, padding, ...masked, inputIds, positionIds, kinds: tokenKinds(masked), source };
 }

@@ -21,7 +21,7 @@ export function maskProbeBatch(length: number): Batch {
   return buildBatch({ sequences: [row, row.slice(3)], padding: 'left', padTokenId: 0, length, source: 'random', name: 'mask probe' });
 }
 
-/** Two batches of one length as one. */
+/** Two batches of one length as one; neither packed nor with a mask of its own. */
 function stack(a: Batch, b: Batch): Batch {
   return {
     ...a,

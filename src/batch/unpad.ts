@@ -1,43 +1,58 @@
 import { AttnDiffError } from '../errors.js';
-import type { Padded } from './masks.js';
+import type { Masked } from './masks.js';
 
-/** Indices into the flattened [B·S] tokens of a batch, and of the same batch unpadded to the right. */
+/** Indices into the flattened [B·S'] tokens of a batch's columns, and into the same tokens unpadded to [R, L]. */
 export interface UnpadIndices {
   /**
-   * int64 [B·S]: slot b·S + j of the unpadded batch takes token gather[b·S + j], the j-th valid token of row b.
-   * The slots behind the last valid token repeat the row's first one: real numbers that nobody looks at.
+   * int64 [R·L]: slot r·L + j of the unpadded batch takes token gather[r·L + j], the j-th valid token of segment r.
+   * The slots behind the last valid token repeat the segment's first one: real numbers that nobody looks at.
    */
   gather: BigInt64Array;
-  /** int64 [B·S]: token b·S + s comes back from slot scatter[b·S + s]; padding from slot B·S, a zero row appended at the end. */
+  /** int64 [B·S']: token b·S' + s comes back from slot scatter[b·S' + s]; padding from slot R·L, a zero row appended at the end. */
   scatter: BigInt64Array;
-  /** int32 [B]: GroupQueryAttention's seqlens_k, valid tokens − 1. */
+  /** int32 [R]: GroupQueryAttention's seqlens_k, valid tokens − 1. */
   seqlensK: Int32Array;
+  /** R: the rows of the batch, or, where documents share rows, the documents of all rows. */
+  rows: number;
+  /** L: S', or the tokens of the longest document. */
+  length: number;
 }
 
 /**
  * Where the valid tokens of a batch go when its padding is taken out, and where they come back from,
- * as flash_attention_2's unpad_input and pad_input do. Works for padding on any side, and in the middle.
+ * as flash_attention_2's unpad_input and pad_input do. Works for padding on any side, and in the middle. Documents
+ * that share a row become rows of their own, so that a causal kernel for rows of unequal lengths keeps them apart.
  *
- * @throws AttnDiffError prompt-no-tokens where a row has no valid token
+ * @param columns the part of every row to look at, `to` exclusive; tokens count from 0 within it
+ * @throws AttnDiffError prompt-no-tokens where a row has no valid token there
  */
-export function unpadIndices(batch: Padded): UnpadIndices {
-  const { size, length, attentionMask } = batch;
-  const gather = new BigInt64Array(size * length);
-  const scatter = new BigInt64Array(size * length).fill(BigInt(size * length));
-  const seqlensK = new Int32Array(size);
-  for (let b = 0; b < size; b++) {
-    const start = b * length;
-    let valid = 0;
-    for (let s = 0; s < length; s++) {
-      if (attentionMask[start + s] !== 1n) continue;
-      gather[start + valid] = BigInt(start + s);
-      scatter[start + s] = BigInt(start + valid);
-      valid += 1;
+export function unpadIndices(batch: Pick<Masked, 'size' | 'length' | 'attentionMask' | 'documents'>, columns: { from: number; to: number } = { from: 0, to: batch.length }): UnpadIndices {
+  const width = columns.to - columns.from;
+  const segments = Array.from({ length: batch.size }, (_, b) => rowSegments(batch, b, columns)).flat();
+  const rows = segments.length;
+  const length = batch.documents === null ? width : segments.reduce((longest, tokens) => Math.max(longest, tokens.length), 0);
+  const gather = new BigInt64Array(rows * length);
+  const scatter = new BigInt64Array(batch.size * width).fill(BigInt(rows * length));
+  for (const [r, tokens] of segments.entries()) {
+    gather.fill(BigInt(tokens[0]!), r * length, (r + 1) * length);
+    for (const [j, token] of tokens.entries()) {
+      gather[r * length + j] = BigInt(token);
+      scatter[token] = BigInt(r * length + j);
     }
-    const first = gather[start];
-    if (valid === 0 || first === undefined) throw new AttnDiffError('prompt-no-tokens', { prompt: `#${b + 1}` });
-    gather.fill(first, start + valid, start + length);
-    seqlensK[b] = valid - 1;
   }
-  return { gather, scatter, seqlensK };
+  return { gather, scatter, seqlensK: Int32Array.from(segments, (tokens) => tokens.length - 1), rows, length };
+}
+
+/** The valid tokens of one row, by document in the order in which the documents begin. */
+function rowSegments({ length, attentionMask, documents }: Parameters<typeof unpadIndices>[0], b: number, { from, to }: { from: number; to: number }): number[][] {
+  const segments = new Map<number, number[]>();
+  for (let s = from; s < to; s++) {
+    if (attentionMask[b * length + s] !== 1n) continue;
+    const document = documents?.[b * length + s] ?? 0;
+    const tokens = segments.get(document) ?? [];
+    tokens.push(b * (to - from) + s - from);
+    segments.set(document, tokens);
+  }
+  if (segments.size === 0) throw new AttnDiffError('prompt-no-tokens', { prompt: `#${b + 1}` });
+  return [...segments.values()];
 }

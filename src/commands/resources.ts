@@ -1,3 +1,4 @@
+import type { ErrorArgs } from '../errors.js';
 import type { Runner } from '../runners/types.js';
 import { childRunner } from '../runners/childProcess.js';
 import { downloadBar, type DownloadBar } from './downloadBar.js';
@@ -12,6 +13,8 @@ export interface Resources {
   progress: ProgressBar;
   /** Shows the download of a model. */
   download: DownloadBar;
+  /** Says what is kept if the work is interrupted from here on. */
+  keep(kept: ErrorArgs['interrupted']['kept']): void;
 }
 
 /**
@@ -31,9 +34,10 @@ export async function withResources<T>(outputPath: string | null, work: (resourc
     runner.stop();
     output.discard();
   };
-  const release = onInterrupt(clear);
+  let kept: ErrorArgs['interrupted']['kept'] = null;
+  const release = onInterrupt(clear, () => kept);
   try {
-    return await work({ output, runner, progress, download });
+    return await work({ output, runner, progress, download, keep: (what) => (kept = what) });
   } finally {
     clear();
     release();

@@ -2,8 +2,10 @@ import { Command } from '@commander-js/extra-typings';
 import { parseRunOptions, type RawRunOptions } from '../config/index.js';
 import { EXIT, type ExitCode } from '../errors.js';
 import { DTYPES } from '../model/index.js';
-import { prepareRun, runDiff } from '../pipeline/run.js';
-import { FORMATS } from '../report/index.js';
+import { openCheckpoint } from '../pipeline/checkpoint.js';
+import { prepareRun } from '../pipeline/prepare.js';
+import { runDiff } from '../pipeline/run.js';
+import { explainReport, FORMATS } from '../report/index.js';
 import { withResources } from './resources.js';
 import { renderOptions } from './terminal.js';
 
@@ -20,12 +22,26 @@ export function withRunOptions(command: Command) {
     .option('--prompt <text>', 'a prompt; may be given several times', (text: string, texts: string[] | undefined) => [...(texts ?? []), text])
     .option('--chat', "put each prompt through the model's chat template, as one user message, up to where the assistant answers")
     .option('--random <BxT>', 'B rows of up to T random tokens instead of prompts; needs no tokenizer')
+    .option('--data <file>', 'prompts for many batches: a file as for --prompts, of which every --batch-size lines become a batch')
+    .option('--batch-size <n>', 'rows in a batch of --data (default: 8)')
     .option('--seed <n>', 'seed of --random (default: 0)')
     .option('--length <n>', 'pad, and truncate, every row to n tokens')
-    .option('--padding <sides>', 'padding sides, one batch each (default: left,right)')
-    .option('--mask-fill <fill>', "what eager's masked scores are filled with: min or -inf (default: min)")
+    .option('--padding <sides>', 'padding sides, one batch each (default: left,right); with --past left, with --data or --mask one side, right by default')
+    .option('--pack', 'put prompts one after another into rows of --length, or of twice the longest prompt, as documents that do not see each other')
+    .option('--past <n>', 'run the first n tokens of each row, and then the others with the keys and values of those as past')
+    .option('--mask <file>', 'a 4D mask instead of the causal padding mask: .npy or .safetensors, bool or additive, [batch or 1, heads or 1, length, length]')
+    .option('--mask-fill <fill>', "what eager's masked scores are filled with: min, -inf or -1e4 (default: min)")
+    .option('--precision <p>', 'what attention is run in: fp32, fp16 or bf16, the lower two emulated with explicit rounding (default: fp32)')
+    .option('--scores-precision <p>', "what eager rounds its scores to (default: as --precision); fp32 is Hugging Face's remedy for large scores")
+    .option('--softmax-precision <p>', "what eager's softmax is computed in (default: fp32)")
+    .option('--flash-block <n>', 'keys per tile of the emulated flash kernel (default: 128)')
+    .option('--activations <p>', 'round the result of every floating-point node of the model to bf16 or fp16, as PyTorch does when the model runs in it')
+    .option('--causal-alignment <a>', 'bottom-right or top-left: how queries after a past are held against the keys (default: bottom-right)')
+    .option('--resume', 'with --data: go on from the batches that an interrupted run of the same command kept')
+    .option('--heads', 'tell the ranges of every head')
     .option('--max-abs <x>', 'fail when |difference| exceeds x on a valid token')
     .option('--min-cosine <x>', 'fail when the cosine similarity of a valid token falls below x')
+    .option('--max-ratio <x>', "fail when an implementation's error against exact is more than x times that of eager at the same precision")
     .option('--fail-on <what>', 'nan: fail when a valid token is NaN or Inf; none: do not (default: nan)')
     .option('--format <format>', 'text or json (default: text)')
     .option('--output <file>', 'write the report to a file instead of standard output');
@@ -42,14 +58,27 @@ export function runCommand(finish: (code: ExitCode) => void): Command {
 /**
  * Opens the output, checks every input, runs, and writes the report.
  *
+ * @param explain whether to explain every layer that parts, and to write that in place of the tables
  * @throws AttnDiffError
  */
-export async function run(options: RawRunOptions): Promise<ExitCode> {
+export async function run(options: RawRunOptions, { explain = false } = {}): Promise<ExitCode> {
   const config = parseRunOptions(options);
-  return withResources(config.output, async ({ output, runner, progress, download }) => {
-    const report = await runDiff(await prepareRun(config, download), runner, progress.update);
+  return withResources(config.output, async ({ output, runner, progress, download, keep }) => {
+    const prepared = await prepareRun(config, download);
+    const checkpoint = config.prompts.kind === 'data' ? openCheckpoint(`${config.output ?? 'attn-diff'}.partial.jsonl`, prepared, config.resume) : null;
+    const report = await runDiff(prepared, runner, {
+      onProgress: progress.update,
+      explainAllLayers: explain,
+      done: checkpoint?.done ?? [],
+      onResult: (result, done) => {
+        checkpoint?.keep(result);
+        if (checkpoint) keep({ path: checkpoint.path, done, total: prepared.batches.length });
+      },
+    });
     progress.stop();
-    output.write(FORMATS[config.format](report, renderOptions(config.output !== null)));
+    const format = explain && config.format === 'text' ? explainReport : FORMATS[config.format];
+    output.write(format(report, renderOptions(config.output !== null)));
+    checkpoint?.remove();
     return report.verdict.passed ? EXIT.passed : EXIT.gateFailed;
   });
 }

@@ -1,3 +1,4 @@
 export { parseInspectPaths } from './inspect.js';
 export { parseRunOptions } from './run.js';
-export type { PromptSource, RawRunOptions, RunConfig } from './run.js';
+export type { PromptSource } from './inputs.js';
+export type { RawRunOptions, RunConfig } from './run.js';

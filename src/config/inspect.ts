@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { badOption, dtypeName, filePath } from './run.js';
+import { badOption, dtypeName } from './run.js';
+import { filePath } from './values.js';
 
 const schema = z.object({ model: filePath, dtype: dtypeName, output: filePath.nullable().default(null) });
 

@@ -2,6 +2,9 @@ import { z } from 'zod';
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
+/** A path; nothing is opened. */
+export const filePath = z.string().min(1, 'it is empty');
+
 /** A decimal number between two finite limits, written out whole: `1e-3`, not `1abc`, `0x10` or `Infinity`. */
 export function decimal(minimum: number, maximum: number, problem: string): z.ZodType<number, string> {
   return z

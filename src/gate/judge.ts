@@ -6,6 +6,7 @@ import { compareRows } from '../metrics/index.js';
  *
  * - `max-abs` (where `maxAbs` is set): per implementation that is not the reference, worst maxAbs ≤ maxAbs
  * - `min-cosine` (where `minCosine` is set): likewise, worst minCosine ≥ minCosine
+ * - `max-ratio` (where `maxRatio` is set): per implementation, the reference included, worst ratioPlain ≤ maxRatio
  * - `non-finite` (where `failOn` is `nan`): per implementation, the reference included, NaN and Inf elements
  *   summed over taps, scopes and batches == 0; its place is the first one by layer. The local scope is left out
  *   where the reference is non-finite
@@ -28,11 +29,12 @@ export function judge(rows: readonly Row[], options: GateOptions, reference: str
     const inherited = nonFiniteCheck(rowsOf(reference), reference).actual !== 0;
     checks.push(...names.map((name) => nonFiniteCheck(rowsOf(name).filter(({ scope }) => scope === 'accumulated' || !inherited), name)));
   }
-  const { maxAbs, minCosine } = options;
+  const { maxAbs, minCosine, maxRatio } = options;
   for (const name of others) {
     if (maxAbs !== undefined) checks.push(...maxAbsCheck(rowsOf(name), maxAbs));
     if (minCosine !== undefined) checks.push(...minCosineCheck(rowsOf(name), minCosine));
   }
+  if (maxRatio !== undefined) checks.push(...names.flatMap((name) => maxRatioCheck(rowsOf(name), maxRatio)));
   return { passed: checks.every((check) => check.passed), checks };
 }
 
@@ -82,6 +84,11 @@ function maxAbsCheck(rows: readonly Row[], limit: number): Check[] {
 function minCosineCheck(rows: readonly Row[], limit: number): Check[] {
   const row = worstRow(rows, (candidate) => -candidate.minCosine);
   return row ? [{ name: 'min-cosine', operator: '>=', expected: limit, actual: row.minCosine, ...placeOf(row), passed: row.minCosine >= limit }] : [];
+}
+
+function maxRatioCheck(rows: readonly Row[], limit: number): Check[] {
+  const row = worstRow(rows, (candidate) => candidate.ratioPlain);
+  return row ? [{ name: 'max-ratio', operator: '<=', expected: limit, actual: row.ratioPlain, ...placeOf(row), passed: row.ratioPlain <= limit }] : [];
 }
 
 /** The first row of the largest value; the first NaN where there is one. */

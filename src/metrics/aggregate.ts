@@ -2,6 +2,9 @@ import type { Batch, Row, TokenKind, TokenStats } from '../types.js';
 import { TOKEN_KINDS } from '../types.js';
 import { cosine, diverges, relativeL2, tokenAt } from './token.js';
 
+/** A row before it is held against the baselines. */
+export type MeasuredRow = Omit<Row, 'ratioFp32' | 'ratioPlain'>;
+
 /**
  * Aggregates each TokenStats over the tokens of one kind: one Row for every record and every kind that its batch holds.
  *
@@ -12,6 +15,7 @@ import { cosine, diverges, relativeL2, tokenAt } from './token.js';
  * - meanCosine, minCosine over tokens of x·ref / (‖x‖‖ref‖): see {@link cosine} for zero vectors
  * - bias = ΣΔ / (N · width), the signed mean
  * - nan, inf: elements; zeroRows: tokens with ‖x‖ = 0
+ * - exactMaxAbs, exactRelL2: as maxAbs and relL2, with x − exact and ‖exact‖
  * - firstToken: smallest sequence position (column of the batch) that diverges: see {@link diverges}
  *
  * Everything has the unit of the tensor, except relL2 and the cosines, which have none.
@@ -22,7 +26,7 @@ import { cosine, diverges, relativeL2, tokenAt } from './token.js';
  * @returns rows in the order of `stats`, then of TOKEN_KINDS
  * @throws RangeError where a record names no batch or its arrays are shorter than the batch
  */
-export function aggregate(stats: readonly TokenStats[], batches: readonly Batch[]): Row[] {
+export function aggregate(stats: readonly TokenStats[], batches: readonly Batch[]): MeasuredRow[] {
   return stats.flatMap((record) => {
     const batch = batches[record.batch];
     if (batch === undefined) throw new RangeError(`TokenStats names batch ${record.batch} of ${batches.length}`);
@@ -30,7 +34,7 @@ export function aggregate(stats: readonly TokenStats[], batches: readonly Batch[
   });
 }
 
-function aggregateKind(stats: TokenStats, batch: Batch, kind: TokenKind): Row | null {
+function aggregateKind(stats: TokenStats, batch: Batch, kind: TokenKind): MeasuredRow | null {
   let tokens = 0;
   let maxAbs = 0;
   let sumL2 = 0;
@@ -39,6 +43,9 @@ function aggregateKind(stats: TokenStats, batch: Batch, kind: TokenKind): Row | 
   let sumCosine = 0;
   let minCosine = Infinity;
   let sumDelta = 0;
+  let exactMaxAbs = 0;
+  let squaredError = 0;
+  let squaredExact = 0;
   let nan = 0;
   let inf = 0;
   let zeroRows = 0;
@@ -55,6 +62,9 @@ function aggregateKind(stats: TokenStats, batch: Batch, kind: TokenKind): Row | 
     sumL2 += token.l2Delta;
     squaredDelta += token.l2Delta ** 2;
     squaredRef += token.l2Ref ** 2;
+    exactMaxAbs = Math.max(exactMaxAbs, token.maxAbsExact);
+    squaredError += token.l2DeltaExact ** 2;
+    squaredExact += token.l2Exact ** 2;
     sumCosine += angle;
     sumDelta += token.sumDelta;
     nan += token.nan;
@@ -84,5 +94,7 @@ function aggregateKind(stats: TokenStats, batch: Batch, kind: TokenKind): Row | 
     inf,
     zeroRows,
     firstToken,
+    exactMaxAbs,
+    exactRelL2: relativeL2(squaredError, squaredExact),
   };
 }

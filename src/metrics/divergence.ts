@@ -4,9 +4,9 @@ import { compareRows, worst } from './order.js';
 /**
  * What rounding explains, by precision: relative L2 (no unit) up to this, of one layer's attention or of a whole
  * stream. An fp32 has 2⁻²⁴ ≈ 6e-8 of relative rounding; sums over some thousand terms stay below a hundred times
- * that. fp16 and int8: four roundings to 11 bits (2⁻¹¹ each), and to 1/255 of a tensor's range.
+ * that. fp16, bf16 and int8: four roundings to 11 bits (2⁻¹¹ each), to 8 bits (2⁻⁸ each), and to 1/255 of a tensor's range.
  */
-export const ROUNDING: Readonly<Record<Precision, number>> = { fp64: 1e-5, fp32: 1e-5, fp16: 2 ** -9, int8: 2 ** -5 };
+export const ROUNDING: Readonly<Record<Precision, number>> = { fp64: 1e-5, fp32: 1e-5, fp16: 2 ** -9, bf16: 2 ** -6, int8: 2 ** -5 };
 
 /** What rounding explains of one implementation's difference from the reference. */
 export interface RoundingLimits {

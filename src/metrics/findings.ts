@@ -6,6 +6,7 @@ import { paddingFindings } from './padding.js';
 const GRAVEST_FIRST: readonly Finding['code'][] = [
   'nothing-compared',
   'fully-masked-nan',
+  'score-overflow',
   'non-finite',
   'not-comparable',
   'kernel-fallback',
@@ -37,15 +38,17 @@ export function findings(
   const referenceRows = rowsOf(reference);
   const found: Finding[] = [];
 
+  const inBatches: Finding[] = [];
   for (const { name: batch } of batches) {
     const inBatch = (row: Row): boolean => row.batch === batch;
     const referenceInBatch = referenceRows.filter(inBatch);
     for (const name of implementations) {
       const own = rowsOf(name).filter(inBatch);
-      found.push(...nonFiniteFindings(own, referenceInBatch));
-      if (name !== reference) found.push(...notComparable(own, referenceInBatch));
+      inBatches.push(...nonFiniteFindings(own, referenceInBatch));
+      if (name !== reference) inBatches.push(...notComparable(own, referenceInBatch));
     }
   }
+  found.push(...joined(inBatches));
   for (const name of others) {
     found.push(...divergenceFindings(rowsOf(name), limits(name)), ...paddingFindings(rowsOf(name), referenceRows));
   }
@@ -57,6 +60,20 @@ export function findings(
   function position(finding: Finding): number {
     return 'implementation' in finding ? implementations.indexOf(finding.implementation) : -1;
   }
+}
+
+/** Findings that say the same of several batches as one, of the first of them. */
+function joined(found: readonly Finding[]): Finding[] {
+  const first = new Map<string, Finding & { batches: number }>();
+  for (const finding of found) {
+    if (!('batches' in finding)) continue;
+    const { batch: _batch, batches, ...same } = finding;
+    const key = JSON.stringify({ ...same, nan: null, inf: null });
+    const known = first.get(key);
+    if (known) known.batches += batches;
+    else first.set(key, { ...finding });
+  }
+  return [...first.values()];
 }
 
 function rank(finding: Finding): number {

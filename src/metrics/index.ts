@@ -1,6 +1,13 @@
-export { aggregate } from './aggregate.js';
+export { aggregate, type MeasuredRow } from './aggregate.js';
+export { causeFinding, divergingLayers, ENOUGH, factorsOf, isEnough, isReferenceAtFault, localRows, type CauseFinding, type Change, type LocalDivergence, type Trial } from './causes.js';
+export { recommend } from './recommend.js';
+export { headOrders, nextScales, nextWindows, SCALE_GRID } from './search.js';
+export { windowFindings } from './windows.js';
+export { withRatios, type Baselines } from './ratios.js';
 export { ROUNDING, type RoundingLimits } from './divergence.js';
+export { ALL_BATCHES, effectRows, hasTarget, overallEffects } from './effects.js';
 export { findings } from './findings.js';
 export { comparePlaces, compareRows } from './order.js';
 export { kernelRows } from './padding.js';
 export { DIVERGENCE } from './token.js';
+export { overBatches, rangeRows, type RangeSums } from './ranges.js';

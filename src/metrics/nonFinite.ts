@@ -29,7 +29,7 @@ export function nonFiniteFindings(rows: readonly Row[], referenceRows: readonly 
     ownFault(bad, referenceRows);
   if (other) {
     const { implementation, layer, tap, scope, batch, kind, nan, inf } = other;
-    found.push({ code: 'non-finite', implementation, layer, tap, scope, batch, kind, nan, inf });
+    found.push({ code: 'non-finite', implementation, layer, tap, scope, batch, batches: 1, kind, nan, inf, origin: null });
   }
   return found;
 }
@@ -55,6 +55,7 @@ export function notComparable(rows: readonly Row[], referenceRows: readonly Row[
       layer: fault.layer,
       tap: fault.tap,
       batch: fault.batch,
+      batches: 1,
     },
   ];
 }
@@ -66,6 +67,7 @@ function fullyMaskedNan(row: Row, stream: readonly Row[]): Finding {
     implementation: row.implementation,
     layer: row.layer ?? 0,
     batch: row.batch,
+    batches: 1,
     kind: row.kind,
     spreadsToValidAtLayer: spread?.layer ?? null,
   };

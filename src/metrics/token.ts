@@ -16,6 +16,9 @@ export interface TokenRecord {
   sumDelta: number;
   nan: number;
   inf: number;
+  maxAbsExact: number;
+  l2DeltaExact: number;
+  l2Exact: number;
 }
 
 /**
@@ -34,6 +37,7 @@ export function tokenAt(stats: TokenStats, index: number): TokenRecord {
     return value;
   };
   const l2Delta = read('l2Delta');
+  const l2DeltaExact = read('l2DeltaExact');
   const nan = read('nan');
   return {
     maxAbs: nan > 0 || Number.isNaN(l2Delta) ? NaN : read('maxAbs'),
@@ -44,6 +48,9 @@ export function tokenAt(stats: TokenStats, index: number): TokenRecord {
     sumDelta: read('sumDelta'),
     nan,
     inf: read('inf'),
+    maxAbsExact: nan > 0 || Number.isNaN(l2DeltaExact) ? NaN : read('maxAbsExact'),
+    l2DeltaExact,
+    l2Exact: read('l2Exact'),
   };
 }
 

@@ -20,6 +20,8 @@ export interface ModelConfig {
   /** Layers from this one on slide, where layerTypes is null. */
   maxWindowLayers: number;
   layerTypes: string[] | null;
+  /** The rotary embedding: angles of position p are p·theta^(−2i/D)/factor; null where config.json does not say, or scales them otherwise. */
+  rope: { theta: number; factor: number } | null;
   rmsNormEps: number;
   padTokenId: number | null;
   /** The first, where config.json lists several. */
@@ -28,6 +30,10 @@ export interface ModelConfig {
 
 const size = z.int().positive();
 const tokenId = z.int().nullish();
+
+const positive = z.number().positive().nullish();
+/** What is of another form is another embedding, and no reason to refuse the model. */
+const rope = z.object({ rope_theta: positive, rope_type: z.string().nullish(), type: z.string().nullish(), factor: positive, partial_rotary_factor: positive }).nullish().catch({ type: 'unknown' });
 
 /** Defaults as in Hugging Face's Qwen2Config; the sizes have none, since save_pretrained always writes them. */
 const schema = z.object({
@@ -44,6 +50,10 @@ const schema = z.object({
   sliding_window: z.int().nonnegative().nullable().default(4096),
   max_window_layers: z.int().nonnegative().default(28),
   layer_types: z.array(z.string()).nullish(),
+  rope_theta: positive.catch(null),
+  rope_scaling: rope,
+  rope_parameters: rope,
+  partial_rotary_factor: positive.catch(null),
   rms_norm_eps: z.number().positive().default(1e-6),
   pad_token_id: tokenId,
   eos_token_id: z.union([tokenId, z.array(z.int())]),
@@ -112,10 +122,20 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
     slidingWindow: raw.use_sliding_window || raw.layer_types?.includes('sliding_attention') ? raw.sliding_window || null : null,
     maxWindowLayers: raw.max_window_layers,
     layerTypes: raw.layer_types ?? null,
+    rope: rotaryEmbedding(raw),
     rmsNormEps: raw.rms_norm_eps,
     padTokenId: existing(raw.pad_token_id),
     eosTokenId: existing(Array.isArray(raw.eos_token_id) ? raw.eos_token_id[0] : raw.eos_token_id),
   };
+}
+
+function rotaryEmbedding({ rope_theta, rope_scaling, rope_parameters, partial_rotary_factor }: z.output<typeof schema>): ModelConfig['rope'] {
+  const theta = rope_parameters?.rope_theta ?? rope_theta;
+  const scaling = rope_parameters ?? rope_scaling;
+  const type = scaling?.rope_type ?? scaling?.type ?? 'default';
+  if (theta == null || (scaling?.partial_rotary_factor ?? partial_rotary_factor ?? 1) !== 1) return null;
+  if (type === 'default') return { theta, factor: 1 };
+  return type === 'linear' && scaling?.factor != null ? { theta, factor: scaling.factor } : null;
 }
 
 /** Some configs write −1 for "none". */

@@ -5,7 +5,7 @@ import { DataType, type NodeProto } from './types.js';
 const BOOLEAN = ['Equal', 'Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual', 'And', 'Or', 'Xor', 'Not', 'IsNaN', 'IsInf'];
 const INT64 = ['Shape', 'Size', 'NonZero', 'ArgMax', 'ArgMin'];
 /** Operators whose result has the type of an input other than the first. */
-const TYPED_BY_INPUT: Readonly<Record<string, number>> = { Where: 1, DequantizeLinear: 1, CastLike: 1 };
+const TYPED_BY_INPUT: Readonly<Record<string, number>> = { Where: 1, DequantizeLinear: 1, CastLike: 1, GatherBlockQuantized: 2 };
 
 const cache = new WeakMap<OnnxGraph, (tensor: string) => DataType>();
 

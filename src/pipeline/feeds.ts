@@ -5,7 +5,7 @@ import { allowedMask, rowHasKey, unpadIndices } from '../batch/index.js';
 import { AttnDiffError } from '../errors.js';
 import type { TensorInfo } from '../onnx/inputs.js';
 import { DataType } from '../onnx/types.js';
-import type { Batch, TensorData, Tensors } from '../types.js';
+import type { Batch, BatchMask, TensorData, Tensors } from '../types.js';
 
 /** The input by which optimum's merged decoders choose between a graph with and one without past. */
 export const USE_CACHE_BRANCH = 'use_cache_branch';
@@ -63,25 +63,41 @@ function emptyCache({ name, type, shape }: TensorInfo, { kvHeads, headDim }: Cac
   return type === DataType.FLOAT16 ? { type: 'float16', dims, data: new Uint16Array(length) } : { type: 'float32', dims, data: new Float32Array(length) };
 }
 
+/** What an additive mask adds where it allows. */
+function biasOf({ additive, allowed }: BatchMask): Float32Array {
+  return additive!.map((value, i) => (allowed[i] === 1 ? value : 0));
+}
+
 /** Feeds for the inputs that rebuilding added: masks and unpadding indices of one copy of the batch, positions of all. */
 export function addedFeeds(added: readonly AddedInput[], batch: Batch, copies: number): Tensors {
   const { size, length } = batch;
-  const unpad = unpadIndices(batch);
+  const known = new Map<string, ReturnType<typeof unpadIndices>>();
+  const unpad = (part: 'all' | 'prefill'): ReturnType<typeof unpadIndices> => {
+    const found = known.get(part) ?? unpadIndices(batch, part === 'all' ? undefined : { from: 0, to: batch.past });
+    known.set(part, found);
+    return found;
+  };
   const feed = (input: AddedInput): TensorData => {
     switch (input.role) {
       case 'allowed':
-        return { type: 'bool', dims: [size, 1, length, length], data: allowedMask(batch, input.window) };
+        return { type: 'bool', ...allowedMask(batch, input.mask) };
       case 'rowHasKey':
-        return { type: 'bool', dims: [size, 1, length, 1], data: rowHasKey(batch, input.window) };
+        return { type: 'bool', ...rowHasKey(batch, input.mask) };
+      case 'bias':
+      case 'additive':
+        return { type: 'float32', dims: batch.mask!.dims, data: input.role === 'additive' ? batch.mask!.additive! : biasOf(batch.mask!) };
+      case 'valid':
+        return { type: 'bool', dims: [size, 1, length, 1], data: Uint8Array.from(batch.kinds, (kind) => Number(kind === 'valid')) };
       case 'gather':
+        return { type: 'int64', dims: [unpad(input.part).rows, unpad(input.part).length], data: unpad(input.part).gather };
       case 'scatter':
-        return { type: 'int64', dims: [size, length], data: unpad[input.role] };
+        return { type: 'int64', dims: [size, unpad(input.part).scatter.length / size], data: unpad(input.part).scatter };
       case 'seqlensK':
-        return { type: 'int32', dims: [size], data: unpad.seqlensK };
+        return { type: 'int32', dims: [unpad(input.part).rows], data: unpad(input.part).seqlensK };
       case 'positionIds':
         return { type: 'int64', dims: [size * copies, length], data: repeat(batch.positionIds, copies) };
       case 'totalLength':
-        return { type: 'int32', dims: [], data: Int32Array.of(length) };
+        return { type: 'int32', dims: [], data: Int32Array.of(unpad(input.part).length) };
     }
   };
   return Object.fromEntries(added.map((input) => [input.name, feed(input)]));

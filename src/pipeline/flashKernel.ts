@@ -14,7 +14,7 @@ const NAIVE = '(naive)';
  * @throws AttnDiffError execution-failed, runner-crashed
  */
 export async function nameFlashKernel(infos: readonly ImplementationInfo[], streams: readonly Stream[], sizes: HeadSizes, runner: Runner): Promise<ImplementationInfo[]> {
-  const isFlash = (label: string): boolean => streams.some((stream) => stream.label === label && stream.name === 'flash');
+  const isFlash = (label: string): boolean => streams.some((stream) => stream.label === label && stream.name === 'flash' && stream.settings.precision === 'fp32');
   if (!infos.some(({ name }) => isFlash(name))) return [...infos];
   const { model, feeds, asked, naive } = flashProof(sizes);
   const session = await runner.open({ model: { bytes: encodeModel(model), folder: '.' } }, 'telling the flash kernel from the naive one');

@@ -1,4 +1,4 @@
-import { BUILT } from '../attention/implementations/index.js';
+import { implementationOf } from '../attention/implementations/index.js';
 import type { AttentionSite } from '../attention/site.js';
 import type { ExecutedNode } from '../runners/types.js';
 import type { ImplementationInfo, Precision, Stream } from '../types.js';
@@ -12,7 +12,7 @@ export function kernelsOf(streams: readonly Stream[], sites: readonly AttentionS
   return streams.map((stream) => {
     const layers = sites.map((site) => nodesOf(stream, site, executed, byName));
     const nodes = layers.flat();
-    const kernels = new Set(layers.map((layer) => layer.map(({ opType }) => opType).join(' → ')));
+    const kernels = new Set(layers.map((layer) => chain(layer.map(({ opType }) => opType))));
     const providers = new Map<string, number>();
     for (const { provider } of nodes) providers.set(provider, (providers.get(provider) ?? 0) + 1);
     const silent = layers.filter((layer) => layer.length === 0).length;
@@ -20,8 +20,8 @@ export function kernelsOf(streams: readonly Stream[], sites: readonly AttentionS
       name: stream.label,
       kernel: nodes.length === 0 ? 'unknown' : [...kernels].filter((kernel) => kernel !== '').join(' | '),
       provider: [...providers.keys()].map(shortProvider).join('+') || 'unknown',
-      precision: stream.name === 'original' ? originalPrecision : BUILT[stream.name].precision,
-      emulated: false,
+      precision: stream.name === 'original' ? originalPrecision : implementationOf(stream.name, stream.settings).precision,
+      emulated: stream.name !== 'original' && implementationOf(stream.name, stream.settings).emulated,
       evidence:
         silent > 0
           ? `not provable: the profile shows no node of ${silent} of ${sites.length} layers`
@@ -30,10 +30,21 @@ export function kernelsOf(streams: readonly Stream[], sites: readonly AttentionS
   });
 }
 
-function nodesOf({ label, name }: Stream, site: AttentionSite, executed: readonly ExecutedNode[], byName: ReadonlyMap<string, ExecutedNode>): ExecutedNode[] {
+function nodesOf({ label, name, settings }: Stream, site: AttentionSite, executed: readonly ExecutedNode[], byName: ReadonlyMap<string, ExecutedNode>): ExecutedNode[] {
   if (name === 'original') return site.compute.flatMap((node) => byName.get(node.name) ?? []);
   const prefix = `attn_diff/layer${site.layer}/${label}/`;
-  return executed.filter((node) => node.name.startsWith(prefix) && !node.name.startsWith(`${prefix}local/`) && BUILT[name].computeOps.includes(node.opType));
+  return executed.filter((node) => node.name.startsWith(prefix) && !node.name.startsWith(`${prefix}local/`) && implementationOf(name, settings).computeOps.includes(node.opType));
+}
+
+/** Operators in their order, repeats of one counted: `MatMul → Softmax → MatMul`, `GroupQueryAttention ×9`. */
+function chain(operators: readonly string[]): string {
+  const runs: { operator: string; count: number }[] = [];
+  for (const operator of operators) {
+    const run = runs.at(-1);
+    if (run?.operator === operator) run.count++;
+    else runs.push({ operator, count: 1 });
+  }
+  return runs.map(({ operator, count }) => (count === 1 ? operator : `${operator} ×${count}`)).join(' → ');
 }
 
 /** `CPUExecutionProvider` is `cpu` to users. */

@@ -3,7 +3,8 @@ import { ROUNDING, type RoundingLimits } from '../metrics/index.js';
 import { elementTypes } from '../onnx/elementType.js';
 import { isMicrosoftOp, isOp, type OnnxGraph } from '../onnx/graph.js';
 import { DataType } from '../onnx/types.js';
-import type { ImplementationInfo, Precision } from '../types.js';
+import { sameComputation } from '../attention/settings.js';
+import type { ImplementationInfo, Precision, Stream } from '../types.js';
 
 /** What a graph computes in outside attention, told by its matrix products and by the rounding of activations. */
 export function modelPrecision(graph: OnnxGraph): Precision {
@@ -21,10 +22,16 @@ export function originalPrecision(graph: OnnxGraph, sites: readonly AttentionSit
   return sites.some(({ compute }) => compute.some((node) => types(node.output[0]!) === DataType.FLOAT16)) ? 'fp16' : 'fp32';
 }
 
-/** What rounding explains of an implementation's difference from the reference: the coarsest of what takes part. */
-export function roundingLimits(model: Precision, implementations: readonly ImplementationInfo[], reference: string): (implementation: string) => RoundingLimits {
+/**
+ * What rounding explains of an implementation's difference from the reference: the coarsest of what takes part, and
+ * nothing between two streams of the same computation, which are bit-identical.
+ */
+export function roundingLimits(model: Precision, implementations: readonly ImplementationInfo[], streams: readonly Stream[], reference: string): (implementation: string) => RoundingLimits {
   const of = (label: string): number => ROUNDING[implementations.find(({ name }) => name === label)?.precision ?? 'fp32'];
+  const streamOf = (label: string): Stream | undefined => streams.find((stream) => stream.label === label);
   return (implementation) => {
+    const [own, other] = [streamOf(implementation), streamOf(reference)];
+    if (own && other && sameComputation(own, other)) return { local: 0, accumulated: 0 };
     const local = Math.max(of(implementation), of(reference));
     return { local, accumulated: Math.max(local, ROUNDING[model]) };
   };

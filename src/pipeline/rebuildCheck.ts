@@ -1,9 +1,10 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
-import { rebuild, type DiffGraph } from '../attention/rebuild.js';
+import { logitsOutput, rebuild, type DiffGraph } from '../attention/rebuild.js';
 import type { MaskSource } from '../attention/site.js';
 import { rebuildProbeBatch } from '../batch/index.js';
 import { AttnDiffError } from '../errors.js';
 import { aggregate, ROUNDING } from '../metrics/index.js';
+import { streamOf } from '../attention/settings.js';
 import { encodeModel } from '../onnx/read.js';
 import type { Runner, Session } from '../runners/types.js';
 import { PADDING_SIDES, type AttentionForm, type ImplementationName, type PaddingSide, type RebuildCheck, type Stream, type TensorData, type Tensors } from '../types.js';
@@ -35,19 +36,16 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
   const byLength = sites.some(({ mask }) => mask.kind === 'lengths');
   const batch = rebuildProbeBatch(sizes.vocabSize, PADDING_SIDES.filter((side) => sites.every(({ mask }) => understands(mask, side))));
   const equivalent = EQUIVALENT[sites[0]!.form];
-  const streams: Stream[] = [
-    { label: equivalent, name: equivalent },
-    { label: 'original', name: 'original' },
-  ];
+  const streams: Stream[] = [streamOf(equivalent), streamOf('original')];
+  const logits = logitsOutput(graph);
   const execute = async (dequantise: boolean): Promise<{ diff: DiffGraph; outputs: Tensors }> => {
-    const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent, maskFill: 'min', keepLogits: true, dequantise });
+    const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent, keep: [logits], dequantise });
     const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder: loaded.folder } }, 'running the rebuilt model');
     return { diff, outputs: await runOnce(session, diffFeeds(inputs, sizes, diff, batch)) };
   };
 
   const unmodified = await runOnce(await runner.open({ model: loaded.unmodified }, 'running the unmodified model'), modelFeeds(inputs, sizes, batch, 1));
   const rebuilt = await execute(false);
-  const { logits } = rebuilt.diff;
   const originalRelL2 = relativeL2(secondHalf(rebuilt.outputs[logits]!), unmodified[logits]!);
   if (!(originalRelL2 <= ORIGINAL_LIMIT)) throw new AttnDiffError('rebuild-differs', { what: 'logits', layer: null, actual: originalRelL2, limit: ORIGINAL_LIMIT });
 

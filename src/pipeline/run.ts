@@ -1,23 +1,17 @@
-import { rebuild } from '../attention/rebuild.js';
-import { assembleBatches, rebuildProbeBatch } from '../batch/index.js';
-import type { RunConfig } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
 import { judge } from '../gate/index.js';
-import { aggregate, findings } from '../metrics/index.js';
-import { loadTokenizer, type HubOptions } from '../model/index.js';
-import { encodeModel } from '../onnx/read.js';
-import type { Runner, Session } from '../runners/types.js';
-import { REPORT_SCHEMA, type Batch, type DiffReport, type ImplementationInfo, type TokenStats } from '../types.js';
+import { findings, recommend, windowFindings } from '../metrics/index.js';
+import type { Runner } from '../runners/types.js';
+import { REPORT_SCHEMA, type DiffReport } from '../types.js';
 import { describeBatch, describeEnvironment, describeModel } from './describe.js';
-import { diffFeeds } from './feeds.js';
-import { obstacle } from './buildable.js';
-import { kernelFindings, nameFlashKernel } from './flashKernel.js';
-import { kernelsOf } from './kernels.js';
-import { loadModel, type LoadedModel } from './load.js';
+import { explainDivergences } from './explain.js';
+import { kernelFindings } from './flashKernel.js';
+import { openMeasurement, type BatchResult } from './measure.js';
+import { traceOrigins } from './origin.js';
+import { roundingLimits } from './precision.js';
+import type { PreparedRun } from './prepare.js';
 import { checkRebuild } from './rebuildCheck.js';
 import { resolveSites } from './resolve.js';
-import { originalPrecision, roundingLimits } from './precision.js';
-import { readProbes } from './stats.js';
 
 /** What the run is doing, for a progress bar. */
 export interface Progress {
@@ -26,78 +20,78 @@ export interface Progress {
   total: number;
 }
 
-/** A run with everything checked that can be checked without executing the model. */
-export interface PreparedRun {
-  config: RunConfig;
-  loaded: LoadedModel;
-  batches: Batch[];
-}
-
-/**
- * Reads the model and the prompts and checks them.
- *
- * @throws AttnDiffError codes of exit 2 and 3
- */
-export async function prepareRun(config: RunConfig, hub: HubOptions = {}): Promise<PreparedRun> {
-  const loaded = await loadModel(config.model, { dtype: config.dtype, hub });
-  for (const { name } of config.implementations) {
-    const problem = obstacle(loaded, name);
-    if (problem !== null) throw new AttnDiffError('not-buildable', { implementation: name, problem });
-  }
-  const tokenizer = config.prompts.kind === 'random' ? null : await loadTokenizer(loaded.source);
-  return { config, loaded, batches: await assembleBatches(config, tokenizer, loaded.source.config) };
+/** What the caller of a run may want to hear. */
+export interface RunHooks {
+  onProgress?: (progress: Progress) => void;
+  /** Whether to explain every layer that parts, rather than the first of each implementation. */
+  explainAllLayers?: boolean;
+  /** Results of the first batches, from an earlier run. */
+  done?: readonly BatchResult[];
+  /** Told of each batch's result, and how many there are by then. */
+  onResult?: (result: BatchResult, done: number) => void;
 }
 
 /**
  * Runs every batch through every stream and aggregates what the probes saw.
  *
- * @throws AttnDiffError site-not-recognised, rebuild-differs (exit 3), execution-failed, runner-crashed (exit 4)
+ * @throws AttnDiffError not-buildable, site-not-recognised, rebuild-differs (exit 3), execution-failed, runner-crashed (exit 4)
  */
-export async function runDiff({ config, loaded, batches }: PreparedRun, runner: Runner, onProgress: (progress: Progress) => void = () => undefined): Promise<DiffReport> {
+export async function runDiff({ config, loaded, batches }: PreparedRun, runner: Runner, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined }: RunHooks = {}): Promise<DiffReport> {
   const started = performance.now();
-  const total = batches.length + 3;
+  const total = batches.length + 4;
   onProgress({ stage: 'evaluating masks and scales', done: 0, total });
-  const sites = await resolveSites(loaded, runner, batches);
+  const sites = await resolveSites(loaded, runner, batches.filter(({ mask, documents }) => mask === null && documents === null));
+  const windowed = config.implementations.find(({ settings }) => settings.deviation?.kind === 'window');
+  if (windowed && sites.every(({ maskSummary }) => maskSummary.window === null)) throw new AttnDiffError('not-buildable', { implementation: windowed.label, problem: 'no layer of this model has a sliding window to replace' });
   onProgress({ stage: 'checking the rebuilt graph', done: 1, total });
   const check = await checkRebuild(loaded, sites, runner);
 
-  const { graph, sizes, inputs, folder } = loaded;
-  const diff = rebuild({ graph, sites, sizes, streams: config.implementations, reference: config.reference, maskFill: config.maskFill });
-  const execute = async (session: Session, batch: Batch): ReturnType<Session['run']> =>
-    session.run(diffFeeds(inputs, sizes, diff, batch));
-
   onProgress({ stage: 'loading the rebuilt graph', done: 2, total });
-  const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder }, profile: true }, 'running the batches');
-  let implementations: ImplementationInfo[];
-  const stats: TokenStats[] = [];
+  const measurement = await openMeasurement(config, loaded, sites, batches, runner);
   const loadedAt = performance.now();
-  let probedAt: number;
+  const results = [...done];
   try {
-    await execute(session, rebuildProbeBatch(sizes.vocabSize));
-    implementations = await nameFlashKernel(kernelsOf(diff.streams, sites, await session.executed(), originalPrecision(graph, sites)), diff.streams, sizes, runner);
-    probedAt = performance.now();
-    for (const [i, batch] of batches.entries()) {
-      onProgress({ stage: `batch ${batch.name}`, done: 3 + i, total });
-      stats.push(...readProbes(diff, await execute(session, batch), batch, i, sizes));
+    for (const batch of batches.slice(done.length)) {
+      onProgress({ stage: `batch ${batch.name}`, done: 3 + results.length, total });
+      const result = await measurement.run(batch);
+      results.push(result);
+      onResult(result, results.length);
     }
   } finally {
-    await session.close();
+    await measurement.close();
   }
+
+  const { implementations } = measurement;
+  const rows = results.flatMap((result) => result.rows);
+  const model = describeModel(loaded);
+  const { reference } = config;
+  const limits = roundingLimits(config.activations ?? model.precision, implementations, config.implementations, reference);
+  const seen = [
+    ...kernelFindings(implementations),
+    ...windowFindings(sites.map(({ layer, maskSummary: { window } }) => ({ layer, window })), loaded.source.config),
+    ...findings(rows, batches, implementations.map(({ name }) => name), reference, limits),
+  ];
+  onProgress({ stage: 'looking for causes', done: total - 1, total });
+  const context = { config, loaded, sites, batches, runner };
+  const traced = await traceOrigins(seen, context);
+  const explained = await explainDivergences({ findings: traced, rows }, context, { allLayers: explainAllLayers });
   onProgress({ stage: 'done', done: total, total });
 
-  const rows = aggregate(stats, batches);
-  const model = describeModel(loaded);
   return {
     schema: REPORT_SCHEMA,
     model,
     environment: describeEnvironment(),
     batches: batches.map(describeBatch),
     implementations,
-    reference: config.reference,
+    reference,
     rebuild: check,
     rows,
-    findings: [...kernelFindings(implementations), ...findings(rows, batches, implementations.map(({ name }) => name), config.reference, roundingLimits(model.precision, implementations, config.reference))],
-    verdict: judge(rows, config.gate, config.reference),
-    timing: { loadSeconds: (loadedAt - started) / 1000, runSeconds: (performance.now() - probedAt) / 1000 },
+    effects: results.flatMap((result) => result.effects),
+    ranges: results.flatMap((result) => result.ranges),
+    explanations: explained.explanations,
+    findings: explained.findings,
+    recommendation: recommend({ implementations, rows, findings: explained.findings, reference }),
+    verdict: judge(rows, config.gate, reference),
+    timing: { loadSeconds: (loadedAt - started) / 1000, runSeconds: (performance.now() - loadedAt) / 1000 },
   };
 }

@@ -24,6 +24,7 @@ export function readProbes(diff: DiffGraph, outputs: Tensors, batch: Batch, batc
     width: width[probe.tap],
     ...values,
     maxAbs: values.maxAbs.map((value, i) => (Number.isNaN(values.l2Delta[i]) ? NaN : value)),
+    maxAbsExact: values.maxAbsExact.map((value, i) => (Number.isNaN(values.l2DeltaExact[i]) ? NaN : value)),
     l2Ref: references.get(place(probe))!.l2,
   }));
 }

@@ -1,6 +1,6 @@
 import type { AttnDiffError, ErrorArgs, ErrorCode } from '../errors.js';
 import { IMPLEMENTATIONS } from '../types.js';
-import { formatLimit, formatNumber } from './text/number.js';
+import { formatLimit, formatNumber, plural } from './text/number.js';
 import { printable, truncate } from './text/width.js';
 
 /** An argument longer than this is cut; the whole of it is of no help on one line. */
@@ -24,7 +24,7 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'bad-option': (a) => `${a.option}${a.value === null ? '' : ` ${quote(a.value)}`}: ${clause(a.problem)}. Give ${clause(a.remedy)}.`,
   'unknown-implementation': (a) =>
     `--impl ${quote(a.value)}: there is no such implementation. Choose from ${IMPLEMENTATIONS.join(', ')}.`,
-  'prompts-unreadable': (a) => `${a.path}: the prompt file cannot be read: ${clause(a.problem)}. Check the path given to --prompts.`,
+  'prompts-unreadable': (a) => `${a.path}: the prompt file cannot be read: ${clause(a.problem)}. Check the path given to --prompts or --data.`,
   'prompts-empty': (a) => `${a.path}: the prompt file holds no prompt. Write one prompt a line, or JSONL with "text" or "messages".`,
   'prompts-not-utf8': (a) => `${a.path}: the prompt file is not UTF-8 text. Save it as UTF-8 and run again.`,
   'prompts-bad-jsonl': (a) =>
@@ -32,6 +32,11 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'prompt-no-tokens': (a) => `prompt ${quote(a.prompt)}: the tokenizer makes no token of it. Remove it, or give it text.`,
   'prompt-too-long': (a) =>
     `prompt ${quote(a.prompt)}: ${a.tokens} tokens, but the model has ${a.limit} positions. Shorten it, or cut all prompts with --length ${a.limit}.`,
+  'mask-unreadable': (a) => `${a.path}: the mask cannot be read: ${clause(a.problem)}. Check the path given to --mask.`,
+  'mask-invalid': (a) =>
+    `${a.path}: not a mask: ${clause(a.problem)}. Save it with numpy.save or as safetensors, of shape [batch or 1, heads or 1, length, length], as bool or as floats to add.`,
+  'mask-shape': (a) =>
+    `${a.path}: the mask has the shape ${a.found}, but batch ${a.batch} needs ${a.needed}. Make the mask for these prompts, or fix the length of their rows with --length.`,
   'tokenizer-missing': (a) =>
     `${a.folder}: there is no tokenizer.json. Put it beside the model, or run on random tokens with --random BxT (for example --random 2x16).`,
   'tokenizer-unreadable': (a) =>
@@ -102,7 +107,14 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
     `${clause(a.stage)} failed: ${clause(a.problem)}. Try a smaller batch (--length, fewer prompts) or fewer implementations (--impl).`,
   'runner-crashed': (a) =>
     `${clause(a.stage)}: the process that runs the model died (${a.signal}). It may have run out of memory: try a smaller batch (--length, fewer prompts) or fewer implementations (--impl).`,
-  interrupted: () => 'interrupted; nothing was written. Run the command again.',
+  interrupted: (a) =>
+    a.kept === null
+      ? 'interrupted; nothing was written. Run the command again.'
+      : `interrupted after ${a.kept.done} of ${a.kept.total} batches, which are kept in ${clause(a.kept.path)}. Run the same command with --resume to go on.`,
+  'resume-unasked': (a) => `${a.path}: it holds ${plural(a.batches, 'finished batch', 'finished batches')} of an interrupted run. Go on from there with --resume, or remove it.`,
+  'resume-mismatch': (a) =>
+    `${a.path}: it was written with another ${a.field === 'options' || a.field === 'data' ? a.field : `version or file of ${a.field}`}, so its batches cannot be part of this run. Run the very command that was interrupted, or remove the file.`,
+  'resume-unreadable': (a) => `${a.path}: it is not what an interrupted run leaves: ${clause(a.problem)}. Remove it, or give --output another name.`,
 };
 
 /**

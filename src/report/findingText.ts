@@ -1,11 +1,14 @@
-import type { Finding } from '../types.js';
-import { placeText } from './text/kinds.js';
+import type { CauseFinding } from '../metrics/index.js';
+import { CAUSES, type Cause, type Finding } from '../types.js';
+import { causeClause, causeSentences } from './causeText.js';
+import { originSentences, overflowSentences } from './originText.js';
+import { placeText, rangesText } from './text/kinds.js';
 import { formatCount, formatLimit, formatNumber, plural } from './text/number.js';
 
 /** How a finding is to be taken: a fault to act on, something to know, or nothing to worry about. */
 export type FindingLevel = 'fault' | 'notice' | 'fine';
 
-type Args<C extends Finding['code']> = Extract<Finding, { code: C }>;
+type Args<C extends Finding['code']> = C extends Cause ? CauseFinding : Extract<Finding, { code: C }>;
 
 /** `reference` is the label of the reference. */
 interface Words<F> {
@@ -14,6 +17,10 @@ interface Words<F> {
   clause: (finding: F, reference: string) => string;
   sentences: (finding: F, reference: string) => string;
 }
+
+const CAUSE: Words<CauseFinding> = { level: 'fault', clause: causeClause, sentences: causeSentences };
+
+const windowWords = (window: number | null): string => (window === null ? 'no sliding window' : `a sliding window of ${plural(window, 'token')}`);
 
 const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
   'nothing-compared': {
@@ -27,7 +34,7 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
     clause: (f) =>
       `became NaN on fully masked rows at layer ${f.layer}${f.spreadsToValidAtLayer === null ? '' : `, and on valid tokens at layer ${f.spreadsToValidAtLayer}`}`,
     sentences: (f) =>
-      `${f.implementation}, batch ${f.batch}: the attention of fully masked rows is NaN from layer ${f.layer} on. A query that may look at no key has only −inf scores, and their softmax is 0/0. ${
+      `${f.implementation}, ${batchWords(f)}: the attention of fully masked rows is NaN from layer ${f.layer} on. A query that may look at no key has only −inf scores, and their softmax is 0/0. ${
         f.spreadsToValidAtLayer === null
           ? 'It does not reach valid tokens, so the logits of the text are unharmed, but a gradient may not be.'
           : `From layer ${f.spreadsToValidAtLayer} on it reaches valid tokens, through the keys and values of those rows (0 × NaN is NaN). This is a fault: a loss over this batch is NaN.`
@@ -37,19 +44,24 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
     level: 'fault',
     clause: (f) => `became ${nanOrInf(f)} on ${kindWords(f)} at ${placeText(f.layer, f.tap)}`,
     sentences: (f) =>
-      `${f.implementation}, batch ${f.batch}: the first ${nanOrInf(f)} is at ${placeText(f.layer, f.tap)}${
+      `${f.implementation}, ${batchWords(f)}: the first ${nanOrInf(f)} is at ${placeText(f.layer, f.tap)}${
         f.scope === 'local' ? ', on the reference\'s Q, K, V' : ''
-      }, on ${kindWords(f)}: ${plural(f.nan, 'NaN element')}, ${formatCount(f.inf)} infinite. Fully masked rows do not explain it. Look at ${
-        f.tap === 'attention'
-          ? 'the mask, the scale and the size of the scores of that layer.'
-          : 'the weights there and at the size of what enters them.'
+      }, on ${kindWords(f)}: ${plural(f.nan, 'NaN element')}, ${formatCount(f.inf)} infinite. ${
+        f.origin === null
+          ? `Fully masked rows do not explain it. Look at ${f.tap === 'attention' ? 'the mask, the scale and the size of the scores of that layer.' : 'the weights there and at the size of what enters them.'}`
+          : originSentences(f.origin)
       }`,
+  },
+  'score-overflow': {
+    level: 'fault',
+    clause: (f) => `became NaN because its scores overflow ${f.precision} at layer ${f.origin.layer ?? 0}`,
+    sentences: (f) => `${f.implementation}, ${batchWords(f)}: ${overflowSentences(f)}`,
   },
   'not-comparable': {
     level: 'notice',
     clause: (f) => `could not be compared, because the reference ${f.reference} is not finite`,
     sentences: (f) =>
-      `${f.implementation}, batch ${f.batch}: from ${placeText(f.layer, f.tap)} on it cannot be compared on valid tokens, because the reference ${f.reference} is NaN or infinite there and ${f.implementation} is not. Choose a reference that stays finite (--reference).`,
+      `${f.implementation}, ${batchWords(f)}: from ${placeText(f.layer, f.tap)} on it cannot be compared on valid tokens, because the reference ${f.reference} is NaN or infinite there and ${f.implementation} is not. Choose a reference that stays finite (--reference).`,
   },
   'local-divergence': {
     level: 'fault',
@@ -58,6 +70,13 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
       `${f.implementation}, batch ${f.batch}: the kernel of layer ${f.layer} parts from ${reference} on the same Q, K, V: relative L2 ${formatNumber(f.relL2)} on valid tokens, where rounding explains ${formatLimit(f.limit)}${
         f.firstToken === null ? '' : `; first at token position ${f.firstToken}`
       }. This is not padding. Look at mask, window, scale and softmax precision of that layer (attn-diff inspect), and add exact to --impl to see which of the two is nearer to the truth.`,
+  },
+  ...(Object.fromEntries(CAUSES.map((cause) => [cause, CAUSE])) as Record<Cause, typeof CAUSE>),
+  'window-not-as-configured': {
+    level: 'fault',
+    clause: (f) => `the file has ${windowWords(f.found)} where config.json asks for ${windowWords(f.expected)}`,
+    sentences: (f) =>
+      `The masks of ${f.layers.length === 1 ? 'layer' : 'layers'} ${rangesText(f.layers)} have ${windowWords(f.found)}, where config.json (use_sliding_window, layer_types, max_window_layers, sliding_window) asks for ${windowWords(f.expected)}. Every implementation is run with what the file has, so the table does not show it; prompts longer than the window give other results than in training. Export again with a transformers release that keeps the window, or correct config.json.`,
   },
   'propagation-only': {
     level: 'notice',
@@ -90,6 +109,10 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
       `${f.implementation} writes all-zero attention rows on ${formatCount(f.zeroRows)} of ${plural(f.tokens, 'padding token')}, ${f.reference} on ${formatCount(f.referenceZeroRows)}. By design: no valid token looks at these rows. Carry on, and keep padding out of the loss and of any mean over tokens.`,
   },
 };
+
+function batchWords({ batch, batches }: { batch: string; batches: number }): string {
+  return batches === 1 ? `batch ${batch}` : `batch ${batch} and ${batches - 1} more`;
+}
 
 function nanOrInf({ nan, inf }: { nan: number; inf: number }): string {
   if (nan > 0 && inf > 0) return 'NaN and Inf';

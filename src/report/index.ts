@@ -7,6 +7,7 @@ export { errorText } from './errorText.js';
 export { inspectionText } from './inspection.js';
 export { inspectionJson } from './json.js';
 export { reportJsonSchema } from './schema.js';
+export { explainReport } from './text/explain.js';
 export type { RenderOptions } from './text/context.js';
 
 export type FormatName = 'text' | 'json';

@@ -1,17 +1,10 @@
 import { z } from 'zod';
+import { causeFinding, explanation, recommendation, windowFinding } from './explanationSchema.js';
+import { batches, origin } from './originSchema.js';
+import { batchName, count, label, limit, metric, oneLayer, position, relL2, text, type NonFinite } from './schemaParts.js';
 import { PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, TOKEN_KINDS, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
-/** What JSON has no number for. */
-export const NON_FINITE = ['NaN', 'Infinity', '-Infinity'] as const;
-type NonFinite = (typeof NON_FINITE)[number];
-
-const metric = (description: string) =>
-  z.union([z.number(), z.enum(NON_FINITE)]).describe(`${description} NaN and ±Infinity are strings.`);
-const count = (description: string) => z.int().nonnegative().describe(description);
-const text = (description: string) => z.string().describe(description);
-
 const layer = z.int().nonnegative().nullable().describe('Layer, counted from 0; null where it is the logits or no one place.');
-const oneLayer = z.int().nonnegative().describe('Layer, counted from 0.');
 const tap = z.enum(['attention', 'hidden', 'logits']).describe('What is measured: what leaves attention, a layer, or the model.');
 const scope = z
   .enum(['local', 'accumulated'])
@@ -19,8 +12,6 @@ const scope = z
 const kind = z
   .enum(TOKEN_KINDS)
   .describe('valid: attention_mask 1; padding: attention_mask 0; fullyMasked: padding whose query may look at no key.');
-const label = text('Label of the implementation: `eager`, `eager#2`.');
-const batchName = text('Name of the batch.');
 
 const model = z.strictObject({
   path: text('Path of the ONNX file.'),
@@ -76,9 +67,6 @@ const rebuild = z
   })
   .describe('Proof, on a short probe batch, that rebuilding the graph changed nothing.');
 
-const position = z.int().nonnegative().nullable()
-  .describe('Smallest sequence position that diverges: ‖Δ‖ > 1e-4 · ‖reference‖, or not finite; null where none does.');
-
 const row = z
   .strictObject({
     batch: batchName,
@@ -98,20 +86,52 @@ const row = z
     inf: metric('Infinite elements of the implementation.'),
     zeroRows: count('Tokens whose elements are all exactly 0.'),
     firstToken: position,
+    exactMaxAbs: metric('max |x − exact|, against attention in float64.'),
+    exactRelL2: metric('√Σ‖x − exact‖² / √Σ‖exact‖²; 0/0 is 0, x/0 is Infinity.'),
+    ratioFp32: metric('exactRelL2 over that of eager in fp32 at the same place; 0/0 is 1.'),
+    ratioPlain: metric('exactMaxAbs over that of eager at the precision of the run; 0/0 is 1. flash-attention\'s tests accept 2.'),
   })
   .describe('One tap of one implementation, aggregated over the tokens of one kind.');
 
-const relL2 = metric('Relative L2 on valid tokens.');
-const limit = metric('The relative L2 that rounding explains at the precision of the model.');
+const effectRow = z
+  .strictObject({
+    batch: batchName,
+    implementation: label,
+    targets: count('Predictions that count: valid tokens whose next token is valid and of the same document.'),
+    loss: metric('Mean −ln p(next token), nats.'),
+    perplexity: metric('exp(loss).'),
+    kl: metric('Mean over predictions of KL(reference ‖ implementation), nats.'),
+    flips: count('Predictions whose most likely token is not the reference\'s; NaN logits count where the reference\'s are not, and the other way round.'),
+  })
+  .describe('What an implementation does to the output, over the targets of one batch.');
+
+const rangeRow = z
+  .strictObject({
+    batch: batchName,
+    layer: oneLayer,
+    head: z.int().nonnegative().nullable().describe('Query head, counted from 0; null for all heads together.'),
+    maxScore: metric('max |QKᵀ|, before the scale, over all keys, masked ones included.'),
+    headroom: metric('65504 / maxScore: below 1, fp16 overflows.'),
+    maxKey: metric('max |K|.'),
+    entropy: metric('Mean over queries of −Σ p ln p, nats.'),
+    rowSumError: metric('max over queries of |Σ p − 1|, with p rounded to the precision of the run.'),
+    underflow: metric('Share of the allowed probabilities that are 0 at the precision of the run.'),
+    weightsL2: metric('Mean over queries of ‖p‖₂.'),
+  })
+  .describe('Ranges of one layer\'s attention on valid queries, from the reference stream\'s Q and K.');
+
 const finding = z
   .discriminatedUnion('code', [
     z.strictObject({ code: z.literal('padding-by-design'), implementation: label, zeroRows: count('Its zero rows on padding.'), reference: label, referenceZeroRows: count('Zero rows of the reference.'), tokens: count('Padding tokens, fully masked ones included.') }),
-    z.strictObject({ code: z.literal('fully-masked-nan'), implementation: label, layer: oneLayer, batch: batchName, kind, spreadsToValidAtLayer: layer }),
-    z.strictObject({ code: z.literal('non-finite'), implementation: label, layer, tap, scope, batch: batchName, kind, nan: metric('NaN elements there.'), inf: metric('Infinite elements there.') }),
-    z.strictObject({ code: z.literal('not-comparable'), implementation: label, reference: label, layer, tap, batch: batchName }),
+    z.strictObject({ code: z.literal('fully-masked-nan'), implementation: label, layer: oneLayer, batch: batchName, batches, kind, spreadsToValidAtLayer: layer }),
+    z.strictObject({ code: z.literal('non-finite'), implementation: label, layer, tap, scope, batch: batchName, batches, kind, nan: metric('NaN elements there.'), inf: metric('Infinite elements there.'), origin: origin.nullable() }),
+    z.strictObject({ code: z.literal('score-overflow'), implementation: label, batch: batchName, batches, kind, precision: z.enum(PRECISIONS).describe('What the scores are rounded to.'), origin }),
+    z.strictObject({ code: z.literal('not-comparable'), implementation: label, reference: label, layer, tap, batch: batchName, batches }),
     z.strictObject({ code: z.literal('propagation-only'), implementation: label, localRelL2: relL2, accumulatedRelL2: relL2, layer, tap }),
     z.strictObject({ code: z.literal('within-rounding'), implementation: label, localRelL2: relL2, accumulatedRelL2: relL2, limit }),
     z.strictObject({ code: z.literal('local-divergence'), implementation: label, layer: oneLayer, batch: batchName, relL2, limit, firstToken: position }),
+    causeFinding,
+    windowFinding,
     z.strictObject({ code: z.literal('identical'), implementation: label }),
     z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, kernel: text('The kernel that ran instead.') }),
     z.strictObject({ code: z.literal('nothing-compared') }),
@@ -119,7 +139,7 @@ const finding = z
   .describe('What the rows mean: a code with its evidence.');
 
 const check = z.strictObject({
-  name: z.enum(['max-abs', 'min-cosine', 'non-finite', 'compared']).describe('What was checked, on valid tokens.'),
+  name: z.enum(['max-abs', 'min-cosine', 'max-ratio', 'non-finite', 'compared']).describe('What was checked, on valid tokens.'),
   operator: z.enum(['<=', '>=', '==', '>']).describe('How actual must stand to expected.'),
   expected: metric('The limit.'),
   actual: metric('The worst value that was seen.'),
@@ -142,7 +162,11 @@ export const reportSchema = z
     reference: label,
     rebuild,
     rows: z.array(row),
+    effects: z.array(effectRow),
+    ranges: z.array(rangeRow),
+    explanations: z.array(explanation),
     findings: z.array(finding),
+    recommendation,
     verdict: z.strictObject({ passed: z.boolean().describe('Whether every check passed.'), checks: z.array(check) }),
     timing: z
       .strictObject({ loadSeconds: metric('Loading the model.'), runSeconds: metric('Running it.') })

@@ -1,15 +1,23 @@
 import type { DiffReport } from '../types.js';
-import { contextOf, type RenderOptions } from './text/context.js';
+import { contextOf, type Context, type RenderOptions } from './text/context.js';
 import { divergence } from './text/divergence.js';
+import { effects } from './text/effects.js';
 import { header } from './text/header.js';
+import { condensed } from './text/manyBatches.js';
 import { nonFinite } from './text/nonFinite.js';
 import { padding } from './text/padding.js';
+import { ranges } from './text/ranges.js';
 import { findingsSection, verdictSection } from './text/verdict.js';
 
-const SECTIONS = [header, divergence, padding, nonFinite, findingsSection, verdictSection];
+type Section = (report: DiffReport, context: Context) => string[];
+
+/** Tables by layer; of many batches they show the worst. */
+const byLayer = (section: Section): Section => (report, context) => section(condensed(report), context);
+
+const SECTIONS: readonly Section[] = [byLayer(header), byLayer(divergence), effects, byLayer(padding), byLayer(nonFinite), ranges, findingsSection, verdictSection];
 
 /**
- * The report for a terminal: header, divergence, padding, NaN and Inf, findings, verdict.
+ * The report for a terminal: header, divergence, effects, padding, NaN and Inf, ranges, findings, verdict.
  *
  * @param options `width` in columns: no line is longer, for 60 and more; `color`: whether to write ANSI colour codes
  * @returns text that ends in a line end

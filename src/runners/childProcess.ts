@@ -42,7 +42,7 @@ export function childRunner(): Runner {
     started.on('exit', (code, signal) => {
       // A Ctrl-C that comes while the child still starts ends it before this process hears of it.
       const interrupted = INTERRUPTIONS.some((name) => name === signal);
-      failAll(interrupted ? new AttnDiffError('interrupted', {}) : new AttnDiffError('runner-crashed', { stage, signal: signal ?? `exit code ${code}` }));
+      failAll(interrupted ? new AttnDiffError('interrupted', { kept: null }) : new AttnDiffError('runner-crashed', { stage, signal: signal ?? `exit code ${code}` }));
     });
     return started;
   };

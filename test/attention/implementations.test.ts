@@ -1,39 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { BUILT } from '../../src/attention/implementations/index.js';
-import { maskInputs, type AddedInput } from '../../src/attention/maskInputs.js';
 import { buildBatch } from '../../src/batch/index.js';
-import { addedFeeds } from '../../src/pipeline/feeds.js';
-import type { Batch, MaskFill, PaddingSide, TensorData } from '../../src/types.js';
+import type { ImplementationName, PaddingSide, TensorData } from '../../src/types.js';
+import { attend, type Case } from '../support/attend.js';
 import { fixture, reference } from '../support/fixtures.js';
 import { readSafetensors } from '../support/safetensors.js';
-import { compute } from '../support/tinyGraph.js';
 
-interface Case {
-  query: TensorData;
-  key: TensorData;
-  value: TensorData;
-  batch: Batch;
-  scale: number;
-  window?: number;
-  softcap?: number;
-  maskFill?: MaskFill;
-}
-
-/** Runs one implementation alone on the given Q, K, V. */
-async function attend(name: keyof typeof BUILT, { query, key, value, batch, scale, window, softcap, maskFill }: Case): Promise<TensorData> {
-  let added: AddedInput[] = [];
-  const [output] = await compute(
-    { query, key, value },
-    (builder) => {
-      const made = maskInputs(builder, maskFill ?? 'min');
-      added = made.added;
-      const [heads, kvHeads, headDim] = [query.dims[1]!, key.dims[1]!, query.dims[3]!];
-      return [BUILT[name].build(builder, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim, scale, softcap: softcap ?? null, window: window ?? null, masks: made.masks })];
-    },
-    () => addedFeeds(added, batch, 1),
-  );
-  return output!;
-}
+type Name = Exclude<ImplementationName, 'original'>;
 
 function float32(dims: number[], values: ArrayLike<number>): TensorData {
   return { type: 'float32', dims, data: Float32Array.from(values) };
@@ -84,7 +56,7 @@ describe('on a case computed by hand', () => {
   const batch = buildBatch({ sequences: [[5, 6, 7], [8, 9]], padding: 'left', padTokenId: 0, length: null, source: 'test', name: 'hand' });
   // Every score is 0, so that a query averages the values that it may look at: 1, 2, 3, and 1 (padding), 2, 3.
   const given: Case = { query: tokens(0, 0, 0, 0, 0, 0), key: tokens(0, 0, 0, 0, 0, 0), value: tokens(1, 2, 3, 1, 2, 3), batch, scale: 1 };
-  const attended = async (name: keyof typeof BUILT, changed: Partial<Case> = {}): Promise<number[]> => {
+  const attended = async (name: Name, changed: Partial<Case> = {}): Promise<number[]> => {
     const { data } = await attend(name, { ...given, ...changed });
     return Array.from({ length: 6 }, (_, token) => Number(data[token * 8]));
   };
@@ -101,7 +73,7 @@ describe('on a case computed by hand', () => {
   });
 
   it('a fully masked row of eager is NaN where the mask is filled with −inf', async () => {
-    expect((await attended('eager', { maskFill: '-inf' }))[3]).toBeNaN();
+    expect((await attended('eager', { settings: { maskFill: '-inf' } }))[3]).toBeNaN();
   });
 
   it.each(NAMES)('%s looks back over a window of two tokens', async (name) => {

@@ -1,5 +1,6 @@
+import { writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { allowedMask, assembleBatches } from '../../src/batch/index.js';
+import { allowedMask, assembleBatches, PLAIN_MASK } from '../../src/batch/index.js';
 import { BUILT_IN_PROMPTS } from '../../src/batch/builtIn.js';
 import { parseRunOptions } from '../../src/config/index.js';
 import type { RawRunOptions } from '../../src/config/index.js';
@@ -8,7 +9,7 @@ import { loadTokenizer, openModelSource } from '../../src/model/index.js';
 import { folderWith } from '../model/helpers.js';
 import { readReference } from './reference.js';
 
-const model = { vocabSize: 200, maxPositions: 16, padTokenId: null, eosTokenId: null };
+const model = { vocabSize: 200, maxPositions: 16, padTokenId: null, eosTokenId: null, heads: 4 };
 /** One token per character. */
 const encode = (text: string): number[] => [...text].map((c) => c.charCodeAt(0));
 const encodeChat: Tokenizer['encodeChat'] = (messages) => encode(messages.map(({ role, content }) => `${role[0]}:${String(content)};`).join(''));
@@ -84,6 +85,99 @@ describe('assembleBatches', () => {
   });
 });
 
+describe('--pack', () => {
+  test('rows of twice the longest prompt, at most the positions, or of --length', async () => {
+    const prompt = ['abcd', 'e', 'fgh', 'ij'];
+    const [left, right] = await assemble({ prompt, pack: true });
+    expect(right).toMatchObject({ name: 'right', source: '--prompt', size: 2, length: 8 });
+    expect(right?.documents).toEqual(Int32Array.of(0, 0, 0, 0, 1, 2, 2, 2, 0, 0, -1, -1, -1, -1, -1, -1));
+    expect(left?.documents).toEqual(Int32Array.of(0, 0, 0, 0, 1, 2, 2, 2, -1, -1, -1, -1, -1, -1, 0, 0));
+    expect((await assemble({ prompt: ['x'.repeat(9)], pack: true }))[0]).toMatchObject({ length: 16 });
+    expect((await assemble({ prompt, pack: true, length: '3' }))[1]?.documents).toEqual(Int32Array.of(0, 0, 0, 0, -1, -1, 0, 0, 0, 0, 0, -1));
+  });
+
+  test('random rows are documents too', async () => {
+    const [batch] = await assemble({ random: '6x8', pack: true, padding: 'right' }, null);
+    expect(batch).toMatchObject({ source: 'random', length: 16 });
+    expect(Math.max(...batch!.documents!)).toBeGreaterThan(0);
+  });
+});
+
+describe('--past', () => {
+  test('splits left-padded rows', async () => {
+    const batches = await assemble({ prompt: ['abcdef', 'ghij'], past: '3' });
+    expect(batches.map(({ name, past }) => [name, past])).toEqual([['left', 3]]);
+    expect((await assemble({ prompt: ['abcdef', 'ghij'], past: '5' }))[0]?.past).toBe(5);
+    expect((await assemble({ prompt: ['abcdef', 'ghij'], past: '2', length: '4' }))[0]).toMatchObject({ past: 2, length: 4 });
+  });
+
+  test.each([
+    [['abcdef', 'ghij'], '2', 'a number from 3 to 5, or --length 4, so that every row is full'],
+    [['abcdefgh', 'ij'], '4', '7'],
+    [['abcdef', 'ghij'], '6', 'a number from 3 to 5'],
+    [['abcdef', 'g'], '3', 'it with prompts of at least two tokens each'],
+    [['a'], '1', 'it with prompts of at least two tokens each'],
+  ])('%o cannot be split at %s', async (prompt, past, remedy) => {
+    await expect(assemble({ prompt, past })).rejects.toMatchObject({ code: 'bad-option', args: { option: '--past', value: past, problem: expect.stringMatching(/batch left/), remedy } });
+  });
+
+  test('every split that is offered works, and no other', async () => {
+    const prompt = ['abcdefg', 'hijk', 'lmnop'];
+    const works = await Promise.all(Array.from({ length: 9 }, (_, i) => assemble({ prompt, past: `${i + 1}` }).then(() => i + 1, () => null)));
+    expect(works.filter((past) => past !== null)).toEqual([4, 5, 6]);
+  });
+});
+
+describe('--mask', () => {
+  /** A boolean mask as numpy writes it, version 1. */
+  const maskFile = async (dims: number[], bits: number[]): Promise<string> => {
+    const path = `${await folderWith({})}/m.npy`;
+    const header = `{'descr': '|b1', 'fortran_order': False, 'shape': (${dims.join(', ')}), }`;
+    await writeFile(path, Buffer.concat([Buffer.from('\u0093NUMPY\u0001\u0000', 'latin1'), Buffer.from(Uint16Array.of(header.length).buffer), Buffer.from(header), Uint8Array.from(bits)]));
+    return path;
+  };
+
+  test('replaces the mask, on one side, and makes the kinds', async () => {
+    const mask = await maskFile([2, 1, 2, 2], [0, 0, 1, 1, 1, 0, 0, 1]);
+    const batches = await assemble({ prompt: ['ab', 'c'], mask });
+    expect(batches).toMatchObject([{ name: 'right', mask: { source: mask, dims: [2, 1, 2, 2] }, kinds: ['fullyMasked', 'valid', 'valid', 'padding'] }]);
+    expect((await assemble({ prompt: ['ab', 'c'], mask, padding: 'left' }))[0]).toMatchObject({ name: 'left', kinds: ['fullyMasked', 'valid', 'padding', 'valid'] });
+  });
+
+  test('one that does not fit, or is none', async () => {
+    const mask = await maskFile([1, 3, 2, 2], Array.from({ length: 12 }, () => 1));
+    await expect(assemble({ prompt: ['ab', 'c'], mask })).rejects.toMatchObject({ code: 'mask-shape', args: { path: mask, found: '[1, 3, 2, 2]', needed: '[1 or 2, 1 or 4, 2, 2]', batch: 'right' } });
+    await expect(assemble({ prompt: ['ab'], mask: 'nowhere.npy' })).rejects.toMatchObject({ code: 'mask-unreadable' });
+  });
+});
+
+describe('--data', () => {
+  const lines = async (texts: string[]): Promise<string> => `${await folderWith({ 'd.jsonl': texts.map((text) => JSON.stringify({ text })).join('\n') })}/d.jsonl`;
+
+  test('lines in groups, each as long as its longest row', async () => {
+    const data = await lines(['abc', 'd', 'e', 'fg', 'h']);
+    const batches = await assemble({ data, batchSize: '2' });
+    expect(batches.map(({ name, padding, source, size, length }) => [name, padding, source, size, length])).toEqual([['1', 'right', data, 2, 3], ['2', 'right', data, 2, 2], ['3', 'right', data, 1, 1]]);
+    expect(batches[1]).toMatchObject({ inputIds: BigInt64Array.of(101n, 7n, 102n, 103n) });
+    expect((await assemble({ data, batchSize: '2', length: '4', padding: 'left' })).map(({ length, padding }) => [length, padding])).toEqual([[4, 'left'], [4, 'left'], [4, 'left']]);
+    expect((await assemble({ data })).map(({ name, size }) => [name, size])).toEqual([['1', 5]]);
+  });
+
+  test('packed rows in groups, all of one length', async () => {
+    const batches = await assemble({ data: await lines(['abc', 'de', 'fgh', 'i', 'jkl', 'mno']), batchSize: '2', pack: true });
+    expect(batches.map(({ name, size, length }) => [name, size, length])).toEqual([['1', 2, 6], ['2', 1, 6]]);
+    expect(batches[0]?.documents).toEqual(Int32Array.of(0, 0, 0, 1, 1, -1, 0, 0, 0, 1, -1, -1));
+    expect(batches[1]?.documents).toEqual(Int32Array.of(0, 0, 0, 1, 1, 1));
+  });
+
+  test('with a past, every batch must take the split', async () => {
+    const data = await lines(['abcd', 'efg', 'hi', 'j']);
+    expect((await assemble({ data, batchSize: '1', past: '1', length: '2' }).catch((error: unknown) => error))).toMatchObject({ code: 'bad-option', args: { option: '--past', problem: expect.stringMatching(/batch 4/) } });
+    const batches = await assemble({ data: await lines(['abcd', 'efg']), batchSize: '1', past: '2', length: '3' });
+    expect(batches.map(({ name, padding, past }) => [name, padding, past])).toEqual([['1', 'left', 2], ['2', 'left', 2]]);
+  });
+});
+
 describe('against Hugging Face', () => {
   const prompts = 'fixtures/reference/prompts.txt';
 
@@ -95,7 +189,7 @@ describe('against Hugging Face', () => {
     expect(batch.inputIds).toEqual(reference('input_ids'));
     expect(batch.attentionMask).toEqual(reference('attention_mask'));
     expect(batch.positionIds).toEqual(reference('position_ids'));
-    expect(allowedMask(batch, null)).toEqual(readReference('fixtures/reference/exact.safetensors')(`${side}.mask`));
+    expect(allowedMask(batch, PLAIN_MASK).data).toEqual(readReference('fixtures/reference/exact.safetensors')(`${side}.mask`));
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { allowedMask } from '../../src/batch/index.js';
+import { allowedMask, PLAIN_MASK } from '../../src/batch/index.js';
 import { lengthArb, pad, sequencesArb, sideArb } from './batches.js';
 
 describe('buildBatch', () => {
@@ -15,6 +15,9 @@ describe('buildBatch', () => {
       attentionMask: BigInt64Array.of(1n, 1n, 1n, 1n, 0n, 0n),
       positionIds: BigInt64Array.of(0n, 1n, 2n, 0n, 1n, 1n),
       kinds: ['valid', 'valid', 'valid', 'valid', 'padding', 'padding'],
+      documents: null,
+      mask: null,
+      past: 0,
     });
   });
 
@@ -41,7 +44,7 @@ describe('buildBatch', () => {
       fc.property(sequencesArb, sideArb, lengthArb, (sequences, side, length) => {
         const batch = pad(sequences, side, length);
         const width = length ?? Math.max(...sequences.map((ids) => ids.length));
-        const allowed = allowedMask(batch, null);
+        const allowed = allowedMask(batch, PLAIN_MASK).data;
         expect([batch.size, batch.length]).toEqual([sequences.length, width]);
         for (const [b, ids] of sequences.entries()) {
           const row = <T>(array: Iterable<T>): T[] => [...array].slice(b * width, (b + 1) * width);

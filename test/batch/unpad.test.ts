@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { unpadIndices } from '../../src/batch/index.js';
-import { pad, paddedArb } from './batches.js';
+import type { Masked } from '../../src/batch/masks.js';
+import { packedArb, pad, plain } from './batches.js';
 
 describe('unpadIndices', () => {
   test('moves a left-padded row to the right', () => {
@@ -9,6 +11,8 @@ describe('unpadIndices', () => {
       gather: BigInt64Array.of(0n, 1n, 2n, 4n, 5n, 4n),
       scatter: BigInt64Array.of(0n, 1n, 2n, 6n, 3n, 4n),
       seqlensK: Int32Array.of(2, 1),
+      rows: 2,
+      length: 3,
     });
   });
 
@@ -17,32 +21,81 @@ describe('unpadIndices', () => {
       gather: BigInt64Array.of(0n, 1n, 2n, 3n, 4n, 3n),
       scatter: BigInt64Array.of(0n, 1n, 2n, 3n, 4n, 6n),
       seqlensK: Int32Array.of(2, 1),
+      rows: 2,
+      length: 3,
     });
   });
 
-  test('a row without valid tokens is an error', () => {
-    expect(() => unpadIndices({ size: 2, length: 1, attentionMask: BigInt64Array.of(1n, 0n) })).toThrow(
-      expect.objectContaining({ code: 'prompt-no-tokens', args: { prompt: '#2' } }),
-    );
+  test('makes a row of every document, as long as the longest', () => {
+    const batch: Masked = { ...plain(2, 4, [1, 1, 1, 0, 1, 1, 1, 1]), documents: Int32Array.of(0, 1, 1, -1, 0, 0, 0, 1) };
+    expect(unpadIndices(batch)).toEqual({
+      gather: BigInt64Array.of(0n, 0n, 0n, 1n, 2n, 1n, 4n, 5n, 6n, 7n, 7n, 7n),
+      scatter: BigInt64Array.of(0n, 3n, 4n, 12n, 6n, 7n, 8n, 9n),
+      seqlensK: Int32Array.of(0, 1, 2, 0),
+      rows: 4,
+      length: 3,
+    });
   });
 
-  test('scatter after gather gives back valid tokens and zeros elsewhere, for any mask', () => {
-    fc.assert(
-      fc.property(paddedArb, (batch) => {
-        const { size, length, attentionMask } = batch;
-        const { gather, scatter, seqlensK } = unpadIndices(batch);
-        const tokens = Array.from(attentionMask, (_, i) => i + 1);
-        const unpadded = Array.from(gather, (from) => tokens[Number(from)]);
-        const back = Array.from(scatter, (from) => [...unpadded, 0][Number(from)]);
-        expect(back).toEqual(tokens.map((token, i) => (attentionMask[i] === 1n ? token : 0)));
+  test('splits a batch into the columns before and after a past, each counted from 0', () => {
+    const batch = pad([[1, 2, 3, 4], [5, 6, 7]], 'left');
+    expect(unpadIndices(batch, { from: 0, to: 2 })).toEqual({
+      gather: BigInt64Array.of(0n, 1n, 3n, 3n),
+      scatter: BigInt64Array.of(0n, 1n, 4n, 2n),
+      seqlensK: Int32Array.of(1, 0),
+      rows: 2,
+      length: 2,
+    });
+    expect(unpadIndices(batch, { from: 2, to: 4 })).toMatchObject({ gather: BigInt64Array.of(0n, 1n, 2n, 3n), scatter: BigInt64Array.of(0n, 1n, 2n, 3n), seqlensK: Int32Array.of(1, 1) });
+  });
 
-        for (let b = 0; b < size; b++) {
-          const row = [...gather.subarray(b * length, (b + 1) * length)].map(Number);
-          const valid = tokens.map((token) => token - 1).filter((i) => Math.floor(i / length) === b && attentionMask[i] === 1n);
-          expect(row).toEqual([...valid, ...Array.from({ length: length - valid.length }, () => valid[0])]);
-          expect(seqlensK[b]).toBe(valid.length - 1);
+  test('a row without valid tokens is an error', () => {
+    const error = expect.objectContaining({ code: 'prompt-no-tokens', args: { prompt: '#2' } });
+    expect(() => unpadIndices(plain(2, 1, [1, 0]))).toThrow(error);
+    expect(() => unpadIndices(pad([[1, 2], [3]], 'left'), { from: 0, to: 1 })).toThrow(error);
+  });
+
+  test('every segment is a row of one document in order, and scatter undoes gather, for any batch and columns', () => {
+    const columnsArb = packedArb.chain((batch) =>
+      fc.record({ batch: fc.constant(batch), from: fc.nat(batch.length - 1) }).chain(({ from }) => fc.record({ batch: fc.constant(batch), from: fc.constant(from), to: fc.integer({ min: from + 1, max: batch.length }) })),
+    );
+    fc.assert(
+      fc.property(columnsArb, ({ batch, from, to }) => {
+        const columns = Array.from({ length: batch.size * (to - from) }, (_, i) => ({ row: Math.floor(i / (to - from)), at: Math.floor(i / (to - from)) * batch.length + from + (i % (to - from)) }));
+        const tokens = columns.map(({ row, at }, i) => ({ i, row, valid: batch.attentionMask[at] === 1n, document: batch.documents?.[at] ?? 0 }));
+        fc.pre(new Set(tokens.filter(({ valid }) => valid).map(({ row }) => row)).size === batch.size);
+        const { gather, scatter, seqlensK, rows, length } = unpadIndices(batch, { from, to });
+        expect([gather.length, scatter.length, seqlensK.length]).toEqual([rows * length, tokens.length, rows]);
+
+        const unpadded = [...gather].map((index) => tokens[Number(index)]!);
+        expect([...scatter].map((slot) => [...unpadded.map(({ i }) => i), null][Number(slot)])).toEqual(tokens.map(({ i, valid }) => (valid ? i : null)));
+        const segments = Array.from({ length: rows }, (_, r) => unpadded.slice(r * length, (r + 1) * length));
+        for (const [r, segment] of segments.entries()) {
+          const own = segment.slice(0, seqlensK[r]! + 1);
+          const alike = tokens.filter(({ valid, row, document }) => valid && row === own[0]!.row && document === own[0]!.document);
+          expect(own).toEqual(alike);
+          expect(new Set(segment.slice(own.length))).toEqual(new Set(own.length < length ? [own[0]] : []));
         }
+        expect(rows).toBe(new Set(tokens.filter(({ valid }) => valid).map(({ row, document }) => `${row}/${document}`)).size);
+        expect(length).toBe(batch.documents === null ? to - from : Math.max(...seqlensK) + 1);
       }),
     );
+  });
+});
+
+describe("the sequences of transformers' flash_attention_2", () => {
+  interface Case {
+    attentionMask: number[][];
+    documents: number[][] | null;
+    tokens: number[];
+    ends: number[];
+  }
+  const cases = JSON.parse(readFileSync('fixtures/batch/unpadding.json', 'utf8')) as Case[];
+
+  test.each(cases)('$attentionMask $documents', ({ attentionMask, documents, tokens, ends }) => {
+    const batch: Masked = { ...plain(attentionMask.length, attentionMask[0]!.length, attentionMask.flat()), documents: documents && Int32Array.from(documents.flat()) };
+    const { gather, seqlensK, length } = unpadIndices(batch);
+    const sequences = Array.from(seqlensK, (last, r) => [...gather.subarray(r * length, r * length + last + 1)].map(Number));
+    expect(sequences).toEqual(ends.slice(1).map((end, r) => tokens.slice(ends[r], end)));
   });
 });

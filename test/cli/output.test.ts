@@ -115,7 +115,7 @@ describe.skipIf(!terminals)('in a terminal', { concurrent: true }, () => {
   it('shows progress where stderr is one, and clears it away', async () => {
     const path = folder.path('progress.txt');
     const { stdout } = await terminal(`$ATTN_DIFF ${RUN.join(' ')} > ${path}`);
-    expect(stdout).toMatch(/\d\/4 checking the rebuilt graph/);
+    expect(stdout).toMatch(/\d\/5 checking the rebuilt graph/);
     expect(stdout).toContain('\u001B[?25h');
     expect(readFileSync(path, 'utf8')).not.toMatch(ANSI);
   });

@@ -5,6 +5,7 @@ import { parseRunOptions } from '../../src/config/index.js';
 import { AttnDiffError } from '../../src/errors.js';
 
 const parse = (raw: RawRunOptions) => parseRunOptions({ model: 'm', ...raw });
+const stream = (name: string, settings: object) => ({ label: name, name, hidden: false, settings: expect.objectContaining(settings) });
 const labels = (raw: RawRunOptions) => parse(raw).implementations.map(({ label, name }) => `${label}=${name}`);
 
 describe('parseRunOptions', () => {
@@ -12,17 +13,20 @@ describe('parseRunOptions', () => {
     expect(parseRunOptions({ model: 'folder' })).toEqual({
       model: 'folder',
       dtype: null,
-      implementations: [
-        { label: 'eager', name: 'eager' },
-        { label: 'sdpa', name: 'sdpa' },
-        { label: 'flash', name: 'flash' },
-      ],
+      implementations: ['eager', 'sdpa', 'flash'].map((name) => stream(name, { precision: 'fp32', maskFill: 'min' })),
       reference: 'eager',
       padding: ['left', 'right'],
       prompts: { kind: 'built-in' },
       chat: false,
+      batchSize: 8,
       length: null,
-      maskFill: 'min',
+      pack: false,
+      past: 0,
+      mask: null,
+      precision: 'fp32',
+      activations: null,
+      heads: false,
+      resume: false,
       gate: { failOn: 'nan' },
       format: 'text',
       output: null,
@@ -35,18 +39,25 @@ describe('parseRunOptions', () => {
     ).toEqual({
       model: 'm',
       dtype: 'q4f16',
-      implementations: [{ label: 'exact', name: 'exact' }, { label: 'original', name: 'original' }],
+      implementations: ['exact', 'original'].map((name) => stream(name, { maskFill: '-inf' })),
       reference: 'exact',
       padding: ['right'],
       prompts: { kind: 'random', batch: 4, length: 128, seed: 7 },
       chat: false,
+      batchSize: 8,
       length: 64,
-      maskFill: '-inf',
+      pack: false,
+      past: 0,
+      mask: null,
+      precision: 'fp32',
+      activations: null,
+      heads: false,
+      resume: false,
       gate: { failOn: 'none', maxAbs: 0.001, minCosine: -0.5 },
       format: 'json',
       output: 'o.json',
     });
-    expect(parse({ padding: 'right,left' }).padding).toEqual(['right', 'left']);
+    expect(parse({ padding: 'right,left', maskFill: '-1e4' })).toMatchObject({ padding: ['right', 'left'], implementations: [{ settings: { maskFill: '-1e4' } }, {}, {}] });
   });
 
   test('prompts', () => {
@@ -153,7 +164,7 @@ describe('parseRunOptions', () => {
 
   test('any strings give a config, or an AttnDiffError', () => {
     const textArb = fc.oneof(fc.string(), fc.constantFrom('1', '2x3', 'eager', 'left', 'min', 'nan', 'text', '__proto__'));
-    const keys = ['model', 'impl', 'reference', 'prompts', 'random', 'seed', 'length', 'padding', 'maskFill', 'maxAbs', 'minCosine', 'failOn', 'format', 'output'];
+    const keys = ['model', 'impl', 'reference', 'prompts', 'data', 'batchSize', 'random', 'seed', 'length', 'padding', 'past', 'mask', 'maskFill', 'maxAbs', 'minCosine', 'failOn', 'format', 'output'];
     const rawArb = fc.record(Object.fromEntries(keys.map((key) => [key, textArb])), { requiredKeys: [] });
     fc.assert(
       fc.property(rawArb, (raw) => {

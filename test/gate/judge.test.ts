@@ -97,3 +97,16 @@ describe('judge', () => {
     }));
   });
 });
+
+describe('the error ratio', () => {
+  const rows = [sampleRow({ implementation: 'eager', ratioPlain: 1 }), sampleRow({ ratioPlain: 1.9 }), sampleRow({ layer: 3, ratioPlain: 2.1 })];
+
+  it('is held against its limit for every implementation, the reference included', () => {
+    const { checks } = judge(rows, { failOn: 'none', maxRatio: 2 }, 'eager');
+    expect(checks.filter(({ name }) => name === 'max-ratio').map(({ implementation, actual, layer, passed }) => [implementation, actual, layer, passed])).toEqual([['eager', 1, 0, true], ['sdpa', 2.1, 3, false]]);
+  });
+
+  it('fails where it is NaN', () => {
+    expect(judge([...rows, sampleRow({ ratioPlain: NaN })], { failOn: 'none', maxRatio: 100 }, 'eager').passed).toBe(false);
+  });
+});

@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { aggregate, DIVERGENCE } from '../../src/metrics/index.js';
-import type { Row } from '../../src/types.js';
+import { aggregate, DIVERGENCE, type MeasuredRow } from '../../src/metrics/index.js';
 import { batchOf, statsOf } from './stats.js';
 
-function only(rows: Row[]): Row {
+function only(rows: MeasuredRow[]): MeasuredRow {
   expect(rows).toHaveLength(1);
   return rows[0]!;
 }
@@ -18,6 +17,11 @@ describe('aggregate', () => {
     expect(row.meanCosine).toBeCloseTo((0.6 + 0) / 2, 14);
     expect(row.minCosine).toBe(0);
     expect(row.bias).toBe(4 / 4);
+  });
+
+  it('measures the error against the truth apart from the difference', () => {
+    const row = only(aggregate([statsOf([[3, 4]], [[3, 4]], {}, [[0, 4]])], [batchOf(['v'])]));
+    expect(row).toMatchObject({ maxAbs: 0, exactMaxAbs: 3, exactRelL2: 3 / 4 });
   });
 
   it('makes one row for each kind of token that the batch holds', () => {
@@ -94,7 +98,7 @@ const vector = fc.array(element, { minLength: WIDTH, maxLength: WIDTH });
 const tokens = fc.array(fc.record({ x: vector, ref: vector, kind: fc.constantFrom('v', 'p', 'm') }), { minLength: 1, maxLength: 12 });
 type Token = { x: number[]; ref: number[]; kind: string };
 
-function rowsOf(list: readonly Token[]): Row[] {
+function rowsOf(list: readonly Token[]): MeasuredRow[] {
   const batch = batchOf([list.map(({ kind }) => kind).join('')]);
   return aggregate([statsOf(list.map(({ x }) => x), list.map(({ ref }) => ref))], [batch]);
 }
@@ -140,7 +144,7 @@ describe('aggregate, for any tokens', () => {
     fc.assert(fc.property(tokens, (list) => {
       const together = rowsOf(list);
       const apart = ['v', 'p', 'm'].flatMap((kind) => rowsOf(list.filter((token) => token.kind === kind)));
-      const withoutPosition = (rows: Row[]): Partial<Row>[] => rows.map(({ firstToken: _, ...row }) => row);
+      const withoutPosition = (rows: MeasuredRow[]): Partial<MeasuredRow>[] => rows.map(({ firstToken: _, ...row }) => row);
       expect(withoutPosition(together)).toEqual(withoutPosition(apart));
     }));
   });

@@ -52,7 +52,7 @@ describe('findings', () => {
   it('follows NaN from fully masked rows to valid tokens', () => {
     const found = find(withoutGuard);
     expect(codes(found)).toEqual(['fully-masked-nan sdpa', 'within-rounding flash', 'padding-by-design flash']);
-    expect(found[0]).toEqual({ code: 'fully-masked-nan', implementation: 'sdpa', layer: 0, batch: 'left', kind: 'fullyMasked', spreadsToValidAtLayer: 1 });
+    expect(found[0]).toEqual({ code: 'fully-masked-nan', implementation: 'sdpa', layer: 0, batch: 'left', batches: 1, kind: 'fullyMasked', spreadsToValidAtLayer: 1 });
   });
 
   it('says so where the NaN of fully masked rows stays there', () => {

@@ -19,6 +19,7 @@ describe('parseModelConfig', () => {
       slidingWindow: null,
       maxWindowLayers: 24,
       layerTypes: null,
+      rope: { theta: 1000000, factor: 1 },
       rmsNormEps: 1e-6,
       padTokenId: null,
       eosTokenId: 151643,
@@ -48,6 +49,15 @@ describe('parseModelConfig', () => {
     expect(parse({ use_sliding_window: true, sliding_window: null }).slidingWindow).toBeNull();
     expect(parse({ use_sliding_window: false, sliding_window: 8 }).slidingWindow).toBeNull();
   });
+
+  test.each<[string, Record<string, unknown>, ReturnType<typeof parse>['rope']]>([
+    ['transformers 5 writes rope_parameters', { rope_theta: undefined, rope_parameters: { rope_theta: 500, rope_type: 'default' } }, { theta: 500, factor: 1 }],
+    ['linear scaling divides angles', { rope_scaling: { type: 'linear', factor: 4 } }, { theta: 1000000, factor: 4 }],
+    ['YaRN scales each frequency by itself', { rope_scaling: { rope_type: 'yarn', factor: 4 } }, null],
+    ['no theta', { rope_theta: undefined }, null],
+    ['part of the head', { partial_rotary_factor: 0.5 }, null],
+    ['another form', { rope_scaling: 'dynamic' }, null],
+  ])('reads the rotary embedding: %s', (_, changes, rope) => expect(parse(changes).rope).toEqual(rope));
 
   test('takes the first of several eos tokens, and -1 for none', () => {
     expect(parse({ eos_token_id: [7, 8] }).eosTokenId).toBe(7);

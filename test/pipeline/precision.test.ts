@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseRunOptions } from '../../src/config/index.js';
-import { prepareRun, runDiff } from '../../src/pipeline/run.js';
+import { prepareRun } from '../../src/pipeline/prepare.js';
+import { runDiff } from '../../src/pipeline/run.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
 import type { DiffReport } from '../../src/types.js';
 import { fixture } from '../support/fixtures.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { parseRunOptions } from '../../src/config/index.js';
 import { inspect } from '../../src/pipeline/inspect.js';
-import { prepareRun } from '../../src/pipeline/run.js';
+import { prepareRun } from '../../src/pipeline/prepare.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
 import { fixture } from '../support/fixtures.js';
 

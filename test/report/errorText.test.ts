@@ -13,6 +13,9 @@ const ARGS: ErrorArgs = {
   'prompts-bad-jsonl': { path: nasty('path'), line: 7, problem: nasty('problem') },
   'prompt-no-tokens': { prompt: nasty('prompt') },
   'prompt-too-long': { prompt: nasty('prompt'), tokens: 600, limit: 512 },
+  'mask-unreadable': { path: nasty('path'), problem: nasty('problem') },
+  'mask-invalid': { path: nasty('path'), problem: nasty('problem') },
+  'mask-shape': { path: nasty('path'), found: '[1]', needed: '[2]', batch: 'left' },
   'tokenizer-missing': { folder: nasty('folder') },
   'tokenizer-unreadable': { path: nasty('path'), problem: nasty('problem') },
   'pad-token-missing': { folder: nasty('folder') },
@@ -56,7 +59,10 @@ const ARGS: ErrorArgs = {
   'rebuild-differs': { what: nasty('what'), layer: null, actual: NaN, limit: 1e-6 },
   'execution-failed': { stage: nasty('stage'), problem: nasty('problem') },
   'runner-crashed': { stage: nasty('stage'), signal: 'SIGKILL' },
-  interrupted: {},
+  'resume-unasked': { path: nasty('path'), batches: 3 },
+  'resume-mismatch': { path: nasty('path'), field: 'model' },
+  'resume-unreadable': { path: nasty('path'), problem: nasty('problem') },
+  interrupted: { kept: { path: nasty('path'), done: 3, total: 9 } },
 };
 
 function nasty(name: string): string {
@@ -73,7 +79,8 @@ describe('errorText', () => {
     expect(text).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
     expect(text).toMatch(/\.$/);
     expect(text).not.toMatch(/\.\.|undefined|\[object|\. \.|\.:/);
-    for (const value of Object.values(ARGS[code]) as unknown[]) {
+    const values = (Object.values(ARGS[code]) as unknown[]).flatMap((value) => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (Object.values(value) as unknown[]) : [value]));
+    for (const value of values) {
       const [said = ''] = String(value ?? '').split(/\r|,/);
       expect(text).toContain(value === 1e-6 ? '1e-6' : said);
     }

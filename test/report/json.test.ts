@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { FORMATS, inspectionJson, reportJsonSchema } from '../../src/report/index.js';
-import { NON_FINITE, reportSchema } from '../../src/report/schema.js';
+import { reportSchema } from '../../src/report/schema.js';
+import { NON_FINITE } from '../../src/report/schemaParts.js';
 import type { DiffReport, Finding } from '../../src/types.js';
 import { sampleInspection, sampleReport, withoutGuard } from './sample.js';
 
@@ -18,9 +19,12 @@ function decoded(text: string): unknown {
 
 const EVERY_FINDING: Finding[] = [
   { code: 'padding-by-design', implementation: 'flash', zeroRows: 4, reference: 'eager', referenceZeroRows: 0, tokens: 4 },
-  { code: 'fully-masked-nan', implementation: 'original', layer: 0, batch: 'left', kind: 'fullyMasked', spreadsToValidAtLayer: null },
-  { code: 'non-finite', implementation: 'sdpa', layer: null, tap: 'logits', scope: 'accumulated', batch: 'left', kind: 'valid', nan: 1, inf: 0 },
-  { code: 'not-comparable', implementation: 'flash', reference: 'eager', layer: 1, tap: 'hidden', batch: 'left' },
+  { code: 'fully-masked-nan', implementation: 'original', layer: 0, batch: 'left', batches: 1, kind: 'fullyMasked', spreadsToValidAtLayer: null },
+  { code: 'non-finite', implementation: 'sdpa', layer: null, tap: 'logits', scope: 'accumulated', batch: 'left', batches: 1, kind: 'valid', nan: 1, inf: 0, origin: null },
+  { code: 'score-overflow', implementation: 'eager', batch: 'left', batches: 2, kind: 'valid', precision: 'fp16', origin: { layer: 1, step: 'scores', node: null, kind: 'overflow', value: 'inf', row: 0, head: 2, query: 4, key: 0, largest: 65504 } },
+  { code: 'scale-mismatch', implementation: 'sdpa', against: 'eager', layers: [1, 2], batch: 'left', relL2: 0.1, limit: 1e-5, explained: 0.999, deviation: { kind: 'scale', factor: 2 }, firstToken: 1 },
+  { code: 'window-not-as-configured', layers: [3], expected: 8, found: null },
+  { code: 'not-comparable', implementation: 'flash', reference: 'eager', layer: 1, tap: 'hidden', batch: 'left', batches: 1 },
   { code: 'propagation-only', implementation: 'sdpa', localRelL2: 1e-7, accumulatedRelL2: 1e-3, layer: 3, tap: 'hidden' },
   { code: 'within-rounding', implementation: 'sdpa', localRelL2: 1e-7, accumulatedRelL2: 1e-6, limit: 1e-5 },
   { code: 'local-divergence', implementation: 'sdpa', layer: 2, batch: 'left', relL2: Infinity, limit: 1e-5, firstToken: null },
@@ -58,7 +62,7 @@ describe('JSON report', () => {
     const [row] = (parse(sampleReport()) as { rows: object[] }).rows;
     expect(Object.keys(row!)).toEqual([
       'batch', 'layer', 'tap', 'scope', 'implementation', 'kind', 'tokens', 'maxAbs', 'meanL2', 'relL2', 'meanCosine',
-      'minCosine', 'bias', 'nan', 'inf', 'zeroRows', 'firstToken',
+      'minCosine', 'bias', 'nan', 'inf', 'zeroRows', 'firstToken', 'exactMaxAbs', 'exactRelL2', 'ratioFp32', 'ratioPlain',
     ]);
   });
 

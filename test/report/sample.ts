@@ -41,6 +41,10 @@ export function sampleReport({ layers = 2, gate = { failOn: 'nan' }, edit = (row
     reference: 'eager',
     rebuild: { originalRelL2: 0, originalLimit: 1e-6, equivalent: 'eager', equivalentRelL2: 1.3e-7, equivalentLimit: 1e-5 },
     rows,
+    effects: [],
+    ranges: [],
+    explanations: [],
+    recommendation: { training: 'eager', weights: 'eager', against: [] },
     findings: findings(rows, batches, names, 'eager'),
     verdict: judge(rows, gate, 'eager'),
     timing: { loadSeconds: 0.2, runSeconds: 1.5 },
@@ -87,6 +91,7 @@ export function sampleRow(row: Partial<Row>): Row {
     nan: 0, inf: 0,
     zeroRows: isZeroed ? (row.tokens ?? 41) : 0,
     firstToken: null,
+    exactMaxAbs: 2e-7, exactRelL2: 1e-7, ratioFp32: 1, ratioPlain: 1.05,
     ...row,
   };
 }
@@ -101,7 +106,7 @@ export function withoutGuard(row: Row): Row {
 export function notANumber(row: Row): Row {
   const width = row.tap === 'logits' ? 384 : 64;
   return {
-    ...row, maxAbs: NaN, meanL2: NaN, relL2: NaN, meanCosine: NaN, minCosine: NaN, bias: NaN,
+    ...row, maxAbs: NaN, meanL2: NaN, relL2: NaN, meanCosine: NaN, minCosine: NaN, bias: NaN, exactMaxAbs: NaN, exactRelL2: NaN, ratioFp32: NaN, ratioPlain: NaN,
     nan: row.tokens * width, zeroRows: 0, firstToken: 0,
   };
 }

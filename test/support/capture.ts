@@ -1,11 +1,12 @@
-import { rebuild, type DiffGraph } from '../../src/attention/rebuild.js';
+import { logitsOutput, rebuild, type DiffGraph, type RebuildOptions } from '../../src/attention/rebuild.js';
+import { streamOf } from '../../src/attention/settings.js';
 import { float16ToNumber } from '../../src/onnx/tensor.js';
 import { encodeModel } from '../../src/onnx/read.js';
 import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
 import { resolveSites } from '../../src/pipeline/resolve.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
-import type { Batch, ImplementationName, MaskFill, Scope, Tap, TensorData, Tensors } from '../../src/types.js';
+import type { Batch, ImplementationName, Scope, Stream, Tap, TensorData, Tensors } from '../../src/types.js';
 
 export interface Captured {
   loaded: LoadedModel;
@@ -14,13 +15,20 @@ export interface Captured {
   tensor(tap: Tap, layer: number | null, stream: string, scope?: Scope): TensorData;
 }
 
-/** Runs one batch through a rebuilt fixture, keeping every tap's tensors. */
-export async function capture(path: string, batch: Batch, names: readonly ImplementationName[], options: { maskFill?: MaskFill } = {}): Promise<Captured> {
+/** Runs one batch through a rebuilt fixture, keeping every tap's tensors. The first stream is the reference. */
+export async function capture(
+  path: string,
+  batch: Batch,
+  names: readonly (ImplementationName | Stream)[],
+  options: Partial<RebuildOptions> & { change?: (loaded: LoadedModel) => LoadedModel } = {},
+): Promise<Captured> {
   const runner = inProcessRunner();
-  const loaded = await loadModel(path);
+  const { change = (loaded) => loaded, ...rest } = options;
+  const loaded = change(await loadModel(path));
   const sites = await resolveSites(loaded, runner);
-  const streams = names.map((name) => ({ label: name, name }));
-  const diff = rebuild({ graph: loaded.graph, sites, sizes: loaded.sizes, streams, reference: names[0]!, maskFill: options.maskFill ?? 'min', capture: true });
+  const streams = names.map((name) => (typeof name === 'string' ? streamOf(name) : name));
+  const logits = logitsOutput(loaded.graph);
+  const diff = rebuild({ graph: loaded.graph, sites, sizes: loaded.sizes, streams, reference: streams[0]!.label, keep: [logits], capture: true, ...rest });
   const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder: loaded.folder } }, 'test');
   const outputs = await session.run(diffFeeds(loaded.inputs, loaded.sizes, diff, batch));
   await session.close();
@@ -29,11 +37,18 @@ export async function capture(path: string, batch: Batch, names: readonly Implem
     diff,
     outputs,
     tensor: (tap, layer, stream, scope = 'accumulated') => {
+      if (tap === 'logits') return slice(asNumbers(outputs[logits]!), streams.findIndex(({ label }) => label === stream), streams.length);
       const found = diff.captures.find((item) => item.tap === tap && item.layer === layer && item.stream === stream && item.scope === scope);
       if (!found) throw new Error(`no ${tap} of layer ${layer} for ${stream}`);
       return asNumbers(outputs[found.output]!);
     },
   };
+}
+
+/** One stream's part of a stacked tensor. */
+function slice({ type, dims, data }: TensorData, index: number, count: number): TensorData {
+  const size = data.length / count;
+  return { type, dims: [dims[0]! / count, ...dims.slice(1)], data: data.slice(index * size, (index + 1) * size) };
 }
 
 /** float16 bit patterns as the numbers that they stand for. */

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { readSafetensors, type SafeTensor } from './safetensors.js';
-import { rowHasKey } from '../../src/batch/index.js';
+import { tokenKinds } from '../../src/batch/kinds.js';
 import type { Batch, PaddingSide } from '../../src/types.js';
 
 /** The four exports of one trained model; see fixtures/README.md. */
@@ -16,16 +16,14 @@ export function reference(padding: PaddingSide): { tensors: Map<string, SafeTens
   const ids = tensors.get('input_ids')!;
   const [size, length] = ids.shape as [number, number];
   const attentionMask = tensors.get('attention_mask')!.data as BigInt64Array;
-  const hasKey = rowHasKey({ size, length, attentionMask }, null);
+  const masked = { size, length, attentionMask, documents: null, mask: null, past: 0 };
   const batch: Batch = {
+    ...masked,
     name: padding,
     padding,
-    size,
-    length,
     inputIds: ids.data as BigInt64Array,
-    attentionMask,
     positionIds: tensors.get('position_ids')!.data as BigInt64Array,
-    kinds: Array.from(attentionMask, (bit, i) => (bit === 1n ? 'valid' : hasKey[i] ? 'padding' : 'fullyMasked')),
+    kinds: tokenKinds(masked),
     source: 'reference',
   };
   return { tensors, batch };

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { rowHasKey } from '../../src/batch/index.js';
-import type { Batch, PaddingSide, TokenKind } from '../../src/types.js';
+import { tokenKinds } from '../../src/batch/kinds.js';
+import type { Batch, PaddingSide } from '../../src/types.js';
 import { fixture } from './fixtures.js';
 import { readSafetensors, type SafeTensor } from './safetensors.js';
 
@@ -22,8 +22,7 @@ export function formReference(form: string, padding: PaddingSide): { tensors: Ma
   const ids = tensors.get('input_ids')!;
   const [size, length] = ids.shape as [number, number];
   const attentionMask = tensors.get('attention_mask')!.data as BigInt64Array;
-  const hasKey = rowHasKey({ size, length, attentionMask }, null);
-  const kinds = Array.from(attentionMask, (bit, i): TokenKind => (bit === 1n ? 'valid' : hasKey[i] ? 'padding' : 'fullyMasked'));
+  const masked = { size, length, attentionMask, documents: null, mask: null, past: 0 };
   const positionIds = tensors.get('position_ids')!.data as BigInt64Array;
-  return { tensors, batch: { name: padding, padding, size, length, inputIds: ids.data as BigInt64Array, attentionMask, positionIds, kinds, source: 'reference' } };
+  return { tensors, batch: { ...masked, name: padding, padding, inputIds: ids.data as BigInt64Array, positionIds, kinds: tokenKinds(masked), source: 'reference' } };
 }

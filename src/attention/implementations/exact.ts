@@ -10,19 +10,22 @@ import { softcapped } from './softcap.js';
  */
 export const exact: Implementation = {
   name: 'exact',
+  emulated: false,
   precision: 'fp64',
   opsets: [{ domain: '', version: 13 }],
   outputType: 'float64',
   computeOps: ['MatMul', 'Softmax'],
-  build(builder, { query, key, value, heads, kvHeads, scale, softcap, window, masks }) {
+  build(builder, { query, key, value, heads, kvHeads, scale, softcap, mask, masks }) {
     const double = (tensor: string): string => builder.cast(tensor, DataType.DOUBLE);
     const keys = repeatKv(builder, double(key), heads, kvHeads);
     const values = repeatKv(builder, double(value), heads, kvHeads);
     const scores = builder.op('MatMul', [double(query), builder.transpose(keys, 0, 1, 3, 2)]);
-    const scaled = builder.op('Mul', [scores, builder.float(scale, 'float64')]);
-    const masked = builder.op('Where', [masks.allowed(window), softcapped(builder, scaled, softcap, 'float64'), builder.float(-Infinity, 'float64')]);
+    const scaled = softcapped(builder, builder.op('Mul', [scores, builder.float(scale, 'float64')]), softcap, 'float64');
+    const bias = masks.bias();
+    const biased = bias === null ? scaled : builder.op('Add', [scaled, double(bias)]);
+    const masked = builder.op('Where', [masks.allowed(mask), biased, builder.float(-Infinity, 'float64')]);
     const softmax = builder.op('Softmax', [masked], { axis: -1n });
-    const probabilities = builder.op('Where', [masks.rowHasKey(window), softmax, builder.float(0, 'float64')]);
+    const probabilities = builder.op('Where', [masks.rowHasKey(mask), softmax, builder.float(0, 'float64')]);
     return builder.op('MatMul', [probabilities, values]);
   },
 };

@@ -1,36 +1,106 @@
-import type { Implementation } from './types.js';
+import type { GraphBuilder } from '../../onnx/builder.js';
+import { DataType } from '../../onnx/types.js';
+import type { AttentionSettings } from '../../types.js';
+import { flashTiles } from './flashTiles.js';
+import type { AttentionInputs, Implementation, Segments } from './types.js';
 
 /**
- * Flash attention as com.microsoft `GroupQueryAttention`, the way Hugging Face's `flash_attention_2` uses its
- * kernel: the batch is unpadded (valid tokens moved to the front of their row), the causal kernel runs on the
- * valid lengths, and the result is scattered back into zeros. Both present outputs are wired: without them ONNX
- * Runtime's CPU provider takes its naive kernel instead.
+ * Flash attention, the way Hugging Face's `flash_attention_2` uses its kernel: the batch is unpadded (valid tokens
+ * moved to the front of their row, or of a row of their document), the causal kernel runs on the valid lengths, and
+ * the result is scattered back into zeros. In fp32 the kernel is com.microsoft `GroupQueryAttention`; below, the
+ * tiles of FlashAttention-2 with its rounding ({@link flashTiles}).
  */
-export const flash: Implementation = {
+export function flash({ precision }: AttentionSettings): Implementation {
+  if (precision === 'fp32') return OPERATOR;
+  return {
+    name: 'flash',
+    emulated: true,
+    precision,
+    opsets: [{ domain: '', version: 18 }],
+    outputType: 'float32',
+    computeOps: ['MatMul', 'FusedMatMul', 'Exp'],
+    build(builder, inputs) {
+      const segments = inputs.masks.segments('all');
+      const byHead = (tensor: string, heads: number): string => builder.transpose(builder.reshapeTo(unpadded(builder, tensor, heads * inputs.headDim, segments), 0, 0, heads, inputs.headDim), 0, 2, 1, 3);
+      const [query, key, value] = [byHead(inputs.query, inputs.heads), byHead(inputs.key, inputs.kvHeads), byHead(inputs.value, inputs.kvHeads)];
+      const output = flashTiles(builder, { ...inputs, query, key, value });
+      return scattered(builder, builder.transpose(output, 0, 2, 1, 3), segments, inputs);
+    },
+  };
+}
+
+const OPERATOR: Implementation = {
   name: 'flash',
+  emulated: false,
   precision: 'fp32',
   opsets: [
-    { domain: '', version: 13 },
+    { domain: '', version: 18 },
     { domain: 'com.microsoft', version: 1 },
   ],
   outputType: 'float32',
   computeOps: ['GroupQueryAttention'],
   obstacle: (headDim) => (headDim % 8 === 0 ? null : `GroupQueryAttention takes head sizes that are a multiple of 8, and this model's is ${headDim}`),
-  build(builder, { query, key, value, heads, kvHeads, headDim, scale, softcap, window, masks }) {
-    const unpad = (tensor: string, tensorHeads: number): string => {
-      const tokens = builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), -1, tensorHeads * headDim);
-      return builder.op('Gather', [tokens, masks.gather()], { axis: 0n });
-    };
-    const [packed] = builder.ops(
-      'GroupQueryAttention',
-      [unpad(query, heads), unpad(key, kvHeads), unpad(value, kvHeads), '', '', masks.seqlensK(), masks.totalLength()],
-      3,
-      { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads), scale, ...(softcap === null ? {} : { softcap }), ...(window === null ? {} : { local_window_size: BigInt(window) }) },
-      'com.microsoft',
-    );
-    const zeroToken = builder.op('Expand', [builder.float(0), builder.ints(1, heads * headDim)]);
-    const slots = builder.op('Concat', [builder.reshapeTo(packed!, -1, heads * headDim), zeroToken], { axis: 0n });
-    const tokens = builder.op('Gather', [slots, masks.scatter()], { axis: 0n });
-    return builder.transpose(builder.reshapeTo(tokens, 0, 0, heads, headDim), 0, 2, 1, 3);
+  build(builder, inputs) {
+    const { query, key, value, heads, kvHeads, headDim, decoding } = inputs;
+    if (decoding === null) {
+      const segments = inputs.masks.segments('all');
+      const [q, k, v] = [unpadded(builder, query, heads * headDim, segments), unpadded(builder, key, kvHeads * headDim, segments), unpadded(builder, value, kvHeads * headDim, segments)];
+      const { output } = attend(builder, inputs, [q, k, v], null, segments.seqlensK, segments.totalLength);
+      return scattered(builder, output, segments, inputs);
+    }
+    return decoded(builder, inputs, decoding.past, decoding.steps);
   },
 };
+
+/** Prefills the first tokens, then decodes one token after the other, each with the cache that the one before it left. */
+function decoded(builder: GraphBuilder, inputs: AttentionInputs, past: number, steps: number): string {
+  const { heads, kvHeads, headDim, masks } = inputs;
+  const segments = masks.segments('prefill');
+  const tensors = [
+    { tensor: inputs.query, width: heads * headDim },
+    { tensor: inputs.key, width: kvHeads * headDim },
+    { tensor: inputs.value, width: kvHeads * headDim },
+  ];
+  const slice = (tensor: string, from: number, to: number): string => builder.op('Slice', [tensor, builder.ints(from), builder.ints(to), builder.ints(2)]);
+  const first = tensors.map(({ tensor, width }) => unpadded(builder, slice(tensor, 0, past), width, segments)) as [string, string, string];
+  const prefill = attend(builder, inputs, first, null, segments.seqlensK, segments.totalLength);
+  const outputs = [scattered(builder, prefill.output, segments, inputs)];
+  // ONNX Runtime infers that a cache never grows, and would give a longer one the memory of a shorter: −1 hides the length.
+  const hidden = ([key, value]: readonly [string, string]): [string, string] => [builder.reshapeTo(key, 0, 0, -1, headDim), builder.reshapeTo(value, 0, 0, -1, headDim)];
+  let cache = hidden(prefill.cache);
+  for (let step = 0; step < steps; step++) {
+    const at = past + step;
+    const token = tensors.map(({ tensor, width }) => builder.reshapeTo(builder.transpose(slice(tensor, at, at + 1), 0, 2, 1, 3), 0, 0, width)) as [string, string, string];
+    const int32 = (tensor: string): string => builder.cast(tensor, DataType.INT32);
+    const seqlens = builder.op('Add', [segments.seqlensK, int32(builder.int(step + 1))]);
+    const next = attend(builder, inputs, token, cache, seqlens, int32(builder.int(at + 1)));
+    cache = hidden(next.cache);
+    outputs.push(builder.transpose(builder.reshapeTo(next.output, 0, 0, heads, headDim), 0, 2, 1, 3));
+  }
+  return builder.op('Concat', outputs, { axis: 2n });
+}
+
+/** Both present outputs are wired: without them ONNX Runtime's CPU provider takes its naive kernel instead. */
+function attend(builder: GraphBuilder, { heads, kvHeads, scale, softcap, mask: { window } }: AttentionInputs, qkv: readonly [string, string, string], cache: readonly [string, string] | null, seqlensK: string, totalLength: string): { output: string; cache: readonly [string, string] } {
+  const [output, key, value] = builder.ops(
+    'GroupQueryAttention',
+    [...qkv, ...(cache ?? ['', '']), seqlensK, totalLength],
+    3,
+    { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads), scale, ...(softcap === null ? {} : { softcap }), ...(window === null ? {} : { local_window_size: BigInt(window) }) },
+    'com.microsoft',
+  );
+  return { output: output!, cache: [key!, value!] };
+}
+
+/** [B,heads,S,D] → [R,L,heads·D]: only valid tokens, at the front of their rows. */
+function unpadded(builder: GraphBuilder, tensor: string, width: number, { gather }: Segments): string {
+  return builder.op('Gather', [builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), -1, width), gather], { axis: 0n });
+}
+
+/** The way back, [R,L,…] → [B,H,S,D], with zeros on padding. */
+function scattered(builder: GraphBuilder, tensor: string, { scatter }: Segments, { heads, headDim }: AttentionInputs): string {
+  const zeroToken = builder.op('Expand', [builder.float(0), builder.ints(1, heads * headDim)]);
+  const slots = builder.op('Concat', [builder.reshapeTo(tensor, -1, heads * headDim), zeroToken], { axis: 0n });
+  const tokens = builder.op('Gather', [slots, scatter], { axis: 0n });
+  return builder.transpose(builder.reshapeTo(tokens, 0, 0, heads, headDim), 0, 2, 1, 3);
+}

@@ -1,9 +1,13 @@
 import type { GraphBuilder } from '../../onnx/builder.js';
-import type { ImplementationInfo, ImplementationName, MaskFill } from '../../types.js';
+import type { AttentionSettings, ImplementationInfo, ImplementationName, MaskSpec } from '../../types.js';
+
+/** A tensor on the way through attention, each computed from those before it. */
+export const STEPS = ['scores', 'scaled', 'masked', 'probabilities', 'output'] as const;
+export type Step = (typeof STEPS)[number];
 
 /**
- * What an implementation is given to compute softmax(scale·QKᵀ + mask)·V. Tensors are float32:
- * query [B,H,S,D]; key and value [B,Hkv,T,D].
+ * What an implementation is given to compute softmax(scale·QKᵀ + mask)·V. Tensors are float32, and hold numbers of
+ * the settings' precision: query [B,H,S,D]; key and value [B,Hkv,T,D].
  */
 export interface AttentionInputs {
   query: string;
@@ -15,32 +19,55 @@ export interface AttentionInputs {
   scale: number;
   /** c of c·tanh(scores/c), applied to the scaled scores before the mask; null without. */
   softcap: number | null;
-  /** Sliding window in tokens, null without. */
-  window: number | null;
+  /** Which keys a query may look at. */
+  mask: MaskSpec;
   masks: Masks;
+  settings: AttentionSettings;
+  /** Tokens that come before the decoding steps, and how many of those there are; null for one pass over all. */
+  decoding: Decoding | null;
+  /** Told of the tensors on the way, by implementations that have them. */
+  trace?: (step: Step, tensor: string) => void;
+}
+
+export interface Decoding {
+  past: number;
+  steps: number;
+}
+
+/** Tensors of one unpadding: R rows of valid tokens, of at most L each. */
+export interface Segments {
+  /** int64 [R,L]: for slot j of row r, the flat index b·S+s of its j-th token. */
+  gather: string;
+  /** int64 [B,S]: for token s of row b, its flat slot r·L+j after gathering; R·L on padding. */
+  scatter: string;
+  /** int32 [R]: number of valid tokens − 1. */
+  seqlensK: string;
+  /** int32 scalar: L. */
+  totalLength: string;
 }
 
 /** Tensors that describe which key a query may look at; made once and shared by all layers and implementations. */
 export interface Masks {
-  /** bool [B,1,S,T]: true where the query may look at the key. */
-  allowed(window: number | null): string;
-  /** bool [B,1,S,1]: true where the query may look at any key at all. */
-  rowHasKey(window: number | null): string;
-  /** float32 [B,1,S,T]: 0 where allowed, the fill elsewhere. */
-  additive(window: number | null): string;
-  /** int64 [B,S]: for slot j of row b, the flat index b·S+s of its j-th valid token. */
-  gather(): string;
-  /** int64 [B,S]: for token s of row b, its flat slot b·S+j after gathering; B·S on padding. */
-  scatter(): string;
-  /** int32 [B]: number of valid tokens − 1. */
-  seqlensK(): string;
-  /** int32 scalar: T. */
-  totalLength(): string;
+  /** bool [B,1|H,S,T]: true where the query may look at the key. */
+  allowed(mask: MaskSpec): string;
+  /** bool [B,1|H,S,1]: true where the query may look at any key at all. */
+  rowHasKey(mask: MaskSpec): string;
+  /** float32 [B,1|H,S,T]: what the batch's own additive mask adds where it allows; null without. */
+  bias(): string | null;
+  /**
+   * float32, as `allowed`: 0, or the bias, where allowed, the fill elsewhere. Under the usual fill an additive mask of
+   * the batch's own stays as it is.
+   */
+  additive(mask: MaskSpec, settings: AttentionSettings): string;
+  /** The unpadding of all tokens, or of those that are prefilled. */
+  segments(part: 'all' | 'prefill'): Segments;
 }
 
 /** One way to compute attention, as nodes in the graph. */
 export interface Implementation {
   name: Exclude<ImplementationName, 'original'>;
+  /** Whether it stands for a kernel of its precision, with explicit rounding, rather than being one. */
+  emulated: boolean;
   precision: ImplementationInfo['precision'];
   /** Operator sets that its nodes need at least. */
   opsets: readonly { domain: string; version: number }[];
@@ -52,11 +79,4 @@ export interface Implementation {
   obstacle?(headDim: number): string | null;
   /** Adds the nodes for one layer and returns the output, [B,H,S,D]. */
   build(builder: GraphBuilder, inputs: AttentionInputs): string;
-}
-
-/** The largest finite float32, negated: torch.finfo(torch.float32).min. */
-const FLOAT32_MIN = -3.4028234663852886e38;
-
-export function maskFillValue(fill: MaskFill): number {
-  return fill === 'min' ? FLOAT32_MIN : -Infinity;
 }

@@ -10,6 +10,7 @@ interface Line {
   layer: number | null;
   tap: Row['tap'];
   implementation: string;
+  isReference: boolean;
   local: Row | undefined;
   accumulated: Row | undefined;
   /** What is not said again from the line above. */
@@ -18,20 +19,26 @@ interface Line {
 }
 
 const NONE = '–';
+/** flash-attention's tests accept an error of at most twice that of plain attention at the same precision. */
+const PLAIN_LIMIT = 2;
 
 /** The divergence tables of valid tokens, one per batch, by layer × tap × implementation. */
 export function divergence(report: DiffReport, context: Context): string[] {
-  const perBatch = report.batches.map((batch) => ({ batch, lines: linesOf(report, batch.name) }));
-  const fitted = fitColumns(columnsOf(context, ROUNDING[report.model.precision]), perBatch.flatMap(({ lines }) => lines), context.width);
-  const compared = perBatch.filter(({ lines }) => lines.length > 0);
-  if (compared.length === 0) return [];
+  const perBatch = report.batches.map((batch) => ({ batch, lines: linesOf(report, batch.name) })).filter(({ lines }) => lines.some(({ isReference }) => !isReference));
+  const fitted = fitColumns(columnsOf(context, coarsest(report)), perBatch.flatMap(({ lines }) => lines), context.width);
+  if (perBatch.length === 0) return [];
   const note = leftOutNote(fitted.leftOut);
   return [
     heading(`Divergence from ${report.reference} on valid tokens`, context),
-    ...noteLines('local: what this layer\'s kernel introduces, run on the reference\'s Q, K, V. accum.: what has built up in the implementation\'s own stream. Δ = implementation − reference.', context),
-    ...compared.flatMap(({ batch, lines }) => ['', ...prose(batchTitle(batch), context), ...table(fitted.columns, lines, context)]),
+    ...noteLines('local: what this layer\'s kernel introduces, run on the reference\'s Q, K, V. accum.: what has built up in the implementation\'s own stream. Δ = implementation − reference. exact: the error against attention in float64 (local for attention); × plain: that error, as max|Δ|, over that of eager at the same precision. *: the reference.', context),
+    ...perBatch.flatMap(({ batch, lines }) => ['', ...prose(batchTitle(batch), context), ...table(fitted.columns, lines, context)]),
     ...(note ? ['', ...noteLines(note, context)] : []),
   ];
+}
+
+/** What rounding explains where the coarsest precision of the run takes part. */
+function coarsest({ model, implementations }: DiffReport): number {
+  return Math.max(ROUNDING[model.precision], ...implementations.map(({ precision }) => ROUNDING[precision]));
 }
 
 function batchTitle(batch: BatchInfo): string {
@@ -42,11 +49,11 @@ function linesOf(report: DiffReport, batch: string): Line[] {
   const order = report.implementations.map(({ name }) => name);
   const lines = new Map<string, Line>();
   for (const row of report.rows) {
-    if (row.batch !== batch || row.kind !== 'valid' || row.implementation === report.reference) continue;
+    if (row.batch !== batch || row.kind !== 'valid') continue;
     const { layer, tap, implementation } = row;
     const key = JSON.stringify([layer, tap, implementation]);
     const line = lines.get(key) ?? {
-      batch, layer, tap, implementation, local: undefined, accumulated: undefined, startsLayer: true, startsTap: true,
+      batch, layer, tap, implementation, isReference: implementation === report.reference, local: undefined, accumulated: undefined, startsLayer: true, startsTap: true,
     };
     line[row.scope] = row;
     lines.set(key, line);
@@ -65,7 +72,7 @@ function columnsOf(context: Context, rounding: number): Column<Line>[] {
   return [
     { head: 'layer', align: 'right', cell: (line) => (line.startsLayer && line.layer !== null ? String(line.layer) : '') },
     { head: 'tap', cell: (line) => (line.startsTap ? line.tap : '') },
-    { head: 'impl', cell: (line) => line.implementation, max: 14 },
+    { head: 'impl', cell: (line) => line.implementation + (line.isReference ? ' *' : ''), max: 22 },
     metric('local\nmax|Δ|', 'local', (row) => row.maxAbs, formatNumber),
     metric('local\nrel L2', 'local', (row) => row.relL2, formatNumber, { drop: 5, limit: rounding }),
     metric('accum.\nmax|Δ|', 'accumulated', (row) => row.maxAbs, formatNumber),
@@ -73,14 +80,27 @@ function columnsOf(context: Context, rounding: number): Column<Line>[] {
     metric('accum.\nrel L2', 'accumulated', (row) => row.relL2, formatNumber, { limit: rounding }),
     metric('mean\ncosine', 'accumulated', (row) => row.meanCosine, formatCosine, { drop: 4 }),
     metric('min\ncosine', 'accumulated', (row) => row.minCosine, formatCosine, { drop: 6 }),
+    error('exact\nrel L2', (row) => row.exactRelL2, { drop: 8 }),
+    error('×\nplain', (row) => row.ratioPlain, { drop: 7, limit: PLAIN_LIMIT }),
     metric('bias', 'accumulated', (row) => row.bias, formatSigned, { drop: 2 }),
     {
       head: 'first\ntoken',
       align: 'right',
       drop: 1,
-      cell: ({ accumulated }) => (accumulated?.firstToken == null ? NONE : String(accumulated.firstToken)),
+      cell: ({ accumulated, isReference }) => (isReference || accumulated?.firstToken == null ? NONE : String(accumulated.firstToken)),
     },
   ];
+
+  /** Against exact: of attention the local error, which is the kernel's own. */
+  function error(head: string, read: (row: Row) => number, { drop, limit }: { drop: number; limit?: number }): Column<Line> {
+    const value = ({ local, accumulated }: Line): number => read((local ?? accumulated)!);
+    return { head, align: 'right', drop, cell: (line) => formatNumber(value(line)), paint: (text, line) => painted(text, value(line), limit) };
+  }
+
+  function painted(text: string, value: number, limit: number | undefined): string {
+    if (!Number.isFinite(value)) return context.paint.red.bold(text);
+    return limit !== undefined && value > limit ? context.paint.yellow(text) : text;
+  }
 
   function metric(
     head: string,
@@ -95,14 +115,11 @@ function columnsOf(context: Context, rounding: number): Column<Line>[] {
       ...(drop === undefined ? {} : { drop }),
       cell: (line) => {
         const row = line[scope];
-        return row ? format(read(row)) : NONE;
+        return row && !line.isReference ? format(read(row)) : NONE;
       },
       paint: (text, line) => {
         const row = line[scope];
-        if (!row) return context.paint.dim(text);
-        const value = read(row);
-        if (!Number.isFinite(value)) return context.paint.red.bold(text);
-        return limit !== undefined && value > limit ? context.paint.yellow(text) : text;
+        return row && !line.isReference ? painted(text, read(row), limit) : context.paint.dim(text);
       },
     };
   }

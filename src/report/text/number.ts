@@ -36,9 +36,9 @@ export function formatCount(value: number): string {
   return Number.isFinite(value) ? value.toLocaleString('en-US') : formatNumber(value);
 }
 
-/** A count with its noun: `1 token`, `2 tokens`. */
-export function plural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+/** A count with its noun: `1 token`, `2 tokens`, `2 batches`. */
+export function plural(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : nouns}`;
 }
 
 /**

@@ -68,6 +68,7 @@ function passText(checks: readonly Check[]): string {
   const finite = checks.filter(({ name }) => name === 'non-finite').map(({ implementation }) => implementation);
   const limits = checks.flatMap(({ name, actual, expected, implementation }) => {
     if (name === 'max-abs') return [`max|Δ| of ${implementation} ${formatNumber(actual)} ≤ ${formatLimit(expected)}`];
+    if (name === 'max-ratio') return [`error ratio of ${implementation} ${formatNumber(actual)} ≤ ${formatLimit(expected)}`];
     if (name === 'min-cosine') return [`min cosine of ${implementation} ${formatCosine(actual)} ≥ ${formatLimit(expected)}`];
     return [];
   });
@@ -76,7 +77,7 @@ function passText(checks: readonly Check[]): string {
     ...(finite.length > 0 ? [`no NaN or Inf in ${finite.join(', ')}`] : []),
     ...limits,
   ];
-  return `Checked: ${parts.join('; ')}.${limits.length > 0 ? '' : ' No threshold was set (--max-abs, --min-cosine).'}`;
+  return `Checked: ${parts.join('; ')}.${limits.length > 0 ? '' : ' No threshold was set (--max-abs, --min-cosine, --max-ratio).'}`;
 }
 
 function failureText(check: Check): string {
@@ -91,6 +92,10 @@ function failureText(check: Check): string {
     case 'max-abs':
       return `max-abs, ${implementation}: ${formatNumber(actual)} at ${where}; the limit is ${formatLimit(expected)}. ${
         Number.isFinite(actual) ? `Smallest limit that passes: --max-abs ${limitAbove(actual)}` : noLimit
+      }`;
+    case 'max-ratio':
+      return `max-ratio, ${implementation}: its error against exact is ${formatNumber(actual)} times that of eager at the same precision, at ${where}; the limit is ${formatLimit(expected)}. ${
+        Number.isFinite(actual) ? `Smallest limit that passes: --max-ratio ${limitAbove(actual)}` : 'No limit lets this pass.'
       }`;
     case 'min-cosine':
       return `min-cosine, ${implementation}: ${formatCosine(actual)} at ${where}; the limit is ${formatLimit(expected)}. ${

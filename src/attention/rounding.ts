@@ -1,0 +1,48 @@
+import type { GraphBuilder } from '../onnx/builder.js';
+import { DataType } from '../onnx/types.js';
+import type { AttentionPrecision, AttentionSettings } from '../types.js';
+
+const TYPES: Readonly<Record<Exclude<AttentionPrecision, 'fp32'>, DataType>> = { fp16: DataType.FLOAT16, bf16: DataType.BFLOAT16 };
+
+/**
+ * A float32 tensor rounded to a precision (to nearest, ties to even) and held in float32 again. The pair of casts is
+ * explicit because ONNX Runtime's CPU provider has no bfloat16 kernels, and runs float16 ones in float32. Values
+ * beyond 65504 become infinite in fp16; NaN stays NaN.
+ */
+export function rounded(builder: GraphBuilder, tensor: string, precision: AttentionPrecision): string {
+  return precision === 'fp32' ? tensor : builder.cast(builder.cast(tensor, TYPES[precision]), DataType.FLOAT);
+}
+
+/**
+ * A matrix product rounded once to a precision. Kernels below fp32 sum in fp32 in an order of their own; here the sum
+ * is in float64, so that it is the middle of what they may give, and the same on every machine.
+ */
+export function product(builder: GraphBuilder, a: string, b: string, precision: AttentionPrecision): string {
+  if (precision === 'fp32') return builder.op('MatMul', [a, b]);
+  const double = (tensor: string): string => builder.cast(tensor, DataType.DOUBLE);
+  return rounded(builder, builder.cast(builder.op('MatMul', [double(a), double(b)]), DataType.FLOAT), precision);
+}
+
+/**
+ * Softmax over the last axis. In float32 the operator; else every step rounded, as a chain of kernels in that
+ * precision does: x − max x, exp, the sum, the quotient.
+ */
+export function softmax(builder: GraphBuilder, tensor: string, precision: AttentionPrecision): string {
+  if (precision === 'fp32') return builder.op('Softmax', [tensor], { axis: -1n });
+  const axis = builder.ints(-1);
+  const round = (value: string): string => rounded(builder, value, precision);
+  const shifted = round(builder.op('Sub', [tensor, builder.op('ReduceMax', [tensor, axis])]));
+  const powers = round(builder.op('Exp', [shifted]));
+  return round(builder.op('Div', [powers, round(builder.op('ReduceSum', [powers, axis]))]));
+}
+
+/** torch.finfo(dtype).min */
+const LOWEST: Readonly<Record<AttentionPrecision, number>> = { fp32: -3.4028234663852886e38, fp16: -65504, bf16: -3.3895313892515355e38 };
+
+/**
+ * What a masked score is filled with. `min` is the smallest finite number of the attention's precision, and of the
+ * scores' where that is the coarser: beyond it, rounding would make the fill −inf.
+ */
+export function maskFillValue({ maskFill, precision, scoresPrecision }: Pick<AttentionSettings, 'maskFill' | 'precision' | 'scoresPrecision'>): number {
+  return { min: Math.max(LOWEST[precision], LOWEST[scoresPrecision]), '-inf': -Infinity, '-1e4': -1e4 }[maskFill];
+}

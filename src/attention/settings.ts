@@ -1,0 +1,82 @@
+import type { AttentionSettings, Deviation, ImplementationName, MaskSpec, Stream } from '../types.js';
+
+/** float32, as Hugging Face's implementations are called; tiles of 128 keys are FlashAttention-2's for heads up to 64. */
+export const DEFAULT_SETTINGS: AttentionSettings = {
+  precision: 'fp32',
+  scoresPrecision: 'fp32',
+  softmaxPrecision: 'fp32',
+  flashBlock: 128,
+  maskFill: 'min',
+  maskForm: null,
+  alignment: 'bottom-right',
+  deviation: null,
+};
+
+/** Settings where nothing but the precision is unusual: eager's scores are rounded to it too. */
+export function plainSettings(precision: AttentionSettings['precision']): AttentionSettings {
+  return { ...DEFAULT_SETTINGS, precision, scoresPrecision: precision };
+}
+
+/** A stream of its own, as for a check or a test. */
+export function streamOf(name: ImplementationName, settings: Partial<AttentionSettings> = {}, label: string = name): Stream {
+  return { label, name, settings: { ...DEFAULT_SETTINGS, ...settings }, hidden: false };
+}
+
+/** What a stream's settings come to under one deviation; the settings themselves keep those that only change tensors. */
+export function deviate(settings: AttentionSettings, deviation: Deviation): AttentionSettings {
+  switch (deviation.kind) {
+    case 'fill':
+      return { ...settings, maskFill: deviation.to };
+    case 'precision':
+      return { ...settings, precision: deviation.to };
+    case 'scores-precision':
+      return { ...settings, scoresPrecision: deviation.to };
+    case 'softmax-precision':
+      return { ...settings, softmaxPrecision: deviation.to };
+    case 'alignment':
+      return { ...settings, alignment: deviation.to };
+    case 'mask-form':
+      return { ...settings, maskForm: deviation.to };
+    default:
+      return { ...settings, deviation };
+  }
+}
+
+/** Which keys a query may look at under these settings, at a site with this window. */
+export function maskSpecOf(window: number | null, { alignment, deviation }: AttentionSettings): MaskSpec {
+  const spec: MaskSpec = { window, causal: true, padding: 'as given', alignment, shift: 0 };
+  switch (deviation?.kind) {
+    case 'window':
+      return deviation.slidingOnly && window === null ? spec : { ...spec, window: deviation.to };
+    case 'mask-shift':
+      return { ...spec, shift: deviation.by };
+    case 'padding-side':
+      return { ...spec, padding: 'flipped' };
+    case 'mask-ignored':
+      return deviation.part === 'causal' ? { ...spec, causal: false } : { ...spec, padding: 'ignored' };
+    default:
+      return spec;
+  }
+}
+
+/** Whether two streams compute the same thing. */
+export function sameComputation(a: Pick<Stream, 'name' | 'settings'>, b: Pick<Stream, 'name' | 'settings'>): boolean {
+  return a.name === b.name && JSON.stringify(effective(a)) === JSON.stringify(effective(b));
+}
+
+/** The settings that an implementation takes notice of. */
+function effective({ name, settings }: Pick<Stream, 'name' | 'settings'>): Partial<AttentionSettings> {
+  const { precision, scoresPrecision, softmaxPrecision, flashBlock, maskFill, maskForm, alignment, deviation } = settings;
+  switch (name) {
+    case 'eager':
+      return { precision, scoresPrecision, softmaxPrecision, maskFill, maskForm, alignment, deviation };
+    case 'sdpa':
+      return { precision, maskForm, alignment, deviation };
+    case 'flash':
+      return { precision, deviation, ...(precision === 'fp32' ? {} : { flashBlock }) };
+    case 'exact':
+      return { alignment, deviation };
+    case 'original':
+      return {};
+  }
+}

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AttnDiffError } from '../errors.js';
+import type { BatchResult } from './measure.js';
+import type { PreparedRun } from './prepare.js';
+import { describeEnvironment } from './describe.js';
+
+/** What must be the same for the batches of an interrupted run to count in another; each a digest or a version. */
+type Key = Record<'model' | 'options' | 'data' | 'attn-diff' | 'onnxruntime', string>;
+
+/** The finished batches of a run, on disk as they come. */
+export interface Checkpoint {
+  path: string;
+  /** Batches that an earlier run finished, in order. */
+  done: BatchResult[];
+  keep(result: BatchResult): void;
+  /** The run is complete: nothing is left to go on from. */
+  remove(): void;
+}
+
+/**
+ * Opens the file that keeps the finished batches of a run.
+ *
+ * @param resume whether to go on from what it holds; a file that is not there is an empty one
+ * @throws AttnDiffError resume-unasked (it holds batches and `resume` is false), resume-mismatch (another model,
+ *   other options, data or versions), resume-unreadable, output-not-writable
+ */
+export function openCheckpoint(path: string, run: PreparedRun, resume: boolean): Checkpoint {
+  const key = keyOf(run);
+  const done = existsSync(path) ? readDone(path, key, resume) : [];
+  const guard = (step: () => void): void => {
+    try {
+      step();
+    } catch (error) {
+      throw new AttnDiffError('output-not-writable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
+    }
+  };
+  // Written anew, so that a last line that was cut off is gone.
+  guard(() => writeFileSync(path, [key, ...done].map(line).join('')));
+  return {
+    path,
+    done,
+    keep: (result) => guard(() => appendFileSync(path, line(result))),
+    remove: () => rmSync(path, { force: true }),
+  };
+}
+
+function readDone(path: string, key: Key, resume: boolean): BatchResult[] {
+  const text = readFileSync(path, 'utf8');
+  // What follows the last line end was cut off while it was written.
+  const [first, ...rest] = text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter((part) => part !== '');
+  let saved: Partial<Key>;
+  let results: BatchResult[];
+  try {
+    saved = parse(first ?? 'null') as Partial<Key>;
+    results = rest.map((part) => parse(part) as BatchResult);
+    if (typeof saved?.model !== 'string' || results.some(({ rows }) => !Array.isArray(rows))) throw new SyntaxError('it is no list of finished batches');
+  } catch (error) {
+    throw new AttnDiffError('resume-unreadable', { path, problem: (error as Error).message });
+  }
+  if (!resume) {
+    if (results.length === 0) return [];
+    throw new AttnDiffError('resume-unasked', { path, batches: results.length });
+  }
+  const differs = (Object.keys(key) as (keyof Key)[]).find((field) => saved[field] !== key[field]);
+  if (differs) throw new AttnDiffError('resume-mismatch', { path, field: differs });
+  return results;
+}
+
+function keyOf({ config, loaded, batches }: PreparedRun): Key {
+  const { attnDiff, onnxruntime } = describeEnvironment();
+  const { format: _format, output: _output, gate: _gate, resume: _resume, ...options } = config;
+  const data = createHash('sha256');
+  for (const { inputIds, attentionMask } of batches) data.update(bytes(inputIds)).update(bytes(attentionMask));
+  const model = createHash('sha256').update(readFileSync(loaded.source.onnxPath));
+  // Gigabytes of external weights are told apart by size and time.
+  for (const file of loaded.externalFiles) {
+    const { size, mtimeMs } = statSync(join(loaded.source.onnxPath, '..', file));
+    model.update(`${file} ${size} ${mtimeMs}`);
+  }
+  return { model: model.digest('hex'), options: createHash('sha256').update(JSON.stringify(options)).digest('hex'), data: data.digest('hex'), 'attn-diff': attnDiff, onnxruntime };
+}
+
+function bytes({ buffer, byteOffset, byteLength }: BigInt64Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** One value as a line of JSON; a number that JSON has none for is an object of its own. */
+function line(value: unknown): string {
+  return `${JSON.stringify(value, (_key, item: unknown) => (typeof item === 'number' && !Number.isFinite(item) ? { nonFinite: String(item) } : item))}\n`;
+}
+
+function parse(text: string): unknown {
+  return JSON.parse(text, (_key, item: unknown) => (typeof item === 'object' && item !== null && 'nonFinite' in item ? Number(item.nonFinite) : item));
+}

@@ -1,0 +1,46 @@
+import { assembleBatches } from '../batch/index.js';
+import type { RunConfig } from '../config/index.js';
+import { AttnDiffError } from '../errors.js';
+import { loadTokenizer, type HubOptions } from '../model/index.js';
+import type { Batch, Stream } from '../types.js';
+import { obstacle } from './buildable.js';
+import { loadModel, type LoadedModel } from './load.js';
+
+/** A run with everything checked that can be checked without executing the model. */
+export interface PreparedRun {
+  config: RunConfig;
+  loaded: LoadedModel;
+  batches: Batch[];
+}
+
+/**
+ * Reads the model and the prompts and checks them.
+ *
+ * @throws AttnDiffError codes of exit 2 and 3
+ */
+export async function prepareRun(config: RunConfig, hub: HubOptions = {}): Promise<PreparedRun> {
+  const loaded = await loadModel(config.model, { dtype: config.dtype, hub });
+  for (const { name, settings } of config.implementations) {
+    const problem = obstacle(loaded, name, settings);
+    if (problem !== null) throw new AttnDiffError('not-buildable', { implementation: name, problem });
+  }
+  const tokenizer = config.prompts.kind === 'random' ? null : await loadTokenizer(loaded.source);
+  const batches = await assembleBatches(config, tokenizer, { ...loaded.source.config, heads: loaded.sizes.heads });
+  for (const stream of config.implementations) {
+    const problem = batches.map((batch) => batchObstacle(stream, batch)).find((each) => each !== null);
+    if (problem != null) throw new AttnDiffError('not-buildable', { implementation: stream.label, problem });
+  }
+  return { config, loaded, batches };
+}
+
+/** Why an implementation takes no such batch; null where it does. */
+function batchObstacle({ name, settings }: Stream, { mask, documents, past, kinds }: Batch): string | null {
+  if (name === 'original' && (mask !== null || documents !== null || past > 0)) {
+    return `the file's own nodes make their mask from attention_mask alone, and know nothing of ${mask ? '--mask' : documents ? '--pack' : '--past'}`;
+  }
+  if (name === 'flash' && mask !== null) return 'its kernel takes no 4D mask';
+  if (settings.maskForm === 'causal' && (mask !== null || documents !== null || kinds.some((kind) => kind !== 'valid'))) {
+    return "without a mask (mask=causal) it knows nothing of padding, documents or --mask: give rows of one length, such as --prompt once, or --length";
+  }
+  return null;
+}

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { ALIGNMENTS, ATTENTION_PRECISIONS, CAUSES, MASK_FILLS, MASK_FORMS } from '../types.js';
+import { batchName, count, label, limit, metric, oneLayer, position, relL2, text } from './schemaParts.js';
+
+const precision = z.enum(ATTENTION_PRECISIONS);
+const window = z.int().positive().nullable();
+
+const deviation = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('scale'), factor: z.number().describe('The scale times this.') }),
+    z.strictObject({ kind: z.literal('window'), to: window.describe('Sliding window in tokens, the query\'s own included; null for none.'), slidingOnly: z.literal(true).exactOptional().describe('Leaves layers without a window alone.') }),
+    z.strictObject({ kind: z.literal('mask-shift'), by: z.int().describe('Query q sees the keys that query q + by would see.') }),
+    z.strictObject({ kind: z.literal('padding-side') }).describe('Masks as many keys on the other side of each row.'),
+    z.strictObject({ kind: z.literal('mask-ignored'), part: z.enum(['causal', 'padding']) }),
+    z.strictObject({ kind: z.literal('alignment'), to: z.enum(ALIGNMENTS) }),
+    z.strictObject({ kind: z.literal('head-order'), order: z.array(z.int().nonnegative()).readonly().describe('Head h takes what head order[h] should.') }),
+    z.strictObject({ kind: z.literal('kv-mapping') }).describe('Query head h is served by key/value head h mod Hkv.'),
+    z.strictObject({ kind: z.literal('positions'), by: z.int().describe('Queries turned by this many positions.'), inverseFrequencies: z.array(z.number()).readonly().describe('Of the rotary embedding.') }),
+    z.strictObject({ kind: z.literal('mask-form'), to: z.enum(MASK_FORMS) }),
+    z.strictObject({ kind: z.literal('fill'), to: z.enum(MASK_FILLS) }),
+    z.strictObject({ kind: z.literal('precision'), to: precision }),
+    z.strictObject({ kind: z.literal('scores-precision'), to: precision }),
+    z.strictObject({ kind: z.literal('softmax-precision'), to: precision }),
+    z.strictObject({ kind: z.literal('flush'), below: z.number().describe('Probabilities below this become 0.') }),
+    z.strictObject({ kind: z.literal('nan'), head: count('The head whose output\'s first element is NaN on the last token.') }),
+  ])
+  .describe('One thing that an implementation does otherwise.');
+
+const cause = z.enum(CAUSES);
+const explained = metric('1 − ‖x − changed‖² / ‖x − reference‖² on valid tokens: the share of the difference that the change explains.');
+
+export const causeFinding = z.strictObject({
+  code: cause,
+  implementation: label.describe('The one at fault.'),
+  against: label.describe('The one that it was held against.'),
+  layers: z.array(oneLayer).describe('Layers of the batch that part by more than rounding.'),
+  batch: batchName,
+  relL2,
+  limit,
+  explained,
+  deviation: deviation.describe('What the one at fault does otherwise.'),
+  firstToken: position,
+});
+
+export const windowFinding = z.strictObject({
+  code: z.literal('window-not-as-configured'),
+  layers: z.array(oneLayer),
+  expected: window.describe('The window that config.json asks for, in tokens; null for none.'),
+  found: window.describe('The window of the file\'s mask.'),
+});
+
+const factor = z.strictObject({
+  deviation: deviation.describe('The change.'),
+  besides: deviation.nullable().describe('The change that was made besides; relL2 and explained are those of both. Null without.'),
+  cause,
+  relL2: metric('Relative L2 of the implementation against the changed reference, on valid tokens.'),
+  explained,
+});
+
+export const explanation = z
+  .strictObject({
+    implementation: label,
+    reference: label,
+    layer: oneLayer,
+    batch: batchName,
+    relL2: metric('Relative L2 before any change, on valid tokens.'),
+    changed: label.describe('What was changed: the reference, or the implementation where the reference is at fault and is not eager.'),
+    standIn: text('What was rebuilt in its place where it is not eager; null where it is itself.').nullable(),
+    factors: z.array(factor).describe('What explains most first; of each kind of change that is searched for, the best.'),
+  })
+  .describe('Why an implementation parts from the reference at one layer, on the same Q, K, V.');
+
+export const recommendation = z
+  .strictObject({
+    training: label.nullable().describe('For training: finite, without fault, nearest to exact within what rounding explains; null where none is fit.'),
+    weights: label.nullable().describe('Where attention weights are needed; null where none is fit.'),
+    against: z.array(z.strictObject({ implementation: label, codes: z.array(z.string()).describe('Codes of the findings that speak against it.') })),
+  })
+  .describe('Which implementation to use, judged by this run.');

@@ -1,0 +1,72 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/errors.js';
+import { BIN, expectRefusal, outcome, report, run, start, TestFolder } from '../support/cli.js';
+import { fixture } from '../support/fixtures.js';
+
+const folder = new TestFolder();
+const DATA = ['run', '--model', fixture('qwen2-optimum'), '--data', fixture('reference', 'data.jsonl'), '--batch-size', '4', '--impl', 'eager,flash'];
+
+/** Starts a run of many batches and interrupts it as soon as it has kept some. */
+async function interrupted(output: string): Promise<{ stderr: string; code: number | null }> {
+  const child = start(process.execPath, [BIN, ...DATA, '--output', output, '--format', 'json'], { env: { TMPDIR: folder.root } });
+  const ended = outcome(child);
+  const partial = `${output}.partial.jsonl`;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error('it ended before it could be interrupted');
+    if (existsSync(partial) && readFileSync(partial, 'utf8').split('\n').length > 3) break;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  child.kill('SIGINT');
+  return ended;
+}
+
+describe('many batches', () => {
+  it('an interrupted run keeps what is done, and --resume gives the report that one run would have given', async () => {
+    const output = folder.path('whole.json');
+    const { code, stderr } = await interrupted(output);
+    expect(code).toBe(EXIT.execution);
+    expect(stderr).toMatch(/^attn-diff: interrupted after \d of 6 batches, which are kept in .*whole\.json\.partial\.jsonl\. Run the same command with --resume to go on\.\n$/);
+    expect(existsSync(output)).toBe(false);
+    const partial = `${output}.partial.jsonl`;
+
+    expectRefusal(await run([...DATA, '--output', output, '--format', 'json']), EXIT.usage, '--resume', 'whole.json.partial.jsonl');
+    expectRefusal(await run([...DATA, '--output', output, '--format', 'json', '--resume', '--precision', 'bf16']), EXIT.usage, 'options');
+
+    const resumed = await run([...DATA, '--output', output, '--format', 'json', '--resume']);
+    expect(resumed).toMatchObject({ code: EXIT.passed, stdout: '', stderr: '' });
+    expect(existsSync(partial)).toBe(false);
+    const { report: whole } = await report(DATA);
+    expect(whole.batches.map(({ name }) => name)).toEqual(['1', '2', '3', '4', '5', '6']);
+    expect({ ...(JSON.parse(readFileSync(output, 'utf8')) as object), timing: null }).toEqual({ ...whole, timing: null });
+  });
+
+  it('a line that was cut off while it was written is run again', async () => {
+    const output = folder.path('cut.json');
+    await interrupted(output);
+    const partial = `${output}.partial.jsonl`;
+    const text = readFileSync(partial, 'utf8');
+    await folder.write('cut.json.partial.jsonl', text.slice(0, -20));
+    expect(await run([...DATA, '--output', output, '--format', 'json', '--resume'])).toMatchObject({ code: EXIT.passed });
+    expect((JSON.parse(readFileSync(output, 'utf8')) as { effects: unknown[] }).effects).toHaveLength(12);
+  });
+
+  it('what is no list of finished batches is refused', async () => {
+    const output = folder.path('odd.json');
+    await folder.write('odd.json.partial.jsonl', '{"model":"x"}\n{"rows":1}\n');
+    expectRefusal(await run([...DATA, '--output', output, '--resume']), EXIT.usage, 'odd.json.partial.jsonl');
+  });
+
+  it('--resume without --data is refused', async () => {
+    expectRefusal(await run(['demo', '--resume']), EXIT.usage, '--resume', '--data');
+  });
+
+  it('a terminal sees one line for each implementation, with the loss of every batch', async () => {
+    const { code, stdout } = await run(DATA);
+    expect(code).toBe(EXIT.passed);
+    expect(stdout).toMatch(/^ *eager \* .*739 /m);
+    expect(stdout).toMatch(/[▁▂▃▄▅▆▇█]{6}/);
+    expect(stdout.match(/^Batch /gm)).toHaveLength(1);
+    expect(stdout).toContain('Batch the worst of 6');
+  });
+});
