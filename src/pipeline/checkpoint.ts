@@ -28,26 +28,34 @@ export interface Checkpoint {
  */
 export function openCheckpoint(path: string, run: PreparedRun, resume: boolean): Checkpoint {
   const key = keyOf(run);
-  const done = existsSync(path) ? readDone(path, key, resume) : [];
-  const guard = (step: () => void): void => {
+  const guard = <T>(step: () => T): T => {
     try {
-      step();
+      return step();
     } catch (error) {
       throw new AttnDiffError('output-not-writable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
     }
   };
-  // Written anew, so that a last line that was cut off is gone.
-  guard(() => writeFileSync(path, [key, ...done].map(line).join('')));
+  const text = guard(() => (existsSync(path) ? readFileSync(path, 'utf8') : null));
+  const done = text === null ? [] : readDone(text, path, key, resume);
+  // Written anew, so that a last line that was cut off is gone; with nothing to keep yet, only to see that it can be.
+  const begin = (): void => writeFileSync(path, [key, ...done].map(line).join(''));
+  guard(begin);
+  if (done.length === 0) guard(() => rmSync(path));
+  let begun = done.length > 0;
   return {
     path,
     done,
-    keep: (result) => guard(() => appendFileSync(path, line(result))),
+    keep: (result) =>
+      guard(() => {
+        if (!begun) begin();
+        begun = true;
+        appendFileSync(path, line(result));
+      }),
     remove: () => rmSync(path, { force: true }),
   };
 }
 
-function readDone(path: string, key: Key, resume: boolean): BatchResult[] {
-  const text = readFileSync(path, 'utf8');
+function readDone(text: string, path: string, key: Key, resume: boolean): BatchResult[] {
   // What follows the last line end was cut off while it was written.
   const [first, ...rest] = text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter((part) => part !== '');
   let saved: Partial<Key>;

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/errors.js';
 import { BIN, expectRefusal, outcome, report, run, start, TestFolder } from '../support/cli.js';
@@ -55,6 +55,20 @@ describe('many batches', () => {
     const output = folder.path('odd.json');
     await folder.write('odd.json.partial.jsonl', '{"model":"x"}\n{"rows":1}\n');
     expectRefusal(await run([...DATA, '--output', output, '--resume']), EXIT.usage, 'odd.json.partial.jsonl');
+  });
+
+  it('a run that fails before its first batch is done leaves nothing behind', async () => {
+    const output = folder.path('failed.json');
+    const result = await run(['run', '--model', fixture('qwen2-optimum'), '--data', fixture('reference', 'data.jsonl'), '--impl', 'eager:window=none,flash', '--output', output]);
+    expectRefusal(result, EXIT.model, 'sliding window');
+    expect(existsSync(`${output}.partial.jsonl`)).toBe(false);
+    expect(existsSync(output)).toBe(false);
+  });
+
+  it('a place that cannot hold the finished batches is refused before anything runs', async () => {
+    const output = folder.path('taken.json');
+    mkdirSync(`${output}.partial.jsonl`);
+    expectRefusal(await run([...DATA, '--output', output]), EXIT.usage, 'taken.json.partial.jsonl', 'folder');
   });
 
   it('--resume without --data is refused', async () => {
