@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',
+    // vitest leaves a core free by default, which on two cores runs one file after the other.
+    maxWorkers: '100%',
     testTimeout: 60_000,
   },
 });
