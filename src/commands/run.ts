@@ -16,7 +16,7 @@ export const DTYPE_HELP = `which .onnx file of a folder or of a model on the hub
 // oxlint-disable-next-line typescript/explicit-function-return-type -- the type is what extra-typings infers
 export function withRunOptions(command: Command) {
   return command
-    .option('--impl <names>', 'implementations to compare, separated by commas: eager, sdpa, flash, exact, original (default: eager,sdpa,flash)')
+    .option('--impl <names>', 'implementations to compare, separated by commas: eager, sdpa, flash, exact, original, each perhaps with settings of its own, as in eager:scores=fp32 (default: eager,sdpa,flash)')
     .option('--reference <name>', 'implementation that the others are compared with (default: eager)')
     .option('--prompts <file>', 'prompts: a text file with one a line, or JSONL with "text" or "messages" (a conversation, always put through the chat template)')
     .option('--prompt <text>', 'a prompt; may be given several times', (text: string, texts: string[] | undefined) => [...(texts ?? []), text])
