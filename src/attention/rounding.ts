@@ -1,16 +1,11 @@
 import type { GraphBuilder } from '../onnx/builder.js';
+import { HALF_TYPES, roundedTo, SMALLEST } from '../onnx/half.js';
 import { DataType } from '../onnx/types.js';
 import type { AttentionPrecision, AttentionSettings } from '../types.js';
 
-const TYPES: Readonly<Record<Exclude<AttentionPrecision, 'fp32'>, DataType>> = { fp16: DataType.FLOAT16, bf16: DataType.BFLOAT16 };
-
-/**
- * A float32 tensor rounded to a precision (to nearest, ties to even) and held in float32 again. The pair of casts is
- * explicit because ONNX Runtime's CPU provider has no bfloat16 kernels, and runs float16 ones in float32. Values
- * beyond 65504 become infinite in fp16; NaN stays NaN.
- */
+/** A float32 tensor rounded to a precision and held in float32 again: see roundedTo. */
 export function rounded(builder: GraphBuilder, tensor: string, precision: AttentionPrecision): string {
-  return precision === 'fp32' ? tensor : builder.cast(builder.cast(tensor, TYPES[precision]), DataType.FLOAT);
+  return precision === 'fp32' ? tensor : roundedTo(builder, tensor, HALF_TYPES[precision]);
 }
 
 /**
@@ -36,8 +31,7 @@ export function softmax(builder: GraphBuilder, tensor: string, precision: Attent
   return round(builder.op('Div', [powers, round(builder.op('ReduceSum', [powers, axis]))]));
 }
 
-/** torch.finfo(dtype).min */
-const LOWEST: Readonly<Record<AttentionPrecision, number>> = { fp32: -3.4028234663852886e38, fp16: -65504, bf16: -3.3895313892515355e38 };
+const LOWEST: Readonly<Record<AttentionPrecision, number>> = { fp32: SMALLEST[DataType.FLOAT], fp16: SMALLEST[HALF_TYPES.fp16], bf16: SMALLEST[HALF_TYPES.bf16] };
 
 /**
  * What a masked score is filled with. `min` is the smallest finite number of the attention's precision, and of the

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { AttnDiffError } from '../errors.js';
 import type { Batch, BatchMask } from '../types.js';
 import { invalidMask, type FileArray } from './array.js';
 import { tokenKinds } from './kinds.js';
 import { isNpy, parseNpy } from './npy.js';
+import { readBytes } from './readBytes.js';
 import { parseSafetensors } from './safetensors.js';
 
 /** Names of the mask in a safetensors file that holds several tensors. */
@@ -19,14 +19,7 @@ const LARGEST_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
  * @throws AttnDiffError mask-unreadable, mask-invalid
  */
 export async function readMask(path: string): Promise<BatchMask> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new AttnDiffError('mask-unreadable', { path, problem: code ?? message });
-  }
-  return parseMask(bytes, path);
+  return parseMask(await readBytes(path, 'mask-unreadable'), path);
 }
 
 /**

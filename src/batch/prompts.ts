@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { AttnDiffError } from '../errors.js';
 import type { ChatMessage } from '../model/index.js';
+import { readBytes } from './readBytes.js';
 
 /** A text, or a conversation for the model's chat template. */
 export type Prompt = string | readonly ChatMessage[];
@@ -12,14 +12,7 @@ export type Prompt = string | readonly ChatMessage[];
  * @throws AttnDiffError prompts-unreadable, prompts-not-utf8, prompts-empty, prompts-bad-jsonl
  */
 export async function readPrompts(path: string): Promise<Prompt[]> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new AttnDiffError('prompts-unreadable', { path, problem: code ?? message });
-  }
-  return parsePrompts(bytes, path);
+  return parsePrompts(await readBytes(path, 'prompts-unreadable'), path);
 }
 
 /**

@@ -44,6 +44,13 @@ export function replaceUses(nodes: Iterable<NodeProto>, from: string, to: string
   }
 }
 
+/** Leaves a model some of its outputs alone, and what they need. */
+export function keepOutputs(model: ModelProto, names: readonly string[]): void {
+  const graph = model.graph!;
+  graph.output = graph.output.filter(({ name }) => names.includes(name));
+  dropUnused(graph);
+}
+
 /** Drops nodes, initializers and stale shapes that no output needs. Graph inputs stay: they are the model's face. */
 export function dropUnused(graph: GraphProto): void {
   const producers = new Map<string, NodeProto>();

@@ -2,15 +2,11 @@ import { TensorProtoSchema, ValueInfoProtoSchema } from 'onnx-buf';
 import { GraphBuilder } from './builder.js';
 import { dataFlow, movedFrom, type DataFlow } from './dataFlow.js';
 import { isMicrosoftOp, isOp, OnnxGraph } from './graph.js';
+import { roundedTo, SMALLEST, type HalfType } from './half.js';
 import { openFused } from './openFused.js';
 import { sortNodes, withFields } from './rewrite.js';
 import { fp32Islands } from './roundingIslands.js';
 import { DataType, type ModelProto, type NodeProto } from './types.js';
-
-export type HalfType = DataType.FLOAT16 | DataType.BFLOAT16;
-
-/** The smallest finite number of each type: what Hugging Face fills an additive mask with. */
-const SMALLEST: Readonly<Record<HalfType, number>> = { [DataType.FLOAT16]: -65504, [DataType.BFLOAT16]: -(2 - 2 ** -7) * 2 ** 127 };
 
 /** Operators whose result holds no number that their inputs did not hold, but for its sign. */
 const EXACT: ReadonlySet<string> = new Set(
@@ -127,7 +123,7 @@ class Rounding {
       const smallest = builder.float(SMALLEST[this.#type]);
       const finite = builder.op('Greater', [tensor, builder.float(-Infinity)]);
       const below = builder.op('And', [finite, builder.op('Less', [tensor, smallest])]);
-      return this.#pair(builder.op('Where', [below, smallest, tensor]));
+      return roundedTo(builder, builder.op('Where', [below, smallest, tensor]), this.#type);
     });
     this.#masks.set(tensor, rounded);
     return rounded;
@@ -155,13 +151,9 @@ class Rounding {
       const node = this.#flow.graph.producer(tensor);
       if (node) node.output = node.output.map((output) => (output === tensor ? raw : output));
       else this.#renamed.set(tensor, raw);
-      this.#pair(raw);
+      roundedTo(builder, raw, this.#type);
       builder.nodes.at(-1)!.output = [tensor];
     });
-  }
-
-  #pair(tensor: string): string {
-    return this.#builder.cast(this.#builder.cast(tensor, this.#type), DataType.FLOAT);
   }
 }
 

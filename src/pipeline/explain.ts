@@ -1,16 +1,10 @@
 import { maskSpecOf } from '../attention/settings.js';
 import { causeFinding, divergingLayers, isEnough, isReferenceAtFault, localRows, type Change, type LocalDivergence } from '../metrics/index.js';
-import type { Batch, Explanation, Finding, Row, Stream } from '../types.js';
-import type { RunConfig } from '../config/index.js';
+import type { Explanation, Finding, Row, Stream } from '../types.js';
 import { changeable, cured, type Computation, type Place } from './factors.js';
 import { LayerSearch } from './layerSearch.js';
-import { runTrials, type Pair, type TrialContext } from './trials.js';
-
-/** What the second pass is given: the run, and how it is to be run again. */
-export interface ExplainContext extends TrialContext {
-  config: Pick<RunConfig, 'precision' | 'activations' | 'implementations' | 'reference'>;
-  batches: readonly Batch[];
-}
+import type { SecondPass } from './secondPass.js';
+import { runTrials, type Pair } from './trials.js';
 
 export interface ExplainOptions {
   /** Every layer that parts in the finding's batch, or the first alone. */
@@ -29,7 +23,7 @@ const MOST_SEARCHED = 3;
  * @returns the explanations, and the findings with each local divergence that one factor explains replaced by its cause
  * @throws AttnDiffError execution-failed, runner-crashed
  */
-export async function explainDivergences({ findings, rows }: { findings: readonly Finding[]; rows: readonly Row[] }, context: ExplainContext, { allLayers }: ExplainOptions): Promise<{ explanations: Explanation[]; findings: Finding[] }> {
+export async function explainDivergences({ findings, rows }: { findings: readonly Finding[]; rows: readonly Row[] }, context: SecondPass, { allLayers }: ExplainOptions): Promise<{ explanations: Explanation[]; findings: Finding[] }> {
   const explanations: Explanation[] = [];
   const named: Finding[] = [];
   for (const finding of findings) {
@@ -67,7 +61,7 @@ interface Roles {
 }
 
 /** A reference at fault that has no settings to cure is held fast, and the implementation changed until it is as wrong. */
-function rolesOf(finding: LocalDivergence, rows: readonly Row[], { config, batches, sites }: ExplainContext): Roles {
+function rolesOf(finding: LocalDivergence, rows: readonly Row[], { config, batches, sites }: SecondPass): Roles {
   const streamOf = (label: string): Stream => config.implementations.find((stream) => stream.label === label)!;
   const [implementation, reference] = [streamOf(finding.implementation), streamOf(config.reference)];
   const batch = batches.find(({ name }) => name === finding.batch)!;
@@ -80,7 +74,7 @@ function rolesOf(finding: LocalDivergence, rows: readonly Row[], { config, batch
   return { pair: { batch, implementation, reference, subject: subject.label }, changed, computation, faultOf: isAtFault ? (isTurned ? (change) => change : cure) : null };
 }
 
-async function explainLayers(context: ExplainContext, roles: Roles, { limit }: LocalDivergence, layers: readonly number[]): Promise<Pick<Explanation, 'layer' | 'factors'>[]> {
+async function explainLayers(context: SecondPass, roles: Roles, { limit }: LocalDivergence, layers: readonly number[]): Promise<Pick<Explanation, 'layer' | 'factors'>[]> {
   const found = new Map<number, LayerSearch>();
   let hints: Change[] = [];
   let open = [...layers];
@@ -99,13 +93,13 @@ async function explainLayers(context: ExplainContext, roles: Roles, { limit }: L
   return layers.map((layer) => ({ layer, factors: found.get(layer)!.factors() }));
 }
 
-function searchOf({ sites, loaded }: ExplainContext, { pair: { batch }, computation }: Roles, layer: number, limit: number, hints: readonly Change[]): LayerSearch {
+function searchOf({ sites, loaded }: SecondPass, { pair: { batch }, computation }: Roles, layer: number, limit: number, hints: readonly Change[]): LayerSearch {
   const place: Place = { site: sites.find((site) => site.layer === layer)!, batch, sizes: loaded.sizes, config: loaded.source.config };
   return new LayerSearch(computation, place, limit, hints);
 }
 
 /** Runs the next variants of several layers in one graph. */
-async function advance(context: ExplainContext, pair: Pair, searches: readonly LayerSearch[]): Promise<void> {
+async function advance(context: SecondPass, pair: Pair, searches: readonly LayerSearch[]): Promise<void> {
   if (searches.length === 0) return;
   const variants = new Map(searches.flatMap((search) => search.variants).map((variant) => [variant.label, variant]));
   const results = await runTrials(context, pair, searches.map(({ layer }) => layer), [...variants.values()]);

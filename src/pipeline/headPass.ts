@@ -6,6 +6,7 @@ import type { OnnxGraph } from '../onnx/graph.js';
 import { encodeModel } from '../onnx/read.js';
 import type { Runner, Session } from '../runners/types.js';
 import type { Batch, Stream, TensorData, Tensors, TokenEffects, TokenStats } from '../types.js';
+import { maxima, probeRow } from './stats.js';
 
 /** Logits that one chunk of tokens may have, over all streams. */
 const CHUNK_ELEMENTS = 2 ** 24;
@@ -97,8 +98,7 @@ async function runHead({ head, session, streams, reference, vocabSize, chunkElem
     const values = outputs[head.output]!.data as Float64Array;
     for (const [stream, own] of rows.entries()) {
       for (const [row, destination] of own.entries()) {
-        const start = (row * streams.length + stream) * (to - from);
-        destination.set(values.subarray(start, start + to - from), from);
+        destination.set(probeRow(values, { row, stream, streams: streams.length, tokens: to - from }), from);
       }
     }
   }
@@ -113,8 +113,7 @@ async function runHead({ head, session, streams, reference, vocabSize, chunkElem
       implementation: streams[stream]!.label,
       width: vocabSize,
       ...values,
-      maxAbs: withNan(values.maxAbs, values.l2Delta),
-      maxAbsExact: withNan(values.maxAbsExact, values.l2DeltaExact),
+      ...maxima(values),
       l2Ref,
     })),
     effects: records.map(({ nll, kl, top1, nan }, stream) => ({ batch: batchIndex, implementation: streams[stream]!.label, nll, kl, top1, nan })),
@@ -142,9 +141,4 @@ function tokensOf({ type, dims, data }: TensorData, from: number, to: number): T
     part.set((data as Float32Array).subarray(start, start + size), stream * size);
   }
   return { type, dims: [streams, to - from, width], data: part };
-}
-
-/** A provider's maximum may pass over a NaN; a sum does not. */
-function withNan(maximum: Float64Array, sum: Float64Array): Float64Array {
-  return maximum.map((value, i) => (Number.isNaN(sum[i]) ? NaN : value));
 }

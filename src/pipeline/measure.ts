@@ -6,8 +6,8 @@ import { aggregate, effectRows, withRatios } from '../metrics/index.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import { encodeModel } from '../onnx/read.js';
 import { copyModel } from '../onnx/rewrite.js';
+import { HALF_TYPES } from '../onnx/half.js';
 import { roundActivations } from '../onnx/roundActivations.js';
-import { DataType } from '../onnx/types.js';
 import type { Runner, Session } from '../runners/types.js';
 import type { Batch, EffectRow, ImplementationInfo, RangeRow, Row } from '../types.js';
 import { withBaselines, type StreamPlan } from './baselines.js';
@@ -34,12 +34,20 @@ export interface Measurement {
   close(): Promise<void>;
 }
 
-/** The graph that a run's streams share, its activations rounded where that is asked for. */
+const rounded = new WeakMap<OnnxGraph, Map<string, OnnxGraph>>();
+
+/** The graph that a run's streams share, its activations rounded where that is asked for: made once for all passes. */
 export function runGraph({ graph }: Pick<LoadedModel, 'graph'>, { activations }: Pick<RunConfig, 'activations'>): OnnxGraph {
   if (activations === null) return graph;
+  const known = rounded.get(graph) ?? new Map<string, OnnxGraph>();
+  rounded.set(graph, known);
+  const found = known.get(activations);
+  if (found) return found;
   const model = copyModel(graph.model);
-  roundActivations(model, activations === 'bf16' ? DataType.BFLOAT16 : DataType.FLOAT16);
-  return new OnnxGraph(model);
+  roundActivations(model, HALF_TYPES[activations]);
+  const made = new OnnxGraph(model);
+  known.set(activations, made);
+  return made;
 }
 
 /**
@@ -60,7 +68,7 @@ export async function openMeasurement(config: RunConfig, loaded: LoadedModel, si
     const probe = probeFor(batches, sizes.vocabSize);
     await session.run(diffFeeds(inputs, sizes, diff, probe));
     const kernels = kernelsOf(diff.streams, sites, await session.executed(), originalPrecision(graph, sites));
-    const implementations = await nameFlashKernel(visible(kernels, plan), diff.streams, sizes, runner);
+    const implementations = await nameFlashKernel(kernels.filter(({ name }) => shows(plan, name)), diff.streams, sizes, runner);
     return {
       implementations,
       run: (batch) => measure(batch, { diff, plan, session, pass, loaded, config }),
@@ -88,16 +96,17 @@ async function measure(batch: Batch, { diff, plan, session, pass, loaded: { inpu
   const outputs = await session.run(diffFeeds(inputs, sizes, diff, batch));
   const logits = await pass.run(outputs[pass.cut]!, batch, 0);
   const rows = withRatios(aggregate([...readProbes(diff, outputs, batch, 0, sizes), ...logits.stats], [batch]), plan.baselines);
-  const shown = ({ implementation }: { implementation: string }): boolean => plan.streams.some(({ label, hidden }) => label === implementation && !hidden);
+  const isShown = ({ implementation }: { implementation: string }): boolean => shows(plan, implementation);
   return {
-    rows: rows.filter(shown),
-    effects: effectRows(logits.effects.filter(shown), [batch], config.reference),
+    rows: rows.filter(isShown),
+    effects: effectRows(logits.effects.filter(isShown), [batch], config.reference),
     ranges: readRanges(diff, outputs, batch).filter(({ head }) => config.heads || head === null),
   };
 }
 
-function visible<T extends { name: string }>(infos: readonly T[], { streams }: StreamPlan): T[] {
-  return infos.filter(({ name }) => streams.some(({ label, hidden }) => label === name && !hidden));
+/** Whether a label is that of a stream that was asked for. */
+function shows({ streams }: StreamPlan, name: string): boolean {
+  return streams.some(({ label, hidden }) => label === name && !hidden);
 }
 
 /** What the batches of a run have in common, as rebuilding needs it. */

@@ -1,6 +1,7 @@
 import { TOKEN_KINDS, type Finding, type NonFiniteOrigin } from '../types.js';
-import { jobFor, type BadTap, type OriginContext } from './originJob.js';
+import { jobFor, type BadTap } from './originJob.js';
 import { tapOrigin } from './originTap.js';
+import type { SecondPass } from './secondPass.js';
 
 type Traceable = Extract<Finding, { code: 'non-finite' | 'fully-masked-nan' }>;
 type Traced = Extract<Finding, { origin: NonFiniteOrigin | null }>;
@@ -19,7 +20,7 @@ const SCORE_STEPS: ReadonlySet<NonFiniteOrigin['step']> = new Set(['scores', 'sc
  * @param findings those of other codes come back as they are
  * @throws AttnDiffError execution-failed, runner-crashed
  */
-export async function traceOrigins(findings: readonly Finding[], context: OriginContext): Promise<Finding[]> {
+export async function traceOrigins(findings: readonly Finding[], context: SecondPass): Promise<Finding[]> {
   const traced: Finding[] = [];
   for (const finding of findings) traced.push(isTraceable(finding) ? await traceOne(finding, context) : finding);
   return traced.filter((finding) => !traced.some((other) => isSaidBy(finding, other)));
@@ -29,7 +30,7 @@ function isTraceable(finding: Finding): finding is Traceable {
   return finding.code === 'non-finite' || finding.code === 'fully-masked-nan';
 }
 
-async function traceOne(finding: Traceable, context: OriginContext): Promise<Finding> {
+async function traceOne(finding: Traceable, context: SecondPass): Promise<Finding> {
   const place: BadTap = finding.code === 'non-finite' ? finding : { ...finding, tap: 'attention', scope: 'accumulated' };
   const job = jobFor(place, context);
   const { origin, scores, nan, inf } = await tapOrigin(job);

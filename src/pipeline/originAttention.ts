@@ -7,7 +7,7 @@ import { QKV_ROLES, traceOutputs, traceSteps, type QkvRole, type SiteTrace, type
 import { allowedMask, unpadIndices } from '../batch/index.js';
 import { movedFrom } from '../onnx/dataFlow.js';
 import { isOp, OnnxGraph } from '../onnx/graph.js';
-import { copyModel } from '../onnx/rewrite.js';
+import { copyModel, keepOutputs } from '../onnx/rewrite.js';
 import { DataType, type ModelProto } from '../onnx/types.js';
 import type { NonFiniteOrigin, Tensors } from '../types.js';
 import { execute, fileNode, nodeName, rebuildFor, type Job } from './originJob.js';
@@ -54,7 +54,7 @@ export async function traceAttention(job: Job, site: ResolvedSite): Promise<Atte
 /** A model with some of its outputs alone. */
 function onlyOutputs(model: ModelProto, names: readonly string[]): ModelProto {
   const copy = copyModel(model);
-  copy.graph!.output = copy.graph!.output.filter(({ name }) => names.includes(name));
+  keepOutputs(copy, names);
   return copy;
 }
 

@@ -1,26 +1,12 @@
-import { rebuild, type DiffGraph, type RebuildOptions, type Trace } from '../attention/rebuild.js';
-import type { ResolvedSite } from '../attention/evaluate.js';
-import type { RunConfig } from '../config/index.js';
+import { rebuild, type DiffGraph, type Trace } from '../attention/rebuild.js';
 import { isOp, usedNames, type OnnxGraph } from '../onnx/graph.js';
 import { encodeModel } from '../onnx/read.js';
 import { dropUnused, sortNodes } from '../onnx/rewrite.js';
 import type { ModelProto, NodeProto } from '../onnx/types.js';
-import type { Runner } from '../runners/types.js';
 import type { Batch, NonFiniteOrigin, Scope, Stream, Tap, Tensors, TokenKind } from '../types.js';
 import { diffFeeds } from './feeds.js';
-import type { LoadedModel } from './load.js';
 import { batchForm, runGraph } from './measure.js';
-
-/** The run whose findings are traced. */
-export interface OriginContext {
-  config: Pick<RunConfig, 'implementations' | 'reference' | 'precision' | 'activations'>;
-  loaded: LoadedModel;
-  sites: readonly ResolvedSite[];
-  batches: readonly Batch[];
-  runner: Runner;
-  /** The fault that the run was planted with. */
-  plant?: RebuildOptions['plant'];
-}
+import type { SecondPass } from './secondPass.js';
 
 /** Where a stream's first tap that is not finite is. */
 export interface BadTap {
@@ -35,7 +21,7 @@ export interface BadTap {
 /** One place of one stream that is traced. */
 export interface Job {
   place: BadTap;
-  context: OriginContext;
+  context: SecondPass;
   stream: Stream;
   /** The stream, and the one on whose Q, K, V it runs where the scope is local, that one first. */
   streams: Stream[];
@@ -46,7 +32,7 @@ export interface Job {
   graph: OnnxGraph;
 }
 
-export function jobFor(place: BadTap, context: OriginContext): Job {
+export function jobFor(place: BadTap, context: SecondPass): Job {
   const { config, loaded, batches } = context;
   const labelled = (label: string): Stream => found(config.implementations.find((stream) => stream.label === label), label);
   const stream = labelled(place.implementation);

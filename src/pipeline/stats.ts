@@ -23,15 +23,25 @@ export function readProbes(diff: DiffGraph, outputs: Tensors, batch: Batch, batc
     implementation: stream,
     width: width[probe.tap],
     ...values,
-    maxAbs: values.maxAbs.map((value, i) => (Number.isNaN(values.l2Delta[i]) ? NaN : value)),
-    maxAbsExact: values.maxAbsExact.map((value, i) => (Number.isNaN(values.l2DeltaExact[i]) ? NaN : value)),
+    ...maxima(values),
     l2Ref: references.get(place(probe))!.l2,
   }));
 }
 
 function probeRows(probe: ProbeOutput, stream: number, outputs: Tensors, batch: Batch): Record<ProbeRow, Float64Array> {
   const data = outputs[probe.output]?.data as Float64Array;
-  const tokens = batch.size * batch.length;
-  const row = (index: number): Float64Array => data.slice((index * probe.streams.length + stream) * tokens, (index * probe.streams.length + stream + 1) * tokens);
-  return Object.fromEntries(PROBE_ROWS.map((name, index) => [name, row(index)])) as Record<ProbeRow, Float64Array>;
+  const read = (row: number): Float64Array => probeRow(data, { row, stream, streams: probe.streams.length, tokens: batch.size * batch.length }).slice();
+  return Object.fromEntries(PROBE_ROWS.map((name, index) => [name, read(index)])) as Record<ProbeRow, Float64Array>;
+}
+
+/** One stream's row of a probe's output, [rows, streams, tokens]; a view, [tokens]. */
+export function probeRow(data: Float64Array, { row, stream, streams, tokens }: { row: number; stream: number; streams: number; tokens: number }): Float64Array {
+  const start = (row * streams + stream) * tokens;
+  return data.subarray(start, start + tokens);
+}
+
+/** The two maxima of a probe, NaN where the norm beside them is: a provider's maximum may pass over a NaN, a sum does not. */
+export function maxima({ maxAbs, l2Delta, maxAbsExact, l2DeltaExact }: Pick<Record<ProbeRow, Float64Array>, 'maxAbs' | 'l2Delta' | 'maxAbsExact' | 'l2DeltaExact'>): { maxAbs: Float64Array; maxAbsExact: Float64Array } {
+  const withNan = (maximum: Float64Array, norm: Float64Array): Float64Array => maximum.map((value, i) => (Number.isNaN(norm[i]) ? NaN : value));
+  return { maxAbs: withNan(maxAbs, l2Delta), maxAbsExact: withNan(maxAbsExact, l2DeltaExact) };
 }

@@ -1,25 +1,13 @@
-import type { ResolvedSite } from '../attention/evaluate.js';
 import { PROBE_ROWS } from '../attention/probes.js';
-import { rebuild, type DiffGraph, type RebuildOptions } from '../attention/rebuild.js';
+import { rebuild } from '../attention/rebuild.js';
 import { encodeModel } from '../onnx/read.js';
-import { dropUnused } from '../onnx/rewrite.js';
-import type { RunConfig } from '../config/index.js';
-import type { Runner } from '../runners/types.js';
+import { keepOutputs } from '../onnx/rewrite.js';
 import type { Batch, Stream, TensorData, Tensors } from '../types.js';
 import type { Computation } from './factors.js';
 import { addedFeeds, modelFeeds } from './feeds.js';
-import type { LoadedModel } from './load.js';
 import { batchForm, runGraph } from './measure.js';
-
-/** What a second pass needs of the first. */
-export interface TrialContext {
-  config: Pick<RunConfig, 'precision' | 'activations'>;
-  loaded: LoadedModel;
-  sites: readonly ResolvedSite[];
-  runner: Runner;
-  /** The fault that the first pass had; see {@link RebuildOptions}. */
-  plant?: RebuildOptions['plant'];
-}
+import type { SecondPass } from './secondPass.js';
+import { probeRow } from './stats.js';
 
 /** Two streams that part, in one batch. */
 export interface Pair {
@@ -60,7 +48,7 @@ const MOST_ELEMENTS = 2 ** 24;
  *
  * @throws AttnDiffError execution-failed, runner-crashed
  */
-export async function runTrials(context: TrialContext, pair: Pair, layers: readonly number[], variants: readonly Computation[]): Promise<LayerTrials[]> {
+export async function runTrials(context: SecondPass, pair: Pair, layers: readonly number[], variants: readonly Computation[]): Promise<LayerTrials[]> {
   const { sizes: { heads, headDim } } = context.loaded;
   const { size, length } = pair.batch;
   const atOnce = Math.max(1, Math.floor(MOST_ELEMENTS / (size * length * heads * headDim * layers.length)));
@@ -75,7 +63,7 @@ export async function runTrials(context: TrialContext, pair: Pair, layers: reado
   return [...merged.values()];
 }
 
-async function runChunk({ config, loaded, sites, runner, plant }: TrialContext, { batch, reference, implementation, subject }: Pair, layers: readonly number[], list: readonly Computation[]): Promise<LayerTrials[]> {
+async function runChunk({ config, loaded, sites, runner, plant }: SecondPass, { batch, reference, implementation, subject }: Pair, layers: readonly number[], list: readonly Computation[]): Promise<LayerTrials[]> {
   const { sizes, inputs, folder } = loaded;
   const diff = rebuild({
     graph: runGraph(loaded, config),
@@ -91,7 +79,7 @@ async function runChunk({ config, loaded, sites, runner, plant }: TrialContext, 
   });
   const probes = diff.probes.filter(({ tap, scope, layer }) => tap === 'attention' && scope === 'local' && layers.includes(layer!));
   const captures = diff.captures.filter(({ tap, scope, layer }) => tap === 'attention' && scope === 'local' && layers.includes(layer!));
-  keepOutputs(diff, new Set([...probes, ...captures, ...diff.variants].map(({ output }) => output)));
+  keepOutputs(diff.model, [...probes, ...captures, ...diff.variants].map(({ output }) => output));
   const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder } }, 'explaining a divergence');
   try {
     const outputs = await session.run({ ...modelFeeds(inputs, sizes, batch, diff.streams.length), ...addedFeeds(diff.added, rowCounted(batch), diff.streams.length) });
@@ -124,20 +112,11 @@ function rowCounted(batch: Batch): Batch {
   return batch.documents ? batch : { ...batch, positionIds: batch.positionIds.map((_, i) => BigInt(i % batch.length)) };
 }
 
-function keepOutputs({ model }: DiffGraph, names: ReadonlySet<string>): void {
-  const graph = model.graph!;
-  graph.output = graph.output.filter(({ name }) => names.has(name));
-  dropUnused(graph);
-}
-
 /** Reads one row of a probe, [PROBE_ROWS, streams, B, S], for one stream: [size·length]. */
 function readRow(outputs: Tensors, output: string, streams: readonly string[], { size, length }: Batch): (row: (typeof PROBE_ROWS)[number], stream: string) => Float64Array {
   const data = outputs[output]!.data as Float64Array;
   const tokens = size * length;
-  return (row, stream) => {
-    const start = (PROBE_ROWS.indexOf(row) * streams.length + streams.indexOf(stream)) * tokens;
-    return data.slice(start, start + tokens);
-  };
+  return (row, stream) => probeRow(data, { row: PROBE_ROWS.indexOf(row), stream: streams.indexOf(stream), streams: streams.length, tokens });
 }
 
 function sumOfSquares(values: Float64Array, { kinds }: Batch): number {

@@ -8,6 +8,9 @@ const parse = (raw: RawRunOptions) => parseRunOptions({ model: 'm', ...raw });
 const stream = (name: string, settings: object) => ({ label: name, name, hidden: false, settings: expect.objectContaining(settings) });
 const labels = (raw: RawRunOptions) => parse(raw).implementations.map(({ label, name }) => `${label}=${name}`);
 
+/** What both tests of whole configurations leave at its default. */
+const UNASKED = { pack: false, past: 0, mask: null, precision: 'fp32', activations: null, heads: false, resume: false };
+
 describe('parseRunOptions', () => {
   test('defaults', () => {
     expect(parseRunOptions({ model: 'folder' })).toEqual({
@@ -20,13 +23,7 @@ describe('parseRunOptions', () => {
       chat: false,
       batchSize: 8,
       length: null,
-      pack: false,
-      past: 0,
-      mask: null,
-      precision: 'fp32',
-      activations: null,
-      heads: false,
-      resume: false,
+      ...UNASKED,
       gate: { failOn: 'nan' },
       format: 'text',
       output: null,
@@ -46,13 +43,7 @@ describe('parseRunOptions', () => {
       chat: false,
       batchSize: 8,
       length: 64,
-      pack: false,
-      past: 0,
-      mask: null,
-      precision: 'fp32',
-      activations: null,
-      heads: false,
-      resume: false,
+      ...UNASKED,
       gate: { failOn: 'none', maxAbs: 0.001, minCosine: -0.5 },
       format: 'json',
       output: 'o.json',

@@ -4,7 +4,8 @@ import { GraphBuilder, makeAttribute, makeValueInfo } from '../../src/onnx/build
 import { OnnxGraph } from '../../src/onnx/graph.js';
 import { encodeModel } from '../../src/onnx/read.js';
 import { copyModel, dropUnused, replaceUses, sortNodes } from '../../src/onnx/rewrite.js';
-import { roundActivations, type HalfType } from '../../src/onnx/roundActivations.js';
+import type { HalfType } from '../../src/onnx/half.js';
+import { roundActivations } from '../../src/onnx/roundActivations.js';
 import { DataType, type ModelProto } from '../../src/onnx/types.js';
 import { modelFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';

@@ -7,7 +7,7 @@ import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
 import { runGraph } from '../../src/pipeline/measure.js';
 import { traceOrigins } from '../../src/pipeline/origin.js';
-import type { OriginContext } from '../../src/pipeline/originJob.js';
+import type { SecondPass } from '../../src/pipeline/secondPass.js';
 import { resolveSites } from '../../src/pipeline/resolve.js';
 import { readProbes } from '../../src/pipeline/stats.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
@@ -36,14 +36,14 @@ interface Setup {
 }
 
 /** What a run of these streams would trace its findings with. */
-export async function contextOf(name: string, streams: Stream[], { batch = left, change = (loaded) => loaded, plant, activations, precision = 'fp32' }: Setup): Promise<OriginContext> {
+export async function contextOf(name: string, streams: Stream[], { batch = left, change = (loaded) => loaded, plant, activations, precision = 'fp32' }: Setup): Promise<SecondPass> {
   const loaded = change(await loadModel(fixture(name)));
   const config = { implementations: streams, reference: streams[0]!.label, precision, activations: activations ?? null };
   return { config, loaded, sites: await resolveSites(loaded, runner), batches: [batch], runner, ...(plant && { plant }) };
 }
 
 /** What a run of these streams finds on NaN and Inf, its rows being those of attention and hidden states; the first stream is the reference. */
-export async function findingsOf(context: OriginContext): Promise<Finding[]> {
+export async function findingsOf(context: SecondPass): Promise<Finding[]> {
   const { config, loaded, batches } = context;
   const { implementations: streams, reference: label, precision } = config;
   const [batch] = batches as [Batch];
@@ -69,7 +69,7 @@ export function originOf(findings: readonly Finding[]): NonFiniteOrigin {
 }
 
 /** Q, K and V of one layer of a stream, as the model makes them in that stream, by head. */
-export async function attentionInputs(context: OriginContext, layer: number, stream: Stream): Promise<Record<'query' | 'key' | 'value', TensorData>> {
+export async function attentionInputs(context: SecondPass, layer: number, stream: Stream): Promise<Record<'query' | 'key' | 'value', TensorData>> {
   const names: string[] = [];
   const trace: RebuildOptions['trace'] = {
     layer,
@@ -88,13 +88,13 @@ export async function attentionInputs(context: OriginContext, layer: number, str
 }
 
 /** Tensors of the file, the model's attention being that of the first implementation. */
-export async function keptOf(context: OriginContext, keep: string[]): Promise<TensorData[]> {
+export async function keptOf(context: SecondPass, keep: string[]): Promise<TensorData[]> {
   const [stream] = context.config.implementations as [Stream];
   const { outputs } = await run(context, { streams: [stream], reference: stream.label, keep });
   return keep.map((name) => outputs[name]!);
 }
 
-async function run(context: OriginContext, options: Pick<RebuildOptions, 'streams' | 'reference'> & Partial<RebuildOptions>): Promise<{ diff: DiffGraph; outputs: Tensors }> {
+async function run(context: SecondPass, options: Pick<RebuildOptions, 'streams' | 'reference'> & Partial<RebuildOptions>): Promise<{ diff: DiffGraph; outputs: Tensors }> {
   const { loaded, sites, batches, plant, config } = context;
   const diff = rebuild({ graph: runGraph(loaded, config), sites, sizes: loaded.sizes, ...(plant && { plant }), ...options });
   const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder: loaded.folder } }, 'test');

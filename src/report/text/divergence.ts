@@ -1,6 +1,7 @@
 import type { BatchInfo, DiffReport, Row } from '../../types.js';
 import { comparePlaces, ROUNDING } from '../../metrics/index.js';
 import { heading, noteLines, prose, type Context } from './context.js';
+import { labelText } from './kinds.js';
 import { formatCosine, formatNumber, formatSigned } from './number.js';
 import { fitColumns, leftOutNote, table, type Column } from './table.js';
 
@@ -72,7 +73,7 @@ function columnsOf(context: Context, rounding: number): Column<Line>[] {
   return [
     { head: 'layer', align: 'right', cell: (line) => (line.startsLayer && line.layer !== null ? String(line.layer) : '') },
     { head: 'tap', cell: (line) => (line.startsTap ? line.tap : '') },
-    { head: 'impl', cell: (line) => line.implementation + (line.isReference ? ' *' : ''), max: 22 },
+    { head: 'impl', cell: (line) => labelText(line.implementation, line.isReference), max: 22 },
     metric('local\nmax|Δ|', 'local', (row) => row.maxAbs, formatNumber),
     metric('local\nrel L2', 'local', (row) => row.relL2, formatNumber, { drop: 5, limit: rounding }),
     metric('accum.\nmax|Δ|', 'accumulated', (row) => row.maxAbs, formatNumber),

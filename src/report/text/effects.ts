@@ -1,6 +1,7 @@
 import type { DiffReport, EffectRow } from '../../types.js';
 import { overallEffects } from '../../metrics/index.js';
 import { heading, noteLines, prose, type Context } from './context.js';
+import { labelText } from './kinds.js';
 import { formatCount, formatNumber, formatSigned, plural } from './number.js';
 import { finiteRange, runsOf, sparkline } from './sparkline.js';
 import { fitColumns, leftOutNote, table, type Column } from './table.js';
@@ -70,10 +71,6 @@ function columnsOf({ paint }: Context, withBatch: boolean): Column<Line>[] {
     compared(number('KL', ({ row }) => row.kl, klText)),
     { head: 'flips', align: 'right', cell: flipsText, paint: (text) => (text === NONE ? paint.dim(text) : text) },
   ];
-}
-
-function labelText(implementation: string, isReference: boolean): string {
-  return implementation + (isReference ? ' *' : '');
 }
 
 function lossDelta({ row, reference }: Line): number {

@@ -7,6 +7,11 @@ export const KIND_TEXT: Record<TokenKind, string> = {
   fullyMasked: 'fully masked',
 };
 
+/** A label as it stands in a table; the reference is marked. */
+export function labelText(implementation: string, isReference: boolean): string {
+  return implementation + (isReference ? ' *' : '');
+}
+
 /** `layer 3, attention`; the logits have no layer. */
 export function placeText(layer: number | null, tap: string | null): string {
   if (layer === null) return tap ?? 'no place';

@@ -1,7 +1,7 @@
 import type { DiffReport, Row, TokenKind } from '../../types.js';
 import { kernelRows } from '../../metrics/index.js';
 import { heading, noteLines, type Context } from './context.js';
-import { KIND_TEXT } from './kinds.js';
+import { KIND_TEXT, labelText } from './kinds.js';
 import { formatCount } from './number.js';
 import { fitColumns, leftOutNote, table, type Column } from './table.js';
 
@@ -61,7 +61,7 @@ function columnsOf({ paint }: Context): Column<Line>[] {
   return [
     { head: 'batch', cell: (line) => (line.startsBatch ? line.batch : ''), max: 12 },
     { head: 'kind', cell: (line) => (line.startsKind ? KIND_TEXT[line.kind] : '') },
-    { head: 'impl', cell: (line) => line.implementation + (line.isReference ? ' *' : ''), max: 16 },
+    { head: 'impl', cell: (line) => labelText(line.implementation, line.isReference), max: 16 },
     { head: 'tokens', align: 'right', cell: (line) => formatCount(line.tokens) },
     { head: 'zero rows', align: 'right', cell: (line) => spread(line.zeroRows) },
     { head: 'non-zero', align: 'right', cell: (line) => spread(line.zeroRows.map((count) => line.tokens - count)) },
