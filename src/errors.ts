@@ -26,6 +26,7 @@ export interface ErrorArgs {
   'chat-template-missing': { folder: string };
   'chat-template-unusable': { path: string; problem: string };
   'token-out-of-range': { id: number; vocabSize: number };
+  'provider-missing': { provider: string; problem: string; available: string[] };
   'output-not-writable': { path: string; problem: string };
   'resume-unasked': { path: string; batches: number };
   'resume-mismatch': { path: string; field: string };
@@ -68,6 +69,7 @@ export interface ErrorArgs {
   // execution failed: exit code 4
   'execution-failed': { stage: string; problem: string };
   'runner-crashed': { stage: string; signal: string };
+  'timed-out': { stage: string; seconds: number };
   /** `kept` is null where nothing was. */
   interrupted: { kept: { path: string; done: number; total: number } | null };
 }
@@ -77,10 +79,10 @@ export type ErrorCode = keyof ErrorArgs;
 const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'usage', 'bad-option', 'unknown-implementation', 'prompts-unreadable', 'prompts-empty', 'prompts-not-utf8',
   'prompts-bad-jsonl', 'prompt-no-tokens', 'prompt-too-long', 'mask-unreadable', 'mask-invalid', 'mask-shape', 'tokenizer-missing', 'tokenizer-unreadable',
-  'pad-token-missing', 'chat-template-missing', 'chat-template-unusable', 'token-out-of-range', 'output-not-writable',
+  'pad-token-missing', 'chat-template-missing', 'chat-template-unusable', 'token-out-of-range', 'provider-missing', 'output-not-writable',
   'resume-unasked', 'resume-mismatch', 'resume-unreadable',
 ]);
-const EXECUTION: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['execution-failed', 'runner-crashed', 'interrupted']);
+const EXECUTION: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['execution-failed', 'runner-crashed', 'timed-out', 'interrupted']);
 
 /** An error that the user can act on. Anything else that is thrown is a fault of attn-diff and keeps its stack. */
 export class AttnDiffError<C extends ErrorCode = ErrorCode> extends Error {

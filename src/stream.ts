@@ -8,6 +8,18 @@ export type ImplementationName = (typeof IMPLEMENTATIONS)[number];
 export const ATTENTION_PRECISIONS = ['fp32', 'fp16', 'bf16'] as const;
 export type AttentionPrecision = (typeof ATTENTION_PRECISIONS)[number];
 
+/** ONNX Runtime's execution providers that its Node package may offer, by the names that package takes. */
+export const PROVIDERS = ['cpu', 'webgpu', 'cuda', 'tensorrt', 'coreml', 'dml'] as const;
+export type ProviderName = (typeof PROVIDERS)[number];
+
+/**
+ * Kernels that can be asked for by name: `attention` and `mha` are the operators of ai.onnx and com.microsoft;
+ * `flash`, `naive`, `efficient`, `cudnn` and `math` are kernels behind one operator; `varlen` is attention on packed
+ * rows of several lengths. Which of them an implementation has hangs on the provider: see attention/kernels.ts.
+ */
+export const KERNELS = ['attention', 'mha', 'flash', 'naive', 'efficient', 'cudnn', 'math', 'varlen'] as const;
+export type KernelName = (typeof KERNELS)[number];
+
 /**
  * How the query of row i is held against keys where P tokens came before: `bottom-right` lets row i see keys up to
  * P + i, `top-left` up to i. The same where P is 0.
@@ -49,6 +61,8 @@ export type Deviation =
 
 /** How a stream computes attention. `exact` takes no notice of the precisions. */
 export interface AttentionSettings {
+  /** The execution provider that the stream's whole model is run on. */
+  provider: ProviderName;
   precision: AttentionPrecision;
   /** What eager rounds QKᵀ, the scaled and the masked scores to; sdpa and flash keep them in fp32. */
   scoresPrecision: AttentionPrecision;
@@ -60,6 +74,8 @@ export interface AttentionSettings {
   /** Null for what the implementation does by itself: eager additive, sdpa and exact boolean. */
   maskForm: MaskForm | null;
   alignment: Alignment;
+  /** The kernel asked for by name; null for the implementation's own. */
+  kernel: KernelName | null;
   deviation: Deviation | null;
 }
 

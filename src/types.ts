@@ -2,7 +2,7 @@
  * The data that passes between the rooms. Shapes use B batch, S query length,
  * T key length, H query heads, Hkv key/value heads, D head size.
  */
-import type { Alignment, Deviation, ImplementationName } from './stream.js';
+import type { Alignment, Deviation, ImplementationName, KernelName, ProviderName } from './stream.js';
 
 export * from './stream.js';
 
@@ -201,16 +201,59 @@ export interface Row {
   ratioPlain: number;
 }
 
+/**
+ * Whether the kernel asked for is the one that ran: `confirmed` by what ONNX Runtime tells; `fallback`, another ran;
+ * `not-provable` where nothing tells.
+ */
+export const PROOFS = ['confirmed', 'fallback', 'not-provable'] as const;
+export type Proof = (typeof PROOFS)[number];
+
+/** Why a kernel is not confirmed. */
+export const PROOF_REASONS = [
+  /** Nodes ran on another execution provider. */
+  'other-provider',
+  /** The operator ran on the provider, with another kernel behind it. */
+  'other-kernel',
+  /** The profile shows no such node. */
+  'no-profile',
+  /** The provider does not tell which kernel it took. */
+  'not-told',
+  /** The implementation did not run to its end. */
+  'failed',
+] as const;
+export type ProofReason = (typeof PROOF_REASONS)[number];
+
+/** How an implementation ended that did not run to its end. */
+export const FAILURES = ['crashed', 'timed-out', 'out-of-memory', 'error'] as const;
+export type FailureKind = (typeof FAILURES)[number];
+
+export interface Failure {
+  kind: FailureKind;
+  /** What the runtime said, the signal that ended its process, or the seconds it was given. */
+  problem: string;
+  /** What it was doing. */
+  stage: string;
+  /** The batch it failed on; null before the first. */
+  batch: string | null;
+}
+
 export interface ImplementationInfo {
   /** The stream's label: `eager`, `eager#2`. */
   name: string;
-  /** The operator, or chain of operators, that the provider executed. */
+  /** `kernel` is null where the implementation is no one kernel. */
+  asked: { provider: ProviderName; kernel: KernelName | null };
+  /** The operator, or chain of operators, that the provider executed, with the kernel behind it where that is told. */
   kernel: string;
+  /** Where its nodes ran. */
   provider: string;
   precision: Precision;
   emulated: boolean;
   /** What shows that this kernel ran. */
   evidence: string;
+  proof: Proof;
+  /** Null where it is confirmed. */
+  reason: ProofReason | null;
+  failure: Failure | null;
 }
 
 export interface ModelInfo {
@@ -361,12 +404,19 @@ export type Finding =
   /** The file's masks slide otherwise than config.json says. */
   | { code: 'window-not-as-configured'; layers: number[]; expected: number | null; found: number | null }
   | { code: 'identical'; implementation: string }
-  /** Another kernel ran than the implementation's own. */
-  | { code: 'kernel-fallback'; implementation: string; kernel: string }
+  /** Another kernel ran than was asked for, or on another provider. */
+  | { code: 'kernel-fallback'; implementation: string; asked: ImplementationInfo['asked']; kernel: string; provider: string; reason: ProofReason }
+  /** The implementation did not run to its end; what it gave before that is in the tables. */
+  | { code: 'implementation-failed'; implementation: string; failure: Failure }
+  /**
+   * A local divergence of a kernel that the same implementation, run as `twin` on the CPU on the same Q, K, V, does not
+   * have: neither rounding nor a setting, but the kernel. `heads` are the query heads that part.
+   */
+  | { code: 'kernel-fault'; implementation: string; provider: ProviderName; kernel: string; twin: string; layers: number[]; batch: string; relL2: number; limit: number; twinRelL2: number; heads: number[]; allHeads: boolean; firstToken: number | null }
   | { code: 'nothing-compared' };
 
 export interface Check {
-  name: 'max-abs' | 'min-cosine' | 'max-ratio' | 'non-finite' | 'compared';
+  name: 'max-abs' | 'min-cosine' | 'max-ratio' | 'non-finite' | 'compared' | 'completed' | 'kernel';
   operator: '<=' | '>=' | '==' | '>';
   expected: number;
   /** The worst value that was seen. */
@@ -391,6 +441,8 @@ export interface GateOptions {
   /** Of the error against exact to that of eager at the same precision. */
   maxRatio?: number;
   failOn: 'nan' | 'none';
+  /** Whether every implementation must be shown to have run the kernel that it asks for. */
+  requireKernel?: boolean;
 }
 
 export const REPORT_SCHEMA = 'attn-diff/report/v1';

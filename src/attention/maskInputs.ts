@@ -14,6 +14,8 @@ export type AddedInput =
   /** bool [B,1,S,1]: queries of valid tokens. */
   | { name: string; role: 'valid' }
   | { name: string; role: 'gather' | 'scatter' | 'seqlensK' | 'totalLength'; part: 'all' | 'prefill' }
+  /** See Packed. */
+  | { name: string; role: 'packedGather' | 'packedScatter' | 'packedStarts' | 'packedPast' | 'packedPages' }
   /** int64 [N·B,S], once per stream: position_ids, for a fused node that counts positions itself. */
   | { name: string; role: 'positionIds' };
 
@@ -57,6 +59,13 @@ export function maskInputs(builder: GraphBuilder, ownMask: 'boolean' | 'additive
       return once(key, () => builder.within('masks', () => additive(mask, settings)));
     },
     segments: (part) => segments(part),
+    packed: () => ({
+      gather: input({ name: 'attn_diff/packed_gather', role: 'packedGather' }, DataType.INT64, ['attn_diff_packed']),
+      scatter: input({ name: 'attn_diff/packed_scatter', role: 'packedScatter' }, DataType.INT64, ['attn_diff_batch', 'attn_diff_tokens_all']),
+      starts: input({ name: 'attn_diff/packed_starts', role: 'packedStarts' }, DataType.INT32, ['attn_diff_packed_starts']),
+      pastLengths: input({ name: 'attn_diff/packed_past', role: 'packedPast' }, DataType.INT32, ['attn_diff_rows_all']),
+      pages: input({ name: 'attn_diff/packed_pages', role: 'packedPages' }, DataType.INT32, ['attn_diff_rows_all', 'attn_diff_pages']),
+    }),
   };
   const additive = (mask: MaskSpec, settings: AttentionSettings): string => {
     if (ownMask === 'additive' && settings.maskFill === 'min' && suffix(mask) === '') return own(input({ name: 'attn_diff/additive', role: 'additive' }, DataType.FLOAT, ownSquare), settings);

@@ -9,6 +9,7 @@ import type { AttentionPrecision, Deviation, Scope, Stream, Tap } from '../types
 import type { ResolvedSite, Sizes } from './evaluate.js';
 import { implementationOf } from './implementations/index.js';
 import type { AttentionInputs, Decoding } from './implementations/types.js';
+import type { SharedOutput } from './exchange.js';
 import { maskInputs, type AddedInput } from './maskInputs.js';
 import { SiteBuilder } from './siteBuilder.js';
 import { UNFOLD_OPSET } from './qkv.js';
@@ -59,6 +60,10 @@ export interface DiffGraph {
   captures: CaptureOutput[];
   ranges: RangeOutput[];
   variants: VariantOutput[];
+  /** How often the batch is stacked: once per stream, and once more where the file's own nodes run on what is given. */
+  slots: number;
+  /** What this graph hands to those that hold other streams against its reference. */
+  shared: SharedOutput[];
 }
 
 /** Ways to compute a layer's attention that are held against a stream's, all on the reference's Q, K, V. */
@@ -106,6 +111,10 @@ export interface RebuildOptions {
   dequantise?: boolean;
   /** Whether to also return every tap's tensors. */
   capture?: boolean;
+  /** Whether to hand out what graphs with other streams need, and for the file's own nodes in them too. */
+  share?: { siteInputs: boolean } | null;
+  /** What another graph shares: then the reference and the truth are not among the streams, but come from there. */
+  given?: readonly Pick<SharedOutput, 'key' | 'type'>[] | null;
   /** Whether to probe the ranges of the reference's scores. */
   ranges?: boolean;
   variants?: Variants;
@@ -135,16 +144,16 @@ export function rebuild(options: RebuildOptions): DiffGraph {
   raiseOpsets(model, options);
   graph.output = keptOutputs(options.graph, options.keep ?? []);
 
-  if (streams.length > 1) unstackQuantisation(builder, index, streams.length);
   const work = new SiteBuilder(options, builder, inputs, originalNodes, index);
+  if (work.slots > 1) unstackQuantisation(builder, index, work.slots);
   for (const site of sites) work.site(site);
   for (const site of sites) work.tapHidden(site.layer, site.hidden);
 
   graph.node.push(...builder.nodes);
   dropUnused(graph);
   sortNodes(graph);
-  const { probes, captures, ranges, variants } = work;
-  return { model, streams: [...streams], reference, truth, added: inputs.added, probes, captures, ranges, variants };
+  const { probes, captures, ranges, variants, slots, shared } = work;
+  return { model, streams: [...streams], reference, truth, added: inputs.added, probes, captures, ranges, variants, slots, shared };
 }
 
 /** The model's outputs of these names; other tensors become outputs of unknown shape. */

@@ -1,7 +1,9 @@
+import { isEmulated } from './kernels.js';
 import type { AttentionSettings, Deviation, ImplementationName, MaskSpec, Stream } from '../types.js';
 
 /** float32, as Hugging Face's implementations are called; tiles of 128 keys are FlashAttention-2's for heads up to 64. */
 export const DEFAULT_SETTINGS: AttentionSettings = {
+  provider: 'cpu',
   precision: 'fp32',
   scoresPrecision: 'fp32',
   softmaxPrecision: 'fp32',
@@ -9,6 +11,7 @@ export const DEFAULT_SETTINGS: AttentionSettings = {
   maskFill: 'min',
   maskForm: null,
   alignment: 'bottom-right',
+  kernel: null,
   deviation: null,
 };
 
@@ -66,17 +69,17 @@ export function sameComputation(a: Pick<Stream, 'name' | 'settings'>, b: Pick<St
 
 /** The settings that an implementation takes notice of. */
 function effective({ name, settings }: Pick<Stream, 'name' | 'settings'>): Partial<AttentionSettings> {
-  const { precision, scoresPrecision, softmaxPrecision, flashBlock, maskFill, maskForm, alignment, deviation } = settings;
+  const { provider, precision, scoresPrecision, softmaxPrecision, flashBlock, maskFill, maskForm, alignment, kernel, deviation } = settings;
   switch (name) {
     case 'eager':
-      return { precision, scoresPrecision, softmaxPrecision, maskFill, maskForm, alignment, deviation };
+      return { provider, precision, scoresPrecision, softmaxPrecision, maskFill, maskForm, alignment, deviation };
     case 'sdpa':
-      return { precision, maskForm, alignment, deviation };
+      return { provider, kernel, precision, maskForm, alignment, deviation };
     case 'flash':
-      return { precision, deviation, ...(precision === 'fp32' ? {} : { flashBlock }) };
+      return { provider, kernel, precision, deviation, ...(isEmulated(settings) ? { flashBlock } : {}) };
     case 'exact':
-      return { alignment, deviation };
+      return { provider, alignment, deviation };
     case 'original':
-      return {};
+      return { provider };
   }
 }

@@ -12,6 +12,7 @@ import type { MaskInputs } from './maskInputs.js';
 import { buildProbe } from './probes.js';
 import { buildQkv, type Qkv } from './qkv.js';
 import { buildRangeProbe } from './rangeProbes.js';
+import { Exchange, type SharedOutput } from './exchange.js';
 import type { CaptureOutput, ProbeOutput, RangeOutput, RebuildOptions, VariantOutput } from './rebuild.js';
 import { rounded } from './rounding.js';
 import { deviate, maskSpecOf, sameComputation } from './settings.js';
@@ -25,6 +26,9 @@ export class SiteBuilder {
   readonly captures: CaptureOutput[] = [];
   readonly ranges: RangeOutput[] = [];
   readonly variants: VariantOutput[] = [];
+  /** How often the batch is stacked. */
+  readonly slots: number;
+  readonly #exchange: Exchange;
   readonly #options: RebuildOptions;
   readonly #builder: GraphBuilder;
   readonly #inputs: MaskInputs;
@@ -40,11 +44,18 @@ export class SiteBuilder {
     this.#inputs = inputs;
     this.#types = elementTypes(index);
     // Types are inferred through the nodes' inputs, which rewiring changes: so all are asked for before.
-    for (const site of options.sites) for (const tensor of [...siteTensors(site), site.output]) this.#types(tensor);
+    for (const site of options.sites) for (const tensor of [...siteTensors(site), site.output, site.hidden]) this.#types(tensor);
     this.#originalNodes = originalNodes;
     this.#index = index;
-    this.#reference = this.#streamAt(options.reference);
-    this.#truth = options.truth == null ? this.#reference : this.#streamAt(options.truth);
+    const isGiven = options.given != null;
+    this.slots = options.streams.length + (isGiven && options.streams.some(({ name }) => name === 'original') ? 1 : 0);
+    this.#exchange = new Exchange(builder, options.share != null, options.given ?? null);
+    this.#reference = isGiven ? -1 : this.#streamAt(options.reference);
+    this.#truth = isGiven ? -1 : options.truth == null ? this.#reference : this.#streamAt(options.truth);
+  }
+
+  get shared(): SharedOutput[] {
+    return this.#exchange.shared;
   }
 
   site(site: ResolvedSite): void {
@@ -52,26 +63,32 @@ export class SiteBuilder {
     const streams = this.#options.streams.map((stream) => (plant?.stream === stream.label && plant.layer === site.layer ? { ...stream, settings: deviate(stream.settings, plant.deviation) } : stream));
     const builder = this.#builder;
     const inputs = this.#qkv(site);
+    if (this.#options.share?.siteInputs) this.#shareInputs(site);
     const original = streams.some(({ name }) => name === 'original') ? this.#original(site) : [];
     const own = streams.map((stream, i) => (stream.name === 'original' ? original[i]! : this.#build(stream, site, inputs[i]!, stream.label)));
-    if (streams.some(({ name }) => name !== 'original')) this.#replaceOutput(site, own);
+    if (streams.some(({ name }) => name !== 'original')) this.#replaceOutput(site, [...own, ...original.slice(streams.length)]);
 
+    const exchange = this.#exchange;
+    const place = `layer${site.layer}`;
     const ref = this.#reference;
-    const reference = streams[ref]!;
-    this.#tap('attention', 'accumulated', site.layer, own, 'BHSD');
+    const typeAt = (i: number): DataType => (streams[i] && isDouble(streams[i]) ? DataType.DOUBLE : DataType.FLOAT);
+    this.#tap('attention', 'accumulated', site.layer, own, 'BHSD', { reference: exchange.pass(`${place}/reference`, own[ref], typeAt(ref)), truth: exchange.pass(`${place}/truth`, own[this.#truth], typeAt(this.#truth)) });
 
-    const shared = builder.within(`layer${site.layer}/local`, () => roundedQkv(inputs[ref]!, (tensor) => rounded(builder, tensor, precision)));
+    const roundedOwn = exchange.isTaking ? null : builder.within(`${place}/local`, () => roundedQkv(inputs[ref]!, (tensor) => rounded(builder, tensor, precision)));
+    const shared: Qkv = { query: exchange.pass(`${place}/query`, roundedOwn?.query, DataType.FLOAT), key: exchange.pass(`${place}/key`, roundedOwn?.key, DataType.FLOAT), value: exchange.pass(`${place}/value`, roundedOwn?.value, DataType.FLOAT) };
     // On the same tensors the same computation gives the same result: rounding them once more changes nothing.
-    const known: { stream: Built; output: string }[] = precision === 'fp32' || reference.settings.precision === precision ? [{ stream: reference, output: own[ref]! }] : [];
+    const reference = streams[ref];
+    const known: { stream: Built; output: string }[] = reference && (precision === 'fp32' || reference.settings.precision === precision) ? [{ stream: reference, output: own[ref]! }] : [];
     const local = streams.map((stream) => {
-      if (stream.name === 'original') return original[ref]!;
+      if (stream.name === 'original') return original[exchange.isTaking ? this.slots - 1 : ref]!;
       const found = known.find((other) => sameComputation(other.stream, stream));
       if (found) return found.output;
       const output = this.#build(stream, site, shared, `${stream.label}/local`);
       known.push({ stream, output });
       return output;
     });
-    if (streams.length > 1) this.#tap('attention', 'local', site.layer, local, 'BHSD');
+    const against = { reference: exchange.pass(`${place}/localReference`, local[ref], typeAt(ref)), truth: exchange.pass(`${place}/localTruth`, local[this.#truth], typeAt(this.#truth)) };
+    if (streams.length > 1 || exchange.isTaking) this.#tap('attention', 'local', site.layer, local, 'BHSD', against);
     this.#trace(site, streams, { accumulated: { qkv: inputs, output: own }, local: { qkv: streams.map(() => shared), output: local } });
     this.#variants(site, shared, local);
     if (this.#options.ranges) this.#range(site, shared);
@@ -79,7 +96,9 @@ export class SiteBuilder {
 
   /** Probes the hidden state that leaves a layer, [N·B,S,hidden], stream by stream. */
   tapHidden(layer: number, tensor: string): void {
-    this.#tap('hidden', 'accumulated', layer, this.#split(tensor), 'BSD');
+    const slices = this.#split(tensor).slice(0, this.#options.streams.length);
+    const pass = (role: string, at: number): string => this.#exchange.pass(`layer${layer}/${role}`, slices[at], this.#types(tensor));
+    this.#tap('hidden', 'accumulated', layer, slices, 'BSD', { reference: pass('hiddenReference', this.#reference), truth: pass('hiddenTruth', this.#truth) });
   }
 
   #streamAt(label: string): number {
@@ -149,18 +168,21 @@ export class SiteBuilder {
 
   /**
    * Leaves the site's own nodes in place. They run on the whole stack, so the slots of other streams are free to
-   * carry the reference's inputs, which gives the local error in the same pass.
+   * carry the reference's inputs, which gives the local error in the same pass. Where the reference is given by another
+   * graph, one slot more carries its inputs.
    *
    * @returns the site's own output, float32 by head, for each slot
    */
   #original(site: ResolvedSite): string[] {
     const { streams } = this.#options;
     const builder = this.#builder;
-    const source = streams.map(({ name }, i) => (name === 'original' ? i : this.#reference));
-    for (const tensor of new Set(siteInputs(site))) {
-      if (source.every((slot, i) => slot === i)) break;
+    const exchange = this.#exchange;
+    const source = streams.map(({ name }, i) => (name === 'original' || exchange.isTaking ? i : this.#reference));
+    for (const [i, tensor] of [...new Set(siteInputs(site))].entries()) {
+      if (!exchange.isTaking && source.every((slot, slice) => slot === slice)) break;
       const slices = this.#split(tensor);
-      const joined = builder.op('Concat', source.map((i) => slices[i]!), { axis: 0n });
+      const given = exchange.isTaking ? [exchange.pass(`layer${site.layer}/input${i}`, undefined, this.#types(tensor))] : [];
+      const joined = builder.op('Concat', [...source.map((slot) => slices[slot]!), ...given], { axis: 0n });
       replaceUses(this.#index.consumers(tensor).filter((node) => !isOp(node, 'Shape')), tensor, joined);
     }
     const { heads, headDim } = this.#options.sizes;
@@ -168,11 +190,15 @@ export class SiteBuilder {
     return this.#split(this.#types(site.output) === DataType.FLOAT ? byHead : builder.cast(byHead, DataType.FLOAT));
   }
 
+  #shareInputs(site: ResolvedSite): void {
+    for (const [i, tensor] of [...new Set(siteInputs(site))].entries()) this.#exchange.pass(`layer${site.layer}/input${i}`, this.#split(tensor)[this.#reference], this.#types(tensor));
+  }
+
   /** Hands the streams' outputs, [B,H,S,D] each, to whatever read the site's own output. */
   #replaceOutput(site: ResolvedSite, own: readonly string[]): void {
     const builder = this.#builder;
     const { sizes: { heads, headDim }, streams } = this.#options;
-    const floats = own.map((tensor, i) => (isDouble(streams[i]!) ? builder.cast(tensor, DataType.FLOAT) : tensor));
+    const floats = own.map((tensor, i) => (streams[i] && isDouble(streams[i]) ? builder.cast(tensor, DataType.FLOAT) : tensor));
     const joined = floats.length === 1 ? floats[0]! : builder.op('Concat', floats, { axis: 0n });
     const shaped = site.outputFlat ? builder.reshapeTo(builder.transpose(joined, 0, 2, 1, 3), 0, 0, heads * headDim) : joined;
     const type = this.#types(site.output);
@@ -180,13 +206,13 @@ export class SiteBuilder {
   }
 
   #split(tensor: string): string[] {
-    const count = this.#options.streams.length;
+    const count = this.slots;
     return count === 1 ? [tensor] : this.#builder.ops('Split', [tensor], count, { axis: 0n, num_outputs: BigInt(count) });
   }
 
-  #tap(tap: Tap, scope: Scope, layer: number, tensors: readonly string[], layout: 'BHSD' | 'BSD'): void {
+  #tap(tap: Tap, scope: Scope, layer: number, tensors: readonly string[], layout: 'BHSD' | 'BSD', { reference, truth }: { reference: string; truth: string }): void {
     const { streams, capture } = this.#options;
-    const output = this.#builder.within(`probe/layer${layer}/${tap}/${scope}`, () => buildProbe(this.#builder, tensors, tensors[this.#reference]!, layout, tensors[this.#truth]!));
+    const output = this.#builder.within(`probe/layer${layer}/${tap}/${scope}`, () => buildProbe(this.#builder, tensors, reference, layout, truth));
     this.#builder.output(output, DataType.DOUBLE);
     const labels = streams.map(({ label }) => label);
     this.probes.push({ output, tap, scope, layer, streams: labels });

@@ -56,3 +56,29 @@ function rowSegments({ length, attentionMask, documents }: Parameters<typeof unp
   if (segments.size === 0) throw new AttnDiffError('prompt-no-tokens', { prompt: `#${b + 1}` });
   return [...segments.values()];
 }
+
+/** A batch without padding: its rows' valid tokens one after another (documents of a row as rows of their own). */
+export interface PackedIndices {
+  /** int64 [t]: the flat index of each valid token. */
+  gather: BigInt64Array;
+  /** int64 [B·S]: where each token went; t on padding. */
+  scatter: BigInt64Array;
+  /** int32 [R+1]: where each row begins, and t: flash_attn's cu_seqlens. */
+  starts: Int32Array;
+  rows: number;
+}
+
+/**
+ * Where the valid tokens of a batch go when they are packed.
+ *
+ * @throws AttnDiffError prompt-no-tokens where a row has no valid token
+ */
+export function packIndices(batch: Parameters<typeof unpadIndices>[0]): PackedIndices {
+  const segments = Array.from({ length: batch.size }, (_, b) => rowSegments(batch, b, { from: 0, to: batch.length })).flat();
+  const tokens = segments.flat();
+  const scatter = new BigInt64Array(batch.size * batch.length).fill(BigInt(tokens.length));
+  for (const [slot, token] of tokens.entries()) scatter[token] = BigInt(slot);
+  const starts = new Int32Array(segments.length + 1);
+  for (const [r, segment] of segments.entries()) starts[r + 1] = starts[r]! + segment.length;
+  return { gather: BigInt64Array.from(tokens, BigInt), scatter, starts, rows: segments.length };
+}

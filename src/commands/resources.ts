@@ -1,6 +1,6 @@
 import type { ErrorArgs } from '../errors.js';
-import type { Runner } from '../runners/types.js';
-import { childRunner } from '../runners/childProcess.js';
+import type { Runners } from '../runners/types.js';
+import { childRunners } from '../runners/childProcess.js';
 import { downloadBar, type DownloadBar } from './downloadBar.js';
 import { onInterrupt } from './interrupt.js';
 import { openOutput, type Output } from './output.js';
@@ -9,7 +9,7 @@ import { progressBar, type ProgressBar } from './progress.js';
 /** What a command holds while it works. */
 export interface Resources {
   output: Output;
-  runner: Runner;
+  runners: Runners;
   progress: ProgressBar;
   /** Shows the download of a model. */
   download: DownloadBar;
@@ -25,19 +25,19 @@ export interface Resources {
  */
 export async function withResources<T>(outputPath: string | null, work: (resources: Resources) => Promise<T>): Promise<T> {
   const output = openOutput(outputPath);
-  const runner = childRunner();
+  const runners = childRunners();
   const progress = progressBar();
   const download = downloadBar();
   const clear = (): void => {
     download.stop();
     progress.stop();
-    runner.stop();
+    runners.stop();
     output.discard();
   };
   let kept: ErrorArgs['interrupted']['kept'] = null;
   const release = onInterrupt(clear, () => kept);
   try {
-    return await work({ output, runner, progress, download, keep: (what) => (kept = what) });
+    return await work({ output, runners, progress, download, keep: (what) => (kept = what) });
   } finally {
     clear();
     release();

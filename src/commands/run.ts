@@ -4,8 +4,10 @@ import { EXIT, type ExitCode } from '../errors.js';
 import { DTYPES } from '../model/index.js';
 import { openCheckpoint } from '../pipeline/checkpoint.js';
 import { prepareRun } from '../pipeline/prepare.js';
+import { checkProviders } from '../pipeline/providers.js';
 import { runDiff } from '../pipeline/run.js';
 import { explainReport, FORMATS } from '../report/index.js';
+import { PROVIDERS } from '../types.js';
 import { withResources } from './resources.js';
 import { renderOptions } from './terminal.js';
 
@@ -16,8 +18,10 @@ export const DTYPE_HELP = `which .onnx file of a folder or of a model on the hub
 // oxlint-disable-next-line typescript/explicit-function-return-type -- the type is what extra-typings infers
 export function withRunOptions(command: Command) {
   return command
-    .option('--impl <names>', 'implementations to compare, separated by commas: eager, sdpa, flash, exact, original, each perhaps with settings of its own, as in eager:scores=fp32 (default: eager,sdpa,flash)')
+    .option('--impl <names>', 'implementations to compare, separated by commas: eager, sdpa, flash, exact, original, each perhaps with a provider and settings of its own, as in flash@webgpu or eager:scores=fp32 (default: eager,sdpa,flash)')
     .option('--reference <name>', 'implementation that the others are compared with (default: eager)')
+    .option('--provider <name>', `execution provider of implementations that name none (eager@webgpu names one): ${PROVIDERS.join(', ')} (default: cpu)`)
+    .option('--timeout <seconds>', 'what one step of an implementation may take, after which it has failed; without, no limit')
     .option('--prompts <file>', 'prompts: a text file with one a line, or JSONL with "text" or "messages" (a conversation, always put through the chat template)')
     .option('--prompt <text>', 'a prompt; may be given several times', (text: string, texts: string[] | undefined) => [...(texts ?? []), text])
     .option('--chat', "put each prompt through the model's chat template, as one user message, up to where the assistant answers")
@@ -43,6 +47,8 @@ export function withRunOptions(command: Command) {
     .option('--min-cosine <x>', 'fail when the cosine similarity of a valid token falls below x')
     .option('--max-ratio <x>', "fail when an implementation's error against exact is more than x times that of eager at the same precision")
     .option('--fail-on <what>', 'nan: fail when a valid token is NaN or Inf; none: do not (default: nan)')
+    .option('--require-kernel', 'fail when an implementation is not shown to have run the kernel that it asks for')
+    .option('--save-repro <folder>', 'write a model of one layer, its inputs and a script that show the gravest divergence with onnxruntime-node alone')
     .option('--format <format>', 'text or json (default: text)')
     .option('--output <file>', 'write the report to a file instead of standard output');
 }
@@ -63,10 +69,11 @@ export function runCommand(finish: (code: ExitCode) => void): Command {
  */
 export async function run(options: RawRunOptions, { explain = false } = {}): Promise<ExitCode> {
   const config = parseRunOptions(options);
-  return withResources(config.output, async ({ output, runner, progress, download, keep }) => {
+  return withResources(config.output, async ({ output, runners, progress, download, keep }) => {
+    await checkProviders(config.implementations, runners, config.timeout);
     const prepared = await prepareRun(config, download);
     const checkpoint = config.prompts.kind === 'data' ? openCheckpoint(`${config.output ?? 'attn-diff'}.partial.jsonl`, prepared, config.resume) : null;
-    const report = await runDiff(prepared, runner, {
+    const report = await runDiff(prepared, runners, {
       onProgress: progress.update,
       explainAllLayers: explain,
       done: checkpoint?.done ?? [],

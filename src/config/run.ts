@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
 import { DTYPES, type Dtype } from '../model/dtype.js';
 import type { AttentionPrecision, GateOptions, Stream } from '../types.js';
-import { ALIGNMENTS, ATTENTION_PRECISIONS, IMPLEMENTATIONS, MASK_FILLS } from '../types.js';
+import { ALIGNMENTS, ATTENTION_PRECISIONS, IMPLEMENTATIONS, MASK_FILLS, PROVIDERS } from '../types.js';
 import { INPUT_OPTIONS, inputFields, runInputs, type RawInputOptions, type RunInputs } from './inputs.js';
 import { LARGEST_BLOCK, nameStreams, withReference } from './streams.js';
 import { decimal, filePath, integer, list, word } from './values.js';
@@ -22,6 +22,10 @@ export interface RunConfig extends RunInputs {
   activations: Exclude<AttentionPrecision, 'fp32'> | null;
   /** Whether ranges are told by head. */
   heads: boolean;
+  /** Seconds that one step may take in the process of an implementation; null for no limit. */
+  timeout: number | null;
+  /** The folder that a reproduction of the gravest divergence goes to; null for none. */
+  saveRepro: string | null;
   gate: GateOptions;
   format: OutputFormat;
   /** Null for standard output. */
@@ -37,6 +41,8 @@ export interface RawRunOptions extends RawInputOptions {
   dtype?: string | undefined;
   impl?: string | undefined;
   reference?: string | undefined;
+  provider?: string | undefined;
+  timeout?: string | undefined;
   maskFill?: string | undefined;
   precision?: string | undefined;
   scoresPrecision?: string | undefined;
@@ -49,6 +55,8 @@ export interface RawRunOptions extends RawInputOptions {
   minCosine?: string | undefined;
   maxRatio?: string | undefined;
   failOn?: string | undefined;
+  requireKernel?: boolean | undefined;
+  saveRepro?: string | undefined;
   format?: string | undefined;
   output?: string | undefined;
 }
@@ -60,6 +68,8 @@ const schema = z.object({
   dtype: dtypeName,
   impl: z.string().default('eager,sdpa,flash').pipe(list(z.string().min(1, 'it has an empty name'))),
   reference: z.string().min(1, 'it is empty').default('eager'),
+  provider: z.string().default('cpu').pipe(word(PROVIDERS)),
+  timeout: decimal(0.001, 86_400, 'it is not between 0.001 and 86400').optional(),
   ...inputFields,
   maskFill: z.string().default('min').pipe(word(MASK_FILLS)),
   precision: z.string().default('fp32').pipe(word(ATTENTION_PRECISIONS)),
@@ -73,6 +83,8 @@ const schema = z.object({
   minCosine: decimal(-1, 1, 'it is not between -1 and 1').optional(),
   maxRatio: decimal(0, Number.MAX_VALUE, 'it is negative or not finite').optional(),
   failOn: z.string().default('nan').pipe(word(['nan', 'none'])),
+  requireKernel: z.boolean().default(false),
+  saveRepro: filePath.optional(),
   format: z.string().default('text').pipe(word(FORMATS)),
   output: filePath.optional(),
 });
@@ -84,6 +96,8 @@ const OPTIONS: Record<Key, { flag: string; accepts: string }> = {
   dtype: { flag: '--dtype', accepts: `one of ${DTYPES.join(', ')}` },
   impl: { flag: '--impl', accepts: `a list of ${IMPLEMENTATIONS.join(', ')}, such as eager,flash` },
   reference: { flag: '--reference', accepts: `one of ${IMPLEMENTATIONS.join(', ')}` },
+  provider: { flag: '--provider', accepts: `one of ${PROVIDERS.join(', ')}` },
+  timeout: { flag: '--timeout', accepts: 'a number of seconds, such as 600' },
   ...INPUT_OPTIONS,
   maskFill: { flag: '--mask-fill', accepts: 'min, -inf or -1e4 (--mask-fill=-inf)' },
   precision: { flag: '--precision', accepts: 'fp32, fp16 or bf16' },
@@ -97,6 +111,8 @@ const OPTIONS: Record<Key, { flag: string; accepts: string }> = {
   minCosine: { flag: '--min-cosine', accepts: 'a number from -1 to 1, such as 0.999' },
   maxRatio: { flag: '--max-ratio', accepts: 'a number of at least 0, such as 2' },
   failOn: { flag: '--fail-on', accepts: 'nan or none' },
+  requireKernel: { flag: '--require-kernel', accepts: 'it without a value' },
+  saveRepro: { flag: '--save-repro', accepts: 'a path of the folder to write' },
   format: { flag: '--format', accepts: 'text or json' },
   output: { flag: '--output', accepts: 'a path of the file to write' },
 };
@@ -114,8 +130,8 @@ export function parseRunOptions(raw: RawRunOptions): RunConfig {
     throw parsed.error;
   }
   const options = parsed.data;
-  const { precision, scoresPrecision = null, softmaxPrecision, flashBlock, maskFill, causalAlignment: alignment } = options;
-  const defaults = { precision, scoresPrecision, softmaxPrecision, flashBlock, maskFill, alignment };
+  const { provider, precision, scoresPrecision = null, softmaxPrecision, flashBlock, maskFill, causalAlignment: alignment } = options;
+  const defaults = { provider, precision, scoresPrecision, softmaxPrecision, flashBlock, maskFill, alignment };
   return {
     model: options.model,
     dtype: options.dtype,
@@ -124,14 +140,16 @@ export function parseRunOptions(raw: RawRunOptions): RunConfig {
     precision,
     activations: options.activations ?? null,
     heads: options.heads,
+    timeout: options.timeout ?? null,
+    saveRepro: options.saveRepro ?? null,
     gate: gateOptions(options),
     format: options.format,
     output: options.output ?? null,
   };
 }
 
-function gateOptions({ maxAbs, minCosine, maxRatio, failOn }: z.output<typeof schema>): GateOptions {
-  return { failOn, ...(maxAbs !== undefined && { maxAbs }), ...(minCosine !== undefined && { minCosine }), ...(maxRatio !== undefined && { maxRatio }) };
+function gateOptions({ maxAbs, minCosine, maxRatio, failOn, requireKernel }: z.output<typeof schema>): GateOptions {
+  return { failOn, requireKernel, ...(maxAbs !== undefined && { maxAbs }), ...(minCosine !== undefined && { minCosine }), ...(maxRatio !== undefined && { maxRatio }) };
 }
 
 /** The error for what a schema found wrong in the options. */

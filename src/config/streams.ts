@@ -1,17 +1,19 @@
 import { AttnDiffError } from '../errors.js';
-import { ALIGNMENTS, ATTENTION_PRECISIONS, IMPLEMENTATIONS, MASK_FILLS, type AttentionPrecision, type AttentionSettings, type Deviation, type ImplementationName, type MaskForm, type Stream } from '../types.js';
+import { kernelsOf } from '../attention/kernels.js';
+import { sameComputation } from '../attention/settings.js';
+import { ALIGNMENTS, ATTENTION_PRECISIONS, IMPLEMENTATIONS, MASK_FILLS, PROVIDERS, type AttentionPrecision, type AttentionSettings, type Deviation, type ImplementationName, type MaskForm, type Stream } from '../types.js';
 
 /** What the flags of a run set for every implementation; a precision of scores left out follows the attention's. */
-export type StreamDefaults = Omit<AttentionSettings, 'scoresPrecision' | 'maskForm' | 'deviation'> & { scoresPrecision: AttentionPrecision | null };
+export type StreamDefaults = Omit<AttentionSettings, 'scoresPrecision' | 'maskForm' | 'kernel' | 'deviation'> & { scoresPrecision: AttentionPrecision | null };
 
 /** What may be set after an implementation's name, and what each takes notice of. */
-const KEYS = ['precision', 'scores', 'softmax', 'fill', 'mask', 'align', 'window', 'block'] as const;
+const KEYS = ['precision', 'scores', 'softmax', 'fill', 'mask', 'align', 'window', 'block', 'kernel'] as const;
 type Key = (typeof KEYS)[number];
 
 const TAKES: Readonly<Record<ImplementationName, readonly Key[]>> = {
   eager: ['precision', 'scores', 'softmax', 'fill', 'mask', 'align', 'window'],
-  sdpa: ['precision', 'mask', 'align', 'window'],
-  flash: ['precision', 'block', 'window'],
+  sdpa: ['precision', 'mask', 'align', 'window', 'kernel'],
+  flash: ['precision', 'block', 'window', 'kernel'],
   exact: ['align', 'window'],
   original: [],
 };
@@ -21,7 +23,7 @@ const MASKS: Readonly<Partial<Record<ImplementationName, readonly MaskForm[]>>> 
 export const LARGEST_BLOCK = 4096;
 
 /**
- * Reads a list such as `eager`, `eager:scores=fp32`, `flash:block=64` into streams; one named twice is numbered.
+ * Reads a list such as `eager`, `eager:scores=fp32`, `flash@webgpu:kernel=varlen` into streams; one named twice is numbered.
  *
  * @throws AttnDiffError unknown-implementation, bad-option
  */
@@ -36,21 +38,28 @@ export function nameStreams(names: readonly string[], defaults: StreamDefaults):
 }
 
 /**
- * Finds the reference among the streams; one that is not there is put before them.
+ * Finds the reference among the streams, by its label or as the same computation (`eager` is `eager@cpu` where that is
+ * the provider); one that is not there is put before them.
  *
  * @param reference a label of the streams, or what `--impl` takes
  * @throws AttnDiffError unknown-implementation, bad-option
  */
 export function withReference(streams: Stream[], reference: string, defaults: StreamDefaults): { implementations: Stream[]; reference: string } {
-  if (streams.some(({ label }) => label === reference)) return { implementations: streams, reference };
-  return { implementations: [parseStream(reference, defaults, '--reference'), ...streams], reference };
+  const named = streams.find(({ label }) => label === reference);
+  if (named) return { implementations: streams, reference };
+  const stream = parseStream(reference, defaults, '--reference');
+  const same = streams.find((candidate) => sameComputation(candidate, stream));
+  return same ? { implementations: streams, reference: same.label } : { implementations: [stream, ...streams], reference };
 }
 
 function parseStream(value: string, defaults: StreamDefaults, option: string): Stream {
   const [first = '', ...parts] = value.split(':');
-  const name = IMPLEMENTATIONS.find((candidate) => candidate === first);
-  if (name === undefined) throw new AttnDiffError('unknown-implementation', { value: first });
+  const [implementation = '', place] = first.split('@');
+  const name = IMPLEMENTATIONS.find((candidate) => candidate === implementation);
+  if (name === undefined) throw new AttnDiffError('unknown-implementation', { value: implementation });
   const bad = (problem: string, remedy: string): AttnDiffError => new AttnDiffError('bad-option', { option, value, problem, remedy });
+  const provider = place === undefined ? defaults.provider : PROVIDERS.find((candidate) => candidate === place);
+  if (provider === undefined) throw bad(`${place} is no execution provider`, `${name}@provider with one of ${PROVIDERS.join(', ')}`);
   const given = new Map<Key, string>();
   for (const part of parts) {
     const [word = '', setting] = part.split('=');
@@ -67,7 +76,11 @@ function parseStream(value: string, defaults: StreamDefaults, option: string): S
     return found;
   };
   const precision = word('precision', ATTENTION_PRECISIONS) ?? defaults.precision;
+  const kernels = kernelsOf(provider, name).map((kernel) => kernel.name);
+  const kernel = given.get('kernel');
+  if (kernel !== undefined && !kernels.some((candidate) => candidate === kernel)) throw bad(`${name} has no kernel ${kernel} on ${provider}`, `kernel as one of ${kernels.join(', ')}`);
   const settings: AttentionSettings = {
+    provider,
     precision,
     // A precision of its own brings its own rounding of the scores.
     scoresPrecision: word('scores', ATTENTION_PRECISIONS) ?? (given.has('precision') ? precision : (defaults.scoresPrecision ?? precision)),
@@ -76,6 +89,7 @@ function parseStream(value: string, defaults: StreamDefaults, option: string): S
     maskFill: word('fill', MASK_FILLS) ?? defaults.maskFill,
     maskForm: word('mask', MASKS[name] ?? []) ?? null,
     alignment: word('align', ALIGNMENTS) ?? defaults.alignment,
+    kernel: kernels.find((candidate) => candidate === kernel) ?? null,
     deviation: window(given.get('window'), bad),
   };
   return { label: value, name, settings, hidden: false };

@@ -1,4 +1,4 @@
-import type { Check, GateOptions, Row, Verdict } from '../types.js';
+import type { Check, GateOptions, ImplementationInfo, Row, Verdict } from '../types.js';
 import { compareRows } from '../metrics/index.js';
 
 /**
@@ -10,14 +10,17 @@ import { compareRows } from '../metrics/index.js';
  * - `non-finite` (where `failOn` is `nan`): per implementation, the reference included, NaN and Inf elements
  *   summed over taps, scopes and batches == 0; its place is the first one by layer. The local scope is left out
  *   where the reference is non-finite
+ * - `completed`, always: per implementation that failed, 0 of 1; of none that ran to its end
+ * - `kernel` (where `requireKernel` is set): per implementation, its kernel was confirmed: 1, else 0
  * - `compared`, always: valid tokens on which some implementation was held against the reference > 0
  *
  * The worst value is over all taps, scopes, layers and batches. NaN is the worst value, and fails whatever the limit.
  *
  * @param rows rows of every implementation
  * @param reference the label of the reference
+ * @param implementations the kernels that ran, and how they ended
  */
-export function judge(rows: readonly Row[], options: GateOptions, reference: string): Verdict {
+export function judge(rows: readonly Row[], options: GateOptions, reference: string, implementations: readonly Pick<ImplementationInfo, 'name' | 'proof' | 'failure'>[] = []): Verdict {
   const valid = rows.filter((row) => row.kind === 'valid').toSorted(compareRows);
   const names = [...new Set(rows.map((row) => row.implementation))];
   const others = names.filter((name) => name !== reference);
@@ -28,6 +31,10 @@ export function judge(rows: readonly Row[], options: GateOptions, reference: str
     // On the Q, K, V of a reference that is itself non-finite, every kernel is: that is not the kernel's doing.
     const inherited = nonFiniteCheck(rowsOf(reference), reference).actual !== 0;
     checks.push(...names.map((name) => nonFiniteCheck(rowsOf(name).filter(({ scope }) => scope === 'accumulated' || !inherited), name)));
+  }
+  for (const { name, failure, proof } of implementations) {
+    if (failure) checks.push(yesOrNo('completed', name, false));
+    if (options.requireKernel) checks.push(yesOrNo('kernel', name, proof === 'confirmed'));
   }
   const { maxAbs, minCosine, maxRatio } = options;
   for (const name of others) {
@@ -56,6 +63,10 @@ function comparedCheck(valid: readonly Row[], reference: string): Check {
     batch: null,
     passed: actual > 0,
   };
+}
+
+function yesOrNo(name: 'completed' | 'kernel', implementation: string, passed: boolean): Check {
+  return { name, operator: '==', expected: 1, actual: Number(passed), layer: null, implementation, tap: null, scope: null, batch: null, passed };
 }
 
 function nonFiniteCheck(rows: readonly Row[], implementation: string): Check {

@@ -18,10 +18,18 @@ const ROWS = ['streams', 'tokens', 'hidden'];
 export interface HeadStreams {
   /** How many streams there are. */
   count: number;
-  /** Index of the stream that the others are compared with. */
-  reference: number;
-  /** Index of the stream that errors are measured from. */
-  truth: number;
+  /** Index of the stream that the others are compared with; null where another head gives its logits, and the truth's. */
+  reference: number | null;
+  /** Index of the stream that errors are measured from; null as above. */
+  truth: number | null;
+  /** Whether to return the logits of reference and truth too, for other heads. */
+  share: boolean;
+}
+
+/** Logits of the reference and of the truth, float32 [1, n, vocabulary], by the names that heads have them under. */
+export interface HeadExchange {
+  reference: string;
+  truth: string;
 }
 
 /** A model's head with probes, for n tokens at a time. */
@@ -35,6 +43,8 @@ export interface HeadModel {
   chunk: string | null;
   /** Output, float64 [HEAD_ROWS, streams, 1, n]. */
   output: string;
+  /** Inputs where the logits are given, outputs where they are shared; null for neither. */
+  exchange: HeadExchange | null;
 }
 
 /**
@@ -70,13 +80,22 @@ export function buildHead(graph: OnnxGraph, split: HeadSplit, streams: HeadStrea
   const shape = builder.op('Concat', [builder.ints(streams.count), builder.op('Shape', [targets]), builder.ints(-1)], { axis: 0n });
   const shaped = builder.reshape(logits, shape);
   const slices = streams.count === 1 ? [shaped] : builder.ops('Split', [shaped], streams.count, { axis: 0n, num_outputs: BigInt(streams.count) });
-  const output = builder.within('head', () => buildHeadProbe(builder, slices, slices[streams.reference]!, slices[streams.truth]!, targets));
+  const given = streams.reference === null || streams.truth === null;
+  const exchange: HeadExchange | null = given ? { reference: logitsInput(builder, 'reference'), truth: logitsInput(builder, 'truth') } : null;
+  const [reference, truth] = exchange ? [exchange.reference, exchange.truth] : [slices[streams.reference!]!, slices[streams.truth!]!];
+  const output = builder.within('head', () => buildHeadProbe(builder, slices, reference, truth, targets));
   builder.output(output, DataType.DOUBLE);
+  const shared = streams.share ? { reference: builder.cast(reference, DataType.FLOAT), truth: builder.cast(truth, DataType.FLOAT) } : null;
+  for (const tensor of shared ? [shared.reference, shared.truth] : []) builder.output(tensor, DataType.FLOAT);
 
   part.node.push(...builder.nodes);
   dropUnused(part);
   sortNodes(part);
-  return { model, hidden: isHalf(graph, cut) ? WIDE_CUT : cut, targets, chunk, output };
+  return { model, hidden: isHalf(graph, cut) ? WIDE_CUT : cut, targets, chunk, output, exchange: exchange ?? shared };
+}
+
+function logitsInput(builder: GraphBuilder, of: 'reference' | 'truth'): string {
+  return builder.input(`attn_diff/${of}_logits`, DataType.FLOAT, [1, 'chunk', `attn_diff_${of}_vocabulary`]);
 }
 
 /**

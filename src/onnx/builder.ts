@@ -105,7 +105,7 @@ export class GraphBuilder {
     return this.op('Transpose', [tensor], { perm });
   }
 
-  input(name: string, type: DataType, shape: readonly (number | string)[]): string {
+  input(name: string, type: DataType, shape?: readonly (number | string)[]): string {
     this.#taken.add(name);
     this.#graph.input.push(makeValueInfo(name, type, shape));
     return name;

@@ -1,4 +1,5 @@
 import { implementationOf } from '../attention/implementations/index.js';
+import { providerObstacle } from '../attention/kernels.js';
 import { DEFAULT_SETTINGS } from '../attention/settings.js';
 import type { AttentionSettings, ImplementationName } from '../types.js';
 import type { LoadedModel } from './load.js';
@@ -8,5 +9,5 @@ export function obstacle({ sites, sizes }: Pick<LoadedModel, 'sites' | 'sizes'>,
   if (name === 'original' && sites.some(({ mask }) => mask.kind === 'lengths' && mask.ring)) {
     return "the file's GroupQueryAttention keeps a sliding-window cache, with which ONNX Runtime takes no padded batch";
   }
-  return name === 'original' ? null : (implementationOf(name, settings).obstacle?.(sizes.headDim) ?? null);
+  return name === 'original' ? null : (providerObstacle(name, settings) ?? implementationOf(name, settings).obstacle?.(sizes.headDim) ?? null);
 }

@@ -3,7 +3,8 @@ import { causeFinding, divergingLayers, isEnough, isReferenceAtFault, localRows,
 import type { Explanation, Finding, Row, Stream } from '../types.js';
 import { changeable, cured, type Computation, type Place } from './factors.js';
 import { LayerSearch } from './layerSearch.js';
-import type { SecondPass } from './secondPass.js';
+import { kernelFault } from './kernelFault.js';
+import { twinOf, type SecondPass } from './secondPass.js';
 import { runTrials, type Pair } from './trials.js';
 
 export interface ExplainOptions {
@@ -20,6 +21,8 @@ const MOST_SEARCHED = 3;
  * Finds out why implementations part from the reference where they do so on the same Q, K, V by more than rounding:
  * the reference is rebuilt with one factor changed at a time, and what makes the difference vanish is its cause.
  *
+ * Before that, an implementation on another provider or kernel than the CPU's usual one is held against its twin there.
+ *
  * @returns the explanations, and the findings with each local divergence that one factor explains replaced by its cause
  * @throws AttnDiffError execution-failed, runner-crashed
  */
@@ -29,6 +32,11 @@ export async function explainDivergences({ findings, rows }: { findings: readonl
   for (const finding of findings) {
     if (finding.code !== 'local-divergence') {
       named.push(finding);
+      continue;
+    }
+    const fault = await kernelFault(finding, rows, context);
+    if (fault) {
+      named.push(fault);
       continue;
     }
     const roles = rolesOf(finding, rows, context);
@@ -62,7 +70,8 @@ interface Roles {
 
 /** A reference at fault that has no settings to cure is held fast, and the implementation changed until it is as wrong. */
 function rolesOf(finding: LocalDivergence, rows: readonly Row[], { config, batches, sites }: SecondPass): Roles {
-  const streamOf = (label: string): Stream => config.implementations.find((stream) => stream.label === label)!;
+  // A cause that is no kernel's own is the twin's too, and there it can be looked for in one graph.
+  const streamOf = (label: string): Stream => twinOf(config.implementations.find((stream) => stream.label === label)!);
   const [implementation, reference] = [streamOf(finding.implementation), streamOf(config.reference)];
   const batch = batches.find(({ name }) => name === finding.batch)!;
   const isAtFault = isReferenceAtFault(rows, { ...finding, reference: reference.label });

@@ -1,7 +1,9 @@
 import type { Sizes } from '../attention/evaluate.js';
+import { givenInput, type SharedOutput } from '../attention/exchange.js';
 import type { DiffGraph } from '../attention/rebuild.js';
 import type { AddedInput } from '../attention/maskInputs.js';
-import { allowedMask, rowHasKey, unpadIndices } from '../batch/index.js';
+import { PAGE } from '../attention/implementations/varlen.js';
+import { allowedMask, packIndices, rowHasKey, unpadIndices, type PackedIndices } from '../batch/index.js';
 import { AttnDiffError } from '../errors.js';
 import type { TensorInfo } from '../onnx/inputs.js';
 import { DataType } from '../onnx/types.js';
@@ -27,9 +29,14 @@ export function modelFeeds(inputs: readonly TensorInfo[], sizes: CacheSizes, bat
   return feeds;
 }
 
-/** Feeds for a rebuilt graph: the model's own inputs, the batch once per stream, and those that rebuilding added. */
-export function diffFeeds(inputs: readonly TensorInfo[], sizes: CacheSizes, { streams, added }: Pick<DiffGraph, 'streams' | 'added'>, batch: Batch): Tensors {
-  return { ...modelFeeds(inputs, sizes, batch, streams.length), ...addedFeeds(added, batch, streams.length) };
+/** Feeds for a rebuilt graph: the model's own inputs, the batch as often as it is stacked, and those that rebuilding added. */
+export function diffFeeds(inputs: readonly TensorInfo[], sizes: CacheSizes, { slots, added }: Pick<DiffGraph, 'slots' | 'added'>, batch: Batch): Tensors {
+  return { ...modelFeeds(inputs, sizes, batch, slots), ...addedFeeds(added, batch, slots) };
+}
+
+/** Feeds for what a graph takes from another: what the other has returned. */
+export function givenFeeds(shared: readonly SharedOutput[], outputs: Tensors): Tensors {
+  return Object.fromEntries(shared.map(({ key, output }) => [givenInput(key), outputs[output]!]));
 }
 
 function tokenFeed({ name, type }: TensorInfo, batch: Batch, copies: number): TensorData | null {
@@ -77,6 +84,8 @@ export function addedFeeds(added: readonly AddedInput[], batch: Batch, copies: n
     known.set(part, found);
     return found;
   };
+  let packing: PackedIndices | undefined;
+  const packed = (): PackedIndices => (packing ??= packIndices(batch));
   const feed = (input: AddedInput): TensorData => {
     switch (input.role) {
       case 'allowed':
@@ -94,6 +103,18 @@ export function addedFeeds(added: readonly AddedInput[], batch: Batch, copies: n
         return { type: 'int64', dims: [size, unpad(input.part).scatter.length / size], data: unpad(input.part).scatter };
       case 'seqlensK':
         return { type: 'int32', dims: [unpad(input.part).rows], data: unpad(input.part).seqlensK };
+      case 'packedGather':
+        return { type: 'int64', dims: [packed().gather.length], data: packed().gather };
+      case 'packedScatter':
+        return { type: 'int64', dims: [size, length], data: packed().scatter };
+      case 'packedStarts':
+        return { type: 'int32', dims: [packed().rows + 1], data: packed().starts };
+      case 'packedPast':
+        return { type: 'int32', dims: [packed().rows], data: new Int32Array(packed().rows) };
+      case 'packedPages': {
+        const perRow = Math.ceil(length / PAGE);
+        return { type: 'int32', dims: [packed().rows, perRow], data: Int32Array.from({ length: packed().rows * perRow }, (_, i) => i) };
+      }
       case 'positionIds':
         return { type: 'int64', dims: [size * copies, length], data: repeat(batch.positionIds, copies) };
       case 'totalLength':

@@ -1,21 +1,20 @@
 import { flashProof } from '../attention/flashProof.js';
+import { kernelOf } from '../attention/kernels.js';
 import type { HeadSizes } from '../attention/qkv.js';
 import { encodeModel } from '../onnx/read.js';
 import type { Runner } from '../runners/types.js';
-import type { Finding, ImplementationInfo, Stream } from '../types.js';
-
-const FLASH = '(flash)';
-const NAIVE = '(naive)';
+import type { ImplementationInfo, Stream } from '../types.js';
 
 /**
  * Tells apart the two CPU kernels behind GroupQueryAttention, which a profile does not: names the one that `flash`
  * gets, with the evidence.
  *
- * @throws AttnDiffError execution-failed, runner-crashed
+ * @param runner in whose process the streams run
+ * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
 export async function nameFlashKernel(infos: readonly ImplementationInfo[], streams: readonly Stream[], sizes: HeadSizes, runner: Runner): Promise<ImplementationInfo[]> {
-  const isFlash = (label: string): boolean => streams.some((stream) => stream.label === label && stream.name === 'flash' && stream.settings.precision === 'fp32');
-  if (!infos.some(({ name }) => isFlash(name))) return [...infos];
+  const flashOf = (label: string): Stream | undefined => streams.find(({ label: own, name, settings }) => own === label && name === 'flash' && settings.provider === 'cpu' && settings.precision === 'fp32');
+  if (!infos.some(({ name }) => flashOf(name))) return [...infos];
   const { model, feeds, asked, naive } = flashProof(sizes);
   const session = await runner.open({ model: { bytes: encodeModel(model), folder: '.' } }, 'telling the flash kernel from the naive one');
   let same: boolean;
@@ -26,14 +25,12 @@ export async function nameFlashKernel(infos: readonly ImplementationInfo[], stre
   } finally {
     await session.close();
   }
-  return infos.map((info) =>
-    isFlash(info.name)
-      ? { ...info, kernel: `${info.kernel} ${same ? NAIVE : FLASH}`, evidence: `${info.evidence}; bits ${same ? 'equal' : 'differ from'} the naive kernel's` }
-      : info,
-  );
-}
-
-/** A finding for every implementation that asked for flash and got the naive kernel. */
-export function kernelFindings(infos: readonly ImplementationInfo[]): Finding[] {
-  return infos.filter(({ kernel }) => kernel.endsWith(NAIVE)).map(({ name, kernel }) => ({ code: 'kernel-fallback', implementation: name, kernel }));
+  const ran = same ? 'naive' : 'flash';
+  return infos.map((info) => {
+    const stream = flashOf(info.name);
+    if (!stream) return info;
+    const named = { ...info, kernel: `${info.kernel} (${ran})`, evidence: `${info.evidence}; bits ${same ? 'equal' : 'differ from'} the naive kernel's` };
+    if (info.proof !== 'confirmed' || kernelOf('flash', stream.settings)?.name === ran) return named;
+    return { ...named, proof: 'fallback', reason: 'other-kernel' };
+  });
 }

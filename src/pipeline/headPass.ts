@@ -1,4 +1,4 @@
-import { buildHead, withWideCut, type HeadModel } from '../head/build.js';
+import { buildHead, withWideCut, type HeadExchange, type HeadModel } from '../head/build.js';
 import { HEAD_ROWS } from '../head/probes.js';
 import { splitHead } from '../head/split.js';
 import { hasTarget } from '../metrics/index.js';
@@ -20,6 +20,8 @@ export interface HeadOptions {
   reference: string;
   /** Label of the stream that errors are measured from. */
   truth: string;
+  /** Whether to give out the logits of reference and truth, or to take them from a head that does, whose streams those are. */
+  exchange?: 'share' | 'take' | null;
   vocabSize: number;
   /** The folder that external data is relative to. */
   folder: string;
@@ -31,6 +33,9 @@ export interface HeadResult {
   stats: TokenStats[];
   effects: TokenEffects[];
 }
+
+/** Logits of the reference and the truth for some tokens, float32 [1, n, vocabulary]. */
+export type SharedLogits = Record<keyof HeadExchange, TensorData>;
 
 /** A head that is planned. */
 export interface PlannedHead {
@@ -44,12 +49,16 @@ export interface PlannedHead {
 /** An open head. */
 export interface HeadPass {
   cut: string;
+  /** Tokens that one chunk may have. */
+  perChunk: number;
   /**
-   * Runs the head on every token of a batch, padding included, some tokens at a time.
+   * Begins with a batch.
    *
    * @param hidden the cut of all streams, float32, stacked on the batch axis: [N·B, S, hidden], or the same rows flattened
    * @param batchIndex the batch's place in the run
    */
+  begin(hidden: TensorData, batch: Batch, batchIndex: number): HeadRun;
+  /** Runs the head on every token of a batch, padding included, some tokens at a time. */
   run(hidden: TensorData, batch: Batch, batchIndex: number): Promise<HeadResult>;
   close(): Promise<void>;
 }
@@ -60,26 +69,41 @@ export interface HeadPass {
  * only their float64 copies are kept small.
  */
 export function openHead(options: HeadOptions): PlannedHead {
-  const { graph, logits, streams, reference, truth, folder } = options;
+  const { graph, logits, streams, reference, truth, folder, vocabSize, exchange = null, chunkElements = CHUNK_ELEMENTS } = options;
   const split = splitHead(graph, logits) ?? { cut: logits, logits, tokenwise: true };
   const indexOf = (label: string): number => {
     const index = streams.findIndex((stream) => stream.label === label);
     if (index < 0) throw new Error(`no stream is called ${label}`);
     return index;
   };
-  const head = buildHead(graph, split, { count: streams.length, reference: indexOf(reference), truth: indexOf(truth) });
+  const taken = exchange === 'take';
+  const head = buildHead(graph, split, { count: streams.length, reference: taken ? null : indexOf(reference), truth: taken ? null : indexOf(truth), share: exchange === 'share' });
   const body = withWideCut(graph, split.cut);
+  const perChunk = Math.max(1, Math.floor(chunkElements / (vocabSize * streams.length)));
   return {
     ...body,
     open: async (runner) => {
       const session = await runner.open({ model: { bytes: encodeModel(head.model), folder } }, 'running the language-model head');
+      const begin: HeadPass['begin'] = (hidden, batch, batchIndex) => new HeadRun({ ...options, head, session }, hidden, batch, batchIndex);
       return {
         cut: body.cut,
-        run: (hidden, batch, batchIndex) => runHead({ ...options, head, session }, hidden, batch, batchIndex),
+        perChunk,
+        begin,
+        run: async (hidden, batch, batchIndex) => {
+          const run = begin(hidden, batch, batchIndex);
+          for (const { from, to } of chunksOf(batch, perChunk)) await run.chunk(from, to);
+          return run.result();
+        },
         close: () => session.close(),
       };
     },
   };
+}
+
+/** A batch's tokens, [B·S], some at a time. */
+export function chunksOf({ size, length }: Pick<Batch, 'size' | 'length'>, perChunk: number): { from: number; to: number }[] {
+  const tokens = size * length;
+  return Array.from({ length: Math.ceil(tokens / perChunk) }, (_, i) => ({ from: i * perChunk, to: Math.min(tokens, (i + 1) * perChunk) }));
 }
 
 interface OpenHead extends HeadOptions {
@@ -87,37 +111,65 @@ interface OpenHead extends HeadOptions {
   session: Session;
 }
 
-async function runHead({ head, session, streams, reference, vocabSize, chunkElements = CHUNK_ELEMENTS }: OpenHead, hidden: TensorData, batch: Batch, batchIndex: number): Promise<HeadResult> {
-  const tokens = batch.size * batch.length;
-  const targets = BigInt64Array.from({ length: tokens }, (_, token) => (hasTarget(batch, token) ? batch.inputIds[token + 1]! : 0n));
-  const perChunk = Math.max(1, Math.floor(chunkElements / (vocabSize * streams.length)));
-  const rows = streams.map(() => HEAD_ROWS.map(() => new Float64Array(tokens)));
-  for (let from = 0; from < tokens; from += perChunk) {
-    const to = Math.min(tokens, from + perChunk);
-    const outputs = await session.run(chunkFeeds(head, hidden, targets, streams.length, from, to));
+/** One batch on its way through a head. */
+export class HeadRun {
+  readonly #open: OpenHead;
+  readonly #hidden: TensorData;
+  readonly #batchIndex: number;
+  readonly #tokens: number;
+  readonly #targets: BigInt64Array;
+  readonly #rows: Float64Array[][];
+
+  constructor(open: OpenHead, hidden: TensorData, batch: Batch, batchIndex: number) {
+    this.#open = open;
+    this.#hidden = hidden;
+    this.#batchIndex = batchIndex;
+    this.#tokens = batch.size * batch.length;
+    this.#targets = BigInt64Array.from({ length: this.#tokens }, (_, token) => (hasTarget(batch, token) ? batch.inputIds[token + 1]! : 0n));
+    this.#rows = open.streams.map(() => HEAD_ROWS.map(() => new Float64Array(this.#tokens)));
+  }
+
+  /**
+   * Runs tokens `from` to `to`.
+   *
+   * @param given the logits that another head shares, where this one takes them
+   * @returns what this head shares; null where it does not
+   */
+  async chunk(from: number, to: number, given: SharedLogits | null = null): Promise<SharedLogits | null> {
+    const { head, session, streams } = this.#open;
+    const { exchange } = head;
+    const extra: Tensors = exchange && given ? { [exchange.reference]: given.reference, [exchange.truth]: given.truth } : {};
+    const outputs = await session.run({ ...chunkFeeds(head, this.#hidden, this.#targets, streams.length, from, to), ...extra });
     const values = outputs[head.output]!.data as Float64Array;
-    for (const [stream, own] of rows.entries()) {
+    for (const [stream, own] of this.#rows.entries()) {
       for (const [row, destination] of own.entries()) {
         destination.set(probeRow(values, { row, stream, streams: streams.length, tokens: to - from }), from);
       }
     }
+    return exchange && !given ? { reference: outputs[exchange.reference]!, truth: outputs[exchange.truth]! } : null;
   }
-  const records = rows.map((own) => Object.fromEntries(HEAD_ROWS.map((name, row) => [name, own[row]!])) as Record<(typeof HEAD_ROWS)[number], Float64Array>);
-  const { l2: l2Ref } = records[streams.findIndex(({ label }) => label === reference)]!;
-  return {
-    stats: records.map(({ nll: _nll, kl: _kl, top1: _top1, ...values }, stream) => ({
-      batch: batchIndex,
-      tap: 'logits',
-      scope: 'accumulated',
-      layer: null,
-      implementation: streams[stream]!.label,
-      width: vocabSize,
-      ...values,
-      ...maxima(values),
-      l2Ref,
-    })),
-    effects: records.map(({ nll, kl, top1, nan }, stream) => ({ batch: batchIndex, implementation: streams[stream]!.label, nll, kl, top1, nan })),
-  };
+
+  /** @param l2Ref norms of the reference's logits, [tokens], where the reference is not among the streams */
+  result(l2Ref?: Float64Array): HeadResult {
+    const { streams, reference, vocabSize } = this.#open;
+    const batch = this.#batchIndex;
+    const records = this.#rows.map((own) => Object.fromEntries(HEAD_ROWS.map((name, row) => [name, own[row]!])) as Record<(typeof HEAD_ROWS)[number], Float64Array>);
+    const norms = l2Ref ?? records[streams.findIndex(({ label }) => label === reference)]!.l2;
+    return {
+      stats: records.map(({ nll: _nll, kl: _kl, top1: _top1, ...values }, stream) => ({
+        batch,
+        tap: 'logits',
+        scope: 'accumulated',
+        layer: null,
+        implementation: streams[stream]!.label,
+        width: vocabSize,
+        ...values,
+        ...maxima(values),
+        l2Ref: norms,
+      })),
+      effects: records.map(({ nll, kl, top1, nan }, stream) => ({ batch, implementation: streams[stream]!.label, nll, kl, top1, nan })),
+    };
+  }
 }
 
 function chunkFeeds({ hidden: input, targets: targetInput, chunk }: HeadModel, hidden: TensorData, targets: BigInt64Array, streams: number, from: number, to: number): Tensors {

@@ -1,122 +1,225 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
-import { logitsOutput, rebuild, type DiffGraph, type RebuildOptions } from '../attention/rebuild.js';
+import type { RebuildOptions } from '../attention/rebuild.js';
 import { rebuildProbeBatch } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
 import { aggregate, effectRows, withRatios } from '../metrics/index.js';
-import { OnnxGraph } from '../onnx/graph.js';
-import { encodeModel } from '../onnx/read.js';
-import { copyModel } from '../onnx/rewrite.js';
-import { HALF_TYPES } from '../onnx/half.js';
-import { roundActivations } from '../onnx/roundActivations.js';
-import type { Runner, Session } from '../runners/types.js';
-import type { Batch, EffectRow, ImplementationInfo, RangeRow, Row } from '../types.js';
+import type { Runners } from '../runners/types.js';
+import type { Batch, EffectRow, Failure, ImplementationInfo, RangeRow, Row, Stream } from '../types.js';
 import { withBaselines, type StreamPlan } from './baselines.js';
-import { diffFeeds } from './feeds.js';
+import { implementationInfos } from './evidence.js';
+import { failureOf } from './failure.js';
 import { nameFlashKernel } from './flashKernel.js';
-import { openHead, type HeadPass } from './headPass.js';
-import { kernelsOf } from './kernels.js';
+import { chunksOf, type HeadRun } from './headPass.js';
+import { laneFor, lanesOf, placeOf, type Lane } from './lanes.js';
 import type { LoadedModel } from './load.js';
+import { openPart, type Part, type PartContext, type PartPass } from './part.js';
 import { originalPrecision } from './precision.js';
 import { readRanges } from './ranges.js';
-import { readProbes } from './stats.js';
+import { runGraph } from './runGraph.js';
 
 /** What one batch gave. */
 export interface BatchResult {
   rows: Row[];
   effects: EffectRow[];
   ranges: RangeRow[];
+  /** Implementations that ended on this batch, or on one before. */
+  failures: { implementation: string; failure: Failure }[];
 }
 
 /** A model ready to measure batches. */
 export interface Measurement {
-  implementations: ImplementationInfo[];
   run(batch: Batch): Promise<BatchResult>;
+  /** The implementations asked for, with the kernels that ran, and how they ended. */
+  implementations(): Promise<ImplementationInfo[]>;
   close(): Promise<void>;
 }
 
-const rounded = new WeakMap<OnnxGraph, Map<string, OnnxGraph>>();
-
-/** The graph that a run's streams share, its activations rounded where that is asked for: made once for all passes. */
-export function runGraph({ graph }: Pick<LoadedModel, 'graph'>, { activations }: Pick<RunConfig, 'activations'>): OnnxGraph {
-  if (activations === null) return graph;
-  const known = rounded.get(graph) ?? new Map<string, OnnxGraph>();
-  rounded.set(graph, known);
-  const found = known.get(activations);
-  if (found) return found;
-  const model = copyModel(graph.model);
-  roundActivations(model, HALF_TYPES[activations]);
-  const made = new OnnxGraph(model);
-  known.set(activations, made);
-  return made;
-}
-
 /**
- * Opens the rebuilt model and its language-model head, and names the kernels that run.
+ * Opens the rebuilt model and its language-model head, in a process for each lane. A lane whose process ends, or
+ * refuses, is opened again with each of its streams alone, so that one of them takes no other with it; what then fails
+ * again is a row of the report. Only the reference, with what errors are measured against, must not fail.
  *
  * @param plant a fault, to see that it is found
- * @throws AttnDiffError execution-failed, runner-crashed
+ * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
-export async function openMeasurement(config: RunConfig, loaded: LoadedModel, sites: readonly ResolvedSite[], batches: readonly Batch[], runner: Runner, plant?: RebuildOptions['plant']): Promise<Measurement> {
-  const { sizes, inputs, folder } = loaded;
-  const graph = runGraph(loaded, config);
-  const plan = withBaselines(config.implementations, config.precision);
-  const head = openHead({ graph, logits: logitsOutput(graph), streams: plan.streams, reference: config.reference, truth: plan.truth, vocabSize: sizes.vocabSize, folder });
-  const diff = rebuild({ graph: head.graph, sites, sizes, ...batchForm(batches), streams: plan.streams, reference: config.reference, truth: plan.truth, precision: config.precision, keep: [head.cut], ranges: true, ...(plant && { plant }) });
-  const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder }, profile: true }, 'running the batches');
-  try {
-    const pass = await head.open(runner);
-    const probe = probeFor(batches, sizes.vocabSize);
-    await session.run(diffFeeds(inputs, sizes, diff, probe));
-    const kernels = kernelsOf(diff.streams, sites, await session.executed(), originalPrecision(graph, sites));
-    const implementations = await nameFlashKernel(kernels.filter(({ name }) => shows(plan, name)), diff.streams, sizes, runner);
+export async function openMeasurement(config: RunConfig, loaded: LoadedModel, sites: readonly ResolvedSite[], batches: readonly Batch[], runners: Runners, plant?: RebuildOptions['plant']): Promise<Measurement> {
+  const { home, others } = lanesOf(config.implementations, config.reference);
+  const plan = withBaselines(home.streams, config.precision, home.provider);
+  const context: PartContext = { config, loaded, sites, batches, truth: plan.truth, ...(plant && { plant }) };
+  const measuring = new Measuring(context, runners, plan, home, others);
+  await measuring.openHome();
+  return measuring;
+}
+
+/** A lane with its part, which is opened when it is first needed: null until then, and again when it has failed. */
+interface OpenLane {
+  lane: Lane;
+  part: Part | null;
+  /** Whether it must have a process that no other lane has used. */
+  isFresh: boolean;
+}
+
+class Measuring implements Measurement {
+  readonly #context: PartContext;
+  readonly #runners: Runners;
+  readonly #plan: StreamPlan;
+  #home: OpenLane;
+  #others: OpenLane[];
+  readonly #failures = new Map<string, Failure>();
+  readonly #infos = new Map<string, ImplementationInfo>();
+
+  constructor(context: PartContext, runners: Runners, plan: StreamPlan, home: Lane, others: readonly Lane[]) {
+    this.#context = context;
+    this.#runners = runners;
+    this.#plan = plan;
+    this.#home = { lane: { ...home, streams: [...plan.streams] }, part: null, isFresh: false };
+    this.#others = others.map((lane) => ({ lane, part: null, isFresh: false }));
+  }
+
+  /** Opens the lane of the reference; where that fails, once more without what can do without it. */
+  async openHome(): Promise<void> {
+    try {
+      await this.#openedHome();
+    } catch (error) {
+      this.#splitHome(error);
+      await this.#openedHome();
+    }
+  }
+
+  async run(batch: Batch): Promise<BatchResult> {
+    const { config } = this.#context;
+    const { part: home, pass } = await this.#runHome(batch);
+    const heads = [{ lane: null as OpenLane | null, run: home.head.begin(pass.outputs[home.head.cut]!, batch, 0) }];
+    const bodies: PartPass[] = [pass];
+    const done = new Set<OpenLane>();
+    // A lane that splits leaves the list, and its streams come to the end of it.
+    for (let lane = this.#others[0]; lane; lane = this.#others.find((each) => !done.has(each))) {
+      done.add(lane);
+      const open = lane;
+      await this.#guarded(open, batch, async () => {
+        const part = await this.#opened(open, home);
+        const own = await part.run(batch, 0, { diff: home.diff, pass });
+        bodies.push(own);
+        const cut = own.outputs[part.head.cut]!;
+        const rows = (cut.data.length / part.diff.slots) * part.streams.length;
+        heads.push({ lane: open, run: part.head.begin({ ...cut, dims: [], data: (cut.data as Float32Array).subarray(0, rows) }, batch, 0) });
+      });
+    }
+    const running = await this.#runHeads(heads, home.head.perChunk, batch);
+    const logits = running.map(({ run }) => run).reduce<ReturnType<HeadRun['result']>[]>((results, run) => [...results, run.result(results[0]?.stats.find(({ implementation }) => implementation === config.reference)?.l2)], []);
+    const stats = [...bodies.flatMap((body) => body.stats), ...logits.flatMap((each) => each.stats)];
+    const rows = withRatios(aggregate(stats, [batch]), this.#plan.baselines);
+    const orderOf = ({ implementation }: { implementation: string }): number => config.implementations.findIndex(({ label }) => label === implementation);
+    const isShown = (row: { implementation: string }): boolean => orderOf(row) >= 0;
     return {
-      implementations,
-      run: (batch) => measure(batch, { diff, plan, session, pass, loaded, config }),
-      close: async () => {
-        await pass.close();
-        await session.close();
-      },
+      rows: rows.filter(isShown),
+      effects: effectRows(logits.flatMap(({ effects }) => effects).filter(isShown), [batch], config.reference).toSorted((a, b) => orderOf(a) - orderOf(b)),
+      ranges: readRanges(home.diff, pass.outputs, batch).filter(({ head }) => config.heads || head === null),
+      failures: [...this.#failures].map(([implementation, failure]) => ({ implementation, failure })),
     };
-  } catch (error) {
-    await session.close();
-    throw error;
+  }
+
+  async implementations(): Promise<ImplementationInfo[]> {
+    const { loaded, batches } = this.#context;
+    // Where every batch is from an earlier run, no node has been seen to run.
+    if (this.#infos.size === 0) await this.run(probeFor(batches, loaded.sizes.vocabSize));
+    return this.#context.config.implementations.map((stream) => {
+      const failure = this.#failures.get(stream.label) ?? null;
+      const info = this.#infos.get(stream.label) ?? unseen(stream);
+      return failure ? { ...info, proof: 'not-provable', reason: 'failed', failure } : info;
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const { part } of [this.#home, ...this.#others]) await part?.close();
+  }
+
+  async #runHome(batch: Batch): Promise<{ part: Part; pass: PartPass }> {
+    const attempt = async (): Promise<{ part: Part; pass: PartPass }> => {
+      const part = await this.#openedHome();
+      const pass = await part.run(batch, 0);
+      await this.#see(part);
+      return { part, pass };
+    };
+    try {
+      return await attempt();
+    } catch (error) {
+      this.#splitHome(error);
+      return await attempt();
+    }
+  }
+
+  /** Leaves the reference, and what errors are measured against, alone in its lane. */
+  #splitHome(error: unknown): void {
+    const { lane } = this.#home;
+    const { config } = this.#context;
+    const needed = ({ label, hidden }: Stream): boolean => hidden || label === config.reference || label === this.#plan.truth || Object.values(this.#plan.baselines).includes(label);
+    const apart = lane.streams.filter((stream) => !needed(stream));
+    if (apart.length === 0 || !failureOf(error, null)) throw error;
+    this.#home = { lane: { ...lane, streams: lane.streams.filter(needed) }, part: null, isFresh: true };
+    this.#others.push(...apart.map((stream) => ({ lane: laneFor(stream), part: null, isFresh: true })));
+  }
+
+  async #openedHome(): Promise<Part> {
+    const { lane } = this.#home;
+    const hasOthers = this.#others.length > 0;
+    const siteInputs = this.#others.some(({ lane: { streams } }) => streams.some(({ name }) => name === 'original'));
+    return (this.#home.part ??= await openPart(this.#context, { streams: lane.streams, runner: this.#runnerFor(this.#home), share: hasOthers ? { siteInputs } : null }));
+  }
+
+  async #opened(open: OpenLane, home: Part): Promise<Part> {
+    return (open.part ??= await openPart(this.#context, { streams: open.lane.streams, runner: this.#runnerFor(open), given: home.diff.shared }));
+  }
+
+  #runnerFor({ lane, isFresh }: OpenLane): ReturnType<Runners['at']> {
+    const place = placeOf(lane, this.#context.config.timeout);
+    return isFresh ? this.#runners.fresh(place) : this.#runners.at(place);
+  }
+
+  /** Does a lane's part of the work; a failure is kept, or leads to its streams being tried one by one. */
+  async #guarded(open: OpenLane, batch: Batch, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      if (open.part) await this.#see(open.part);
+    } catch (error) {
+      const failure = failureOf(error, batch.name);
+      if (!failure) throw error;
+      await open.part?.close();
+      open.part = null;
+      this.#others = this.#others.filter((other) => other !== open);
+      const { streams } = open.lane;
+      if (streams.length > 1) this.#others.push(...streams.map((stream) => ({ lane: laneFor(stream), part: null, isFresh: true })));
+      else this.#failures.set(streams[0]!.label, failure);
+    }
+  }
+
+  /** Runs all heads side by side, since the logits of the reference are only ever held for some tokens. */
+  async #runHeads(heads: { lane: OpenLane | null; run: HeadRun }[], perChunk: number, batch: Batch): Promise<{ run: HeadRun }[]> {
+    const [home, ...others] = heads;
+    let running = others;
+    for (const { from, to } of chunksOf(batch, perChunk)) {
+      const shared = await home!.run.chunk(from, to);
+      for (const { lane, run } of running) {
+        await this.#guarded(lane!, batch, async () => void (await run.chunk(from, to, shared)));
+      }
+      running = running.filter(({ lane }) => this.#others.includes(lane!));
+    }
+    return [home!, ...running];
+  }
+
+  /** Takes down what a part's first pass showed of its kernels. */
+  async #see(part: Part): Promise<void> {
+    const { loaded, sites, config } = this.#context;
+    const shown = part.streams.filter(({ hidden, label }) => !hidden && !this.#infos.has(label));
+    if (shown.length === 0) return;
+    const infos = implementationInfos(shown, sites, { executed: await part.executed(), printed: part.runner.printed() }, originalPrecision(runGraph(loaded, config), sites));
+    for (const info of await nameFlashKernel(infos, shown, loaded.sizes, part.runner)) this.#infos.set(info.name, info);
   }
 }
 
-interface Opened {
-  diff: DiffGraph;
-  plan: StreamPlan;
-  session: Session;
-  pass: HeadPass;
-  loaded: LoadedModel;
-  config: RunConfig;
-}
-
-async function measure(batch: Batch, { diff, plan, session, pass, loaded: { inputs, sizes }, config }: Opened): Promise<BatchResult> {
-  const outputs = await session.run(diffFeeds(inputs, sizes, diff, batch));
-  const logits = await pass.run(outputs[pass.cut]!, batch, 0);
-  const rows = withRatios(aggregate([...readProbes(diff, outputs, batch, 0, sizes), ...logits.stats], [batch]), plan.baselines);
-  const isShown = ({ implementation }: { implementation: string }): boolean => shows(plan, implementation);
-  return {
-    rows: rows.filter(isShown),
-    effects: effectRows(logits.effects.filter(isShown), [batch], config.reference),
-    ranges: readRanges(diff, outputs, batch).filter(({ head }) => config.heads || head === null),
-  };
-}
-
-/** Whether a label is that of a stream that was asked for. */
-function shows({ streams }: StreamPlan, name: string): boolean {
-  return streams.some(({ label, hidden }) => label === name && !hidden);
-}
-
-/** What the batches of a run have in common, as rebuilding needs it. */
-export function batchForm(batches: readonly Batch[]): Pick<Parameters<typeof rebuild>[0], 'decoding' | 'ownMask'> {
-  const first = batches[0];
-  if (!first) return {};
-  return {
-    decoding: first.past === 0 ? null : { past: first.past, steps: first.length - first.past },
-    ownMask: first.mask === null ? null : first.mask.additive === null ? 'boolean' : 'additive',
-  };
+/** Of an implementation that never ran. */
+function unseen({ label, settings: { provider, kernel, precision } }: Stream): ImplementationInfo {
+  return { name: label, asked: { provider, kernel }, kernel: 'unknown', provider: 'unknown', precision, emulated: false, evidence: 'it did not run', proof: 'not-provable', reason: 'no-profile', failure: null };
 }
 
 /** A short batch to see the kernels on; where the run's batches have a fixed form, one of them. */

@@ -5,8 +5,8 @@ import { dropUnused, sortNodes } from '../onnx/rewrite.js';
 import type { ModelProto, NodeProto } from '../onnx/types.js';
 import type { Batch, NonFiniteOrigin, Scope, Stream, Tap, Tensors, TokenKind } from '../types.js';
 import { diffFeeds } from './feeds.js';
-import { batchForm, runGraph } from './measure.js';
-import type { SecondPass } from './secondPass.js';
+import { batchForm, runGraph } from './runGraph.js';
+import { runnerOf, type SecondPass } from './secondPass.js';
 
 /** Where a stream's first tap that is not finite is. */
 export interface BadTap {
@@ -59,15 +59,15 @@ export function rebuildFor({ graph, streams, context }: Job, options: { trace?: 
  * @param added feeds for inputs that are not the rebuilt graph's own
  * @throws AttnDiffError execution-failed, runner-crashed
  */
-export async function execute({ context, batch }: Job, diff: DiffGraph, model: ModelProto, added: Tensors): Promise<Tensors> {
-  const { runner, loaded } = context;
+export async function execute({ context, batch, stream }: Job, diff: DiffGraph, model: ModelProto, added: Tensors): Promise<Tensors> {
+  const { loaded } = context;
   const graph = model.graph!;
   dropUnused(graph);
   sortNodes(graph);
   const read = new Set(graph.node.flatMap(usedNames));
   graph.input = graph.input.filter(({ name }) => read.has(name));
   const feeds = Object.entries({ ...diffFeeds(loaded.inputs, loaded.sizes, diff, batch), ...added }).filter(([name]) => read.has(name));
-  const session = await runner.open({ model: { bytes: encodeModel(model), folder: loaded.folder } }, 'tracing what is not finite');
+  const session = await runnerOf(context, stream).open({ model: { bytes: encodeModel(model), folder: loaded.folder } }, 'tracing what is not finite');
   try {
     return await session.run(Object.fromEntries(feeds));
   } finally {

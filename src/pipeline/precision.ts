@@ -26,7 +26,7 @@ export function originalPrecision(graph: OnnxGraph, sites: readonly AttentionSit
  * What rounding explains of an implementation's difference from the reference: the coarsest of what takes part, and
  * nothing between two streams of the same computation, which are bit-identical.
  */
-export function roundingLimits(model: Precision, implementations: readonly ImplementationInfo[], streams: readonly Stream[], reference: string): (implementation: string) => RoundingLimits {
+export function roundingLimits(model: Precision, implementations: readonly Pick<ImplementationInfo, 'name' | 'precision'>[], streams: readonly Stream[], reference: string): (implementation: string) => RoundingLimits {
   const of = (label: string): number => ROUNDING[implementations.find(({ name }) => name === label)?.precision ?? 'fp32'];
   const streamOf = (label: string): Stream | undefined => streams.find((stream) => stream.label === label);
   return (implementation) => {

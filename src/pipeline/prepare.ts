@@ -39,6 +39,7 @@ function batchObstacle({ name, settings }: Stream, { mask, documents, past, kind
     return `the file's own nodes make their mask from attention_mask alone, and know nothing of ${mask ? '--mask' : documents ? '--pack' : '--past'}`;
   }
   if (name === 'flash' && mask !== null) return 'its kernel takes no 4D mask';
+  if (settings.kernel === 'varlen' && past > 0) return 'with --past its kernel needs a cache of pages, which attn-diff does not keep';
   if (settings.maskForm === 'causal' && (mask !== null || documents !== null || kinds.some((kind) => kind !== 'valid'))) {
     return "without a mask (mask=causal) it knows nothing of padding, documents or --mask: give rows of one length, such as --prompt once, or --length";
   }

@@ -1,11 +1,10 @@
 import { AttnDiffError } from '../errors.js';
 import { judge } from '../gate/index.js';
-import { findings, recommend, windowFindings } from '../metrics/index.js';
-import type { Runner } from '../runners/types.js';
-import { REPORT_SCHEMA, type DiffReport } from '../types.js';
+import { findings, kernelFindings, recommend, windowFindings } from '../metrics/index.js';
+import type { Runners } from '../runners/types.js';
+import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo } from '../types.js';
 import { describeBatch, describeEnvironment, describeModel } from './describe.js';
 import { explainDivergences } from './explain.js';
-import { kernelFindings } from './flashKernel.js';
 import { openMeasurement, type BatchResult } from './measure.js';
 import { traceOrigins } from './origin.js';
 import { roundingLimits } from './precision.js';
@@ -34,11 +33,12 @@ export interface RunHooks {
 /**
  * Runs every batch through every stream and aggregates what the probes saw.
  *
- * @throws AttnDiffError not-buildable, site-not-recognised, rebuild-differs (exit 3), execution-failed, runner-crashed (exit 4)
+ * @throws AttnDiffError not-buildable, site-not-recognised, rebuild-differs (exit 3), execution-failed, runner-crashed, timed-out (exit 4)
  */
-export async function runDiff({ config, loaded, batches }: PreparedRun, runner: Runner, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined }: RunHooks = {}): Promise<DiffReport> {
+export async function runDiff({ config, loaded, batches }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined }: RunHooks = {}): Promise<DiffReport> {
   const started = performance.now();
   const total = batches.length + 4;
+  const runner = runners.at({ timeout: config.timeout });
   onProgress({ stage: 'evaluating masks and scales', done: 0, total });
   const sites = await resolveSites(loaded, runner, batches.filter(({ mask, documents }) => mask === null && documents === null));
   const windowed = config.implementations.find(({ settings }) => settings.deviation?.kind === 'window');
@@ -47,9 +47,10 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runner: 
   const check = await checkRebuild(loaded, sites, runner);
 
   onProgress({ stage: 'loading the rebuilt graph', done: 2, total });
-  const measurement = await openMeasurement(config, loaded, sites, batches, runner);
+  const measurement = await openMeasurement(config, loaded, sites, batches, runners);
   const loadedAt = performance.now();
   const results = [...done];
+  let implementations: ImplementationInfo[];
   try {
     for (const batch of batches.slice(done.length)) {
       onProgress({ stage: `batch ${batch.name}`, done: 3 + results.length, total });
@@ -57,11 +58,11 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runner: 
       results.push(result);
       onResult(result, results.length);
     }
+    implementations = await measurement.implementations();
   } finally {
     await measurement.close();
   }
 
-  const { implementations } = measurement;
   const rows = results.flatMap((result) => result.rows);
   const model = describeModel(loaded);
   const { reference } = config;
@@ -72,7 +73,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runner: 
     ...findings(rows, batches, implementations.map(({ name }) => name), reference, limits),
   ];
   onProgress({ stage: 'looking for causes', done: total - 1, total });
-  const context = { config, loaded, sites, batches, runner };
+  const context = { config, loaded, sites, batches, runners };
   const traced = await traceOrigins(seen, context);
   const explained = await explainDivergences({ findings: traced, rows }, context, { allLayers: explainAllLayers });
   onProgress({ stage: 'done', done: total, total });
@@ -91,7 +92,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runner: 
     explanations: explained.explanations,
     findings: explained.findings,
     recommendation: recommend({ implementations, rows, findings: explained.findings, reference }),
-    verdict: judge(rows, config.gate, reference),
+    verdict: judge(rows, config.gate, reference, implementations),
     timing: { loadSeconds: (loadedAt - started) / 1000, runSeconds: (performance.now() - loadedAt) / 1000 },
   };
 }

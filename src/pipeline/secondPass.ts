@@ -1,17 +1,33 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
 import type { RebuildOptions } from '../attention/rebuild.js';
 import type { RunConfig } from '../config/index.js';
-import type { Runner } from '../runners/types.js';
-import type { Batch } from '../types.js';
+import type { Runner, Runners } from '../runners/types.js';
+import type { Batch, Stream } from '../types.js';
+import { laneFor, placeOf } from './lanes.js';
 import type { LoadedModel } from './load.js';
 
 /** The run that a second pass looks into, and what it needs to run parts of it again. */
 export interface SecondPass {
-  config: Pick<RunConfig, 'implementations' | 'reference' | 'precision' | 'activations'>;
+  config: Pick<RunConfig, 'implementations' | 'reference' | 'precision' | 'activations' | 'timeout'>;
   loaded: LoadedModel;
   sites: readonly ResolvedSite[];
   batches: readonly Batch[];
-  runner: Runner;
+  runners: Runners;
   /** The fault that the run was planted with. */
   plant?: RebuildOptions['plant'];
+}
+
+/** Where a stream is run again. */
+export function runnerOf({ runners, config }: Pick<SecondPass, 'runners' | 'config'>, stream: Stream): Runner {
+  return runners.at(placeOf(laneFor(stream), config.timeout));
+}
+
+/** The same implementation with the same settings, on the CPU's usual kernel. */
+export function twinOf(stream: Stream): Stream {
+  return { ...stream, settings: { ...stream.settings, provider: 'cpu', kernel: null } };
+}
+
+/** Whether a stream runs on the CPU's usual kernel. */
+export function isTwin({ settings: { provider, kernel } }: Stream): boolean {
+  return provider === 'cpu' && kernel === null;
 }

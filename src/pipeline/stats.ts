@@ -9,12 +9,16 @@ type ProbeRow = (typeof PROBE_ROWS)[number];
  * Reads the probes' outputs of one batch into one TokenStats per tap, scope, layer and stream.
  *
  * @param batchIndex the batch's place in the run
+ * @param other the record of the graph that has the reference, where this one has not
  */
-export function readProbes(diff: DiffGraph, outputs: Tensors, batch: Batch, batchIndex: number, sizes: Sizes): TokenStats[] {
+export function readProbes(diff: DiffGraph, outputs: Tensors, batch: Batch, batchIndex: number, sizes: Sizes, other: readonly TokenStats[] = []): TokenStats[] {
   const width: Record<Tap, number> = { attention: sizes.heads * sizes.headDim, hidden: sizes.hiddenSize, logits: sizes.vocabSize };
-  const place = ({ tap, scope, layer }: ProbeOutput): string => `${tap}/${scope}/${layer}`;
+  const place = ({ tap, scope, layer }: Pick<ProbeOutput, 'tap' | 'scope' | 'layer'>): string => `${tap}/${scope}/${layer}`;
   const rows = diff.probes.flatMap((probe) => probe.streams.map((stream, i) => ({ probe, stream, values: probeRows(probe, i, outputs, batch) })));
-  const references = new Map(rows.filter(({ stream }) => stream === diff.reference).map(({ probe, values }) => [place(probe), values]));
+  const references = new Map([
+    ...other.filter(({ implementation }) => implementation === diff.reference).map((stats) => [place(stats), stats.l2] as const),
+    ...rows.filter(({ stream }) => stream === diff.reference).map(({ probe, values }) => [place(probe), values.l2] as const),
+  ]);
   return rows.map(({ probe, stream, values }) => ({
     batch: batchIndex,
     tap: probe.tap,
@@ -24,7 +28,7 @@ export function readProbes(diff: DiffGraph, outputs: Tensors, batch: Batch, batc
     width: width[probe.tap],
     ...values,
     ...maxima(values),
-    l2Ref: references.get(place(probe))!.l2,
+    l2Ref: references.get(place(probe))!,
   }));
 }
 

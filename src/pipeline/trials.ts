@@ -5,8 +5,8 @@ import { keepOutputs } from '../onnx/rewrite.js';
 import type { Batch, Stream, TensorData, Tensors } from '../types.js';
 import type { Computation } from './factors.js';
 import { addedFeeds, modelFeeds } from './feeds.js';
-import { batchForm, runGraph } from './measure.js';
-import type { SecondPass } from './secondPass.js';
+import { batchForm, runGraph } from './runGraph.js';
+import { runnerOf, twinOf, type SecondPass } from './secondPass.js';
 import { probeRow } from './stats.js';
 
 /** Two streams that part, in one batch. */
@@ -63,7 +63,8 @@ export async function runTrials(context: SecondPass, pair: Pair, layers: readonl
   return [...merged.values()];
 }
 
-async function runChunk({ config, loaded, sites, runner, plant }: SecondPass, { batch, reference, implementation, subject }: Pair, layers: readonly number[], list: readonly Computation[]): Promise<LayerTrials[]> {
+async function runChunk(context: SecondPass, { batch, reference, implementation, subject }: Pair, layers: readonly number[], list: readonly Computation[]): Promise<LayerTrials[]> {
+  const { config, loaded, sites, plant } = context;
   const { sizes, inputs, folder } = loaded;
   const diff = rebuild({
     graph: runGraph(loaded, config),
@@ -80,7 +81,7 @@ async function runChunk({ config, loaded, sites, runner, plant }: SecondPass, { 
   const probes = diff.probes.filter(({ tap, scope, layer }) => tap === 'attention' && scope === 'local' && layers.includes(layer!));
   const captures = diff.captures.filter(({ tap, scope, layer }) => tap === 'attention' && scope === 'local' && layers.includes(layer!));
   keepOutputs(diff.model, [...probes, ...captures, ...diff.variants].map(({ output }) => output));
-  const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder } }, 'explaining a divergence');
+  const session = await runnerOf(context, twinOf(reference)).open({ model: { bytes: encodeModel(diff.model), folder } }, 'explaining a divergence');
   try {
     const outputs = await session.run({ ...modelFeeds(inputs, sizes, batch, diff.streams.length), ...addedFeeds(diff.added, rowCounted(batch), diff.streams.length) });
     return layers.map((layer): LayerTrials => {
@@ -124,7 +125,7 @@ function sumOfSquares(values: Float64Array, { kinds }: Batch): number {
 }
 
 /** ‖x − ref‖ / ‖ref‖ of each head, over valid tokens; both tensors are [B,H,S,D]. 0/0 is 0. */
-function headDistances(x: TensorData, ref: TensorData, { kinds, length }: Batch): number[] {
+export function headDistances(x: TensorData, ref: TensorData, { kinds, length }: Batch): number[] {
   const [, heads, , headDim] = x.dims as [number, number, number, number];
   const [delta, norm] = [new Float64Array(heads), new Float64Array(heads)];
   for (let i = 0; i < x.data.length; i++) {

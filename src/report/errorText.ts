@@ -19,6 +19,13 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only (EROFS)',
 };
 
+/** How to get a provider whose libraries or device are missing. */
+const PROVIDER_REMEDY: Readonly<Record<string, string>> = {
+  cuda: 'CUDA needs an NVIDIA driver, CUDA 12 with cuDNN 9, and the provider library: fetch that with ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install; attn-diff doctor tells what is missing',
+  tensorrt: 'TensorRT needs what CUDA does, and TensorRT 10 itself; attn-diff doctor tells what is missing',
+  webgpu: 'WebGPU needs a GPU with a Vulkan driver and libvulkan.so.1, or SwiftShader (Debian: apt-get install chromium libvulkan1, then VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json); attn-diff doctor tells what is there',
+};
+
 const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   usage: (a) => `${clause(a.problem)}. See ${a.command} --help.`,
   'bad-option': (a) => `${a.option}${a.value === null ? '' : ` ${quote(a.value)}`}: ${clause(a.problem)}. Give ${clause(a.remedy)}.`,
@@ -49,6 +56,8 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
     `${a.path}: the chat template cannot be used: ${clause(a.problem)}. Drop --chat and give plain text ("text", not "messages"), or put the model's own template there.`,
   'token-out-of-range': (a) =>
     `the tokenizer gives token ${a.id}, but the model's vocabulary has ${a.vocabSize} entries. Put the model's own tokenizer.json beside it.`,
+  'provider-missing': (a) =>
+    `the execution provider ${quote(a.provider)} cannot be used here: ${clause(a.problem)}. ${PROVIDER_REMEDY[a.provider] ? `${PROVIDER_REMEDY[a.provider]}. ` : ''}This platform has ${a.available.join(', ')}.`,
   'output-not-writable': (a) => `${a.path}: cannot be written: ${clause(a.problem)}. Choose another path for --output.`,
   'model-not-found': (a) => `${a.path}: no such file or folder. Give --model an .onnx file, the folder that holds it, or owner/name of a model on the hub.`,
   'model-no-onnx': (a) =>
@@ -107,6 +116,8 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
     `${clause(a.stage)} failed: ${clause(a.problem)}. Try a smaller batch (--length, fewer prompts) or fewer implementations (--impl).`,
   'runner-crashed': (a) =>
     `${clause(a.stage)}: the process that runs the model died (${a.signal}). It may have run out of memory: try a smaller batch (--length, fewer prompts) or fewer implementations (--impl).`,
+  'timed-out': (a) =>
+    `${clause(a.stage)}: no answer within ${plural(a.seconds, 'second')}. Give it longer with --timeout, or try a smaller batch (--length, fewer prompts).`,
   interrupted: (a) =>
     a.kept === null
       ? 'interrupted; nothing was written. Run the command again.'

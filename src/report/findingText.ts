@@ -1,5 +1,5 @@
 import type { CauseFinding } from '../metrics/index.js';
-import { CAUSES, type Cause, type Finding } from '../types.js';
+import { CAUSES, type Cause, type Failure, type FailureKind, type Finding, type ImplementationInfo, type ProviderName } from '../types.js';
 import { causeClause, causeSentences } from './causeText.js';
 import { originSentences, overflowSentences } from './originText.js';
 import { placeText, rangesText } from './text/kinds.js';
@@ -21,6 +21,39 @@ interface Words<F> {
 const CAUSE: Words<CauseFinding> = { level: 'fault', clause: causeClause, sentences: causeSentences };
 
 const windowWords = (window: number | null): string => (window === null ? 'no sliding window' : `a sliding window of ${plural(window, 'token')}`);
+
+const askedText = ({ kernel, provider }: ImplementationInfo['asked']): string => (kernel === null ? `its nodes on ${provider}` : `the ${kernel} kernel on ${provider}`);
+
+/** What to do where a provider leaves nodes to the CPU. */
+const FALLBACK_REMEDY: Readonly<Partial<Record<ProviderName, string>>> = {
+  webgpu: "WebGPU has no kernel for ai.onnx Attention: sdpa@webgpu:kernel=mha asks for com.microsoft's MultiHeadAttention, which it has.",
+};
+
+/** What to do where a provider takes another kernel behind the operator. */
+const KERNEL_REMEDY: Readonly<Partial<Record<ProviderName, string>>> = {
+  cpu: 'On a CPU, ORT_GQA_DISABLE_FLASH_ATTENTION=1 does this; unset it.',
+  webgpu: 'WebGPU takes its flash kernel only on devices with subgroups, and not where a sliding window is shorter than the rows.',
+  cuda: 'CUDA takes a kernel only for the GPUs, head sizes and masks that it is made for.',
+};
+
+const FAILURE_CLAUSE: Readonly<Record<FailureKind, string>> = {
+  crashed: 'crashed',
+  'timed-out': 'did not answer in time',
+  'out-of-memory': 'ran out of memory',
+  error: 'was refused by ONNX Runtime',
+};
+
+const FAILURE_REMEDY: Readonly<Record<FailureKind, string>> = {
+  crashed: 'Leave it out of --impl, or report it with the model and these versions.',
+  'timed-out': 'Give it longer with --timeout, or smaller batches (--length, fewer prompts).',
+  'out-of-memory': 'Give it smaller batches (--length, fewer prompts).',
+  error: 'Ask for another kernel (kernel=…) or provider.',
+};
+
+function failureText({ kind, problem }: Failure): string {
+  if (kind === 'timed-out') return `no answer within ${problem} s.`;
+  return `${problem.replaceAll(/\s+/g, ' ').replace(/[.\s]+$/, '')}.`;
+}
 
 const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
   'nothing-compared': {
@@ -92,9 +125,25 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
   },
   'kernel-fallback': {
     level: 'notice',
-    clause: (f) => `ran another kernel, ${f.kernel}`,
+    clause: (f) => `ran another kernel, ${f.kernel} on ${f.provider}`,
     sentences: (f) =>
-      `${f.implementation} asked for the flash kernel, and ONNX Runtime ran ${f.kernel}: what is compared here is not flash attention. On a CPU, ORT_GQA_DISABLE_FLASH_ATTENTION=1 does this; unset it.`,
+      `${f.implementation} asked for ${askedText(f.asked)}, and ONNX Runtime ran ${f.kernel} on ${f.provider}: ${
+        f.reason === 'other-provider' ? `what is compared here ran elsewhere. ${FALLBACK_REMEDY[f.asked.provider] ?? `${f.asked.provider} has no kernel for it; ask for another (kernel=…), or for ${f.implementation.split('@')[0]}@cpu.`}` : `what is compared here is not that kernel. ${KERNEL_REMEDY[f.asked.provider] ?? ''}`
+      }`.trimEnd(),
+  },
+  'implementation-failed': {
+    level: 'fault',
+    clause: (f) => `${FAILURE_CLAUSE[f.failure.kind]}`,
+    sentences: (f) =>
+      `${f.implementation} ${FAILURE_CLAUSE[f.failure.kind]} while ${f.failure.stage}${f.failure.batch === null ? '' : `, batch ${f.failure.batch}`}: ${failureText(f.failure)} The tables hold what it gave before that; the others ran on. ${FAILURE_REMEDY[f.failure.kind]}`,
+  },
+  'kernel-fault': {
+    level: 'fault',
+    clause: (f, reference) => `parted from ${reference} at layer ${f.layers[0] ?? 0} because of its kernel on ${f.provider}`,
+    sentences: (f, reference) =>
+      `${f.implementation}, batch ${f.batch}: the kernel of ${f.kernel} on ${f.provider} is at fault in ${f.layers.length === 1 ? 'layer' : 'layers'} ${rangesText(f.layers)}: on the same Q, K, V it is ${formatNumber(f.relL2)} from ${reference} (relative L2 on valid tokens), where rounding explains ${formatLimit(f.limit)}, and the same computation as ${f.twin} is ${formatNumber(f.twinRelL2)} away. ${
+        f.allHeads ? 'All query heads part' : `Query ${f.heads.length === 1 ? 'head' : 'heads'} ${rangesText(f.heads)} of the first of these layers ${f.heads.length === 1 ? 'parts' : 'part'}`
+      }${f.firstToken === null ? '' : `, first at token position ${f.firstToken}`}. This is neither rounding, padding nor a setting. Use another kernel or provider, and report it: --save-repro writes a model of one node that shows it.`,
   },
   identical: {
     level: 'fine',

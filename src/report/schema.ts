@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { failure, implementation, asked } from './implementationSchema.js';
 import { causeFinding, explanation, recommendation, windowFinding } from './explanationSchema.js';
 import { batches, origin } from './originSchema.js';
 import { batchName, count, label, limit, metric, oneLayer, position, relL2, text, type NonFinite } from './schemaParts.js';
-import { PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, TOKEN_KINDS, IMPLEMENTATIONS, type DiffReport } from '../types.js';
+import { PADDING_SIDES, PRECISIONS, PROOF_REASONS, PROVIDERS, REPORT_SCHEMA, TOKEN_KINDS, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
 const layer = z.int().nonnegative().nullable().describe('Layer, counted from 0; null where it is the logits or no one place.');
 const tap = z.enum(['attention', 'hidden', 'logits']).describe('What is measured: what leaves attention, a layer, or the model.');
@@ -46,15 +47,6 @@ const batch = z.strictObject({
   tokens: z
     .strictObject({ valid: count('Valid tokens.'), padding: count('Padding tokens that see some key.'), fullyMasked: count('Padding tokens that see no key.') })
     .describe('Tokens of each kind.'),
-});
-
-const implementation = z.strictObject({
-  name: label,
-  kernel: text('Operator, or chain of operators, that the execution provider ran.'),
-  provider: text('Execution provider.'),
-  precision: z.enum(PRECISIONS).describe('Precision of the attention.'),
-  emulated: z.boolean().describe('Whether that precision is emulated with casts.'),
-  evidence: text('What shows that this kernel ran.'),
 });
 
 const rebuild = z
@@ -133,13 +125,29 @@ const finding = z
     causeFinding,
     windowFinding,
     z.strictObject({ code: z.literal('identical'), implementation: label }),
-    z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, kernel: text('The kernel that ran instead.') }),
+    z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, asked, kernel: text('The kernel that ran instead.'), provider: text('Where it ran.'), reason: z.enum(PROOF_REASONS) }),
+    z.strictObject({ code: z.literal('implementation-failed'), implementation: label, failure }),
+    z.strictObject({
+      code: z.literal('kernel-fault'),
+      implementation: label,
+      provider: z.enum(PROVIDERS),
+      kernel: text('The kernel at fault.'),
+      twin: text('What was run in its place on the CPU.'),
+      layers: z.array(oneLayer),
+      batch: batchName,
+      relL2,
+      limit,
+      twinRelL2: relL2,
+      heads: z.array(z.int().nonnegative()).describe('Query heads that part at the first of these layers.'),
+      allHeads: z.boolean(),
+      firstToken: position,
+    }),
     z.strictObject({ code: z.literal('nothing-compared') }),
   ])
   .describe('What the rows mean: a code with its evidence.');
 
 const check = z.strictObject({
-  name: z.enum(['max-abs', 'min-cosine', 'max-ratio', 'non-finite', 'compared']).describe('What was checked, on valid tokens.'),
+  name: z.enum(['max-abs', 'min-cosine', 'max-ratio', 'non-finite', 'compared', 'completed', 'kernel']).describe('What was checked, on valid tokens; completed and kernel: 1 where an implementation ran to its end, and where its kernel is confirmed.'),
   operator: z.enum(['<=', '>=', '==', '>']).describe('How actual must stand to expected.'),
   expected: metric('The limit.'),
   actual: metric('The worst value that was seen.'),

@@ -1,9 +1,10 @@
 import { openOrtSession } from './ort.js';
 import { INTERRUPTIONS, type Answer, type Request } from './protocol.js';
+import type { ProviderName } from '../types.js';
 import type { Session } from './types.js';
 
 /** The child process of childRunner: opens and runs sessions as the host asks, and ends with it. */
-const scratch = process.argv[2] as string;
+const [scratch, provider] = process.argv.slice(2) as [string, ProviderName];
 const sessions = new Map<number, Session>();
 let queue = Promise.resolve();
 
@@ -17,7 +18,7 @@ async function answer(message: Request): Promise<Answer> {
   const { id } = message;
   switch (message.do) {
     case 'open':
-      sessions.set(id, await openOrtSession(message.request, scratch));
+      sessions.set(id, await openOrtSession(message.request, scratch, provider));
       return { id, ok: true, session: id };
     case 'run':
       return { id, ok: true, tensors: await session(message.session).run(message.feeds) };

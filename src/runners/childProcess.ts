@@ -5,9 +5,12 @@ import { join } from 'node:path';
 import { AttnDiffError } from '../errors.js';
 import { INTERRUPTIONS, type Answer, type Request } from './protocol.js';
 import type { Tensors } from '../types.js';
-import type { Runner, Session, SessionRequest } from './types.js';
+import type { Runner, RunnerPlace, Runners, Session, SessionRequest } from './types.js';
 
 const CHILD = new URL('./child.js', import.meta.url);
+
+/** Characters that are kept of what the runtime prints. */
+const MOST_PRINTED = 2 ** 20;
 
 type Call = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
 
@@ -16,7 +19,8 @@ type Call = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never
  * and so that a crash there is an error here. The process starts with the first `open`; what it writes lies in a temporary
  * folder that is removed with it.
  */
-export function childRunner(): Runner {
+export function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Partial<RunnerPlace> = {}): Runner {
+  let printed = '';
   let child: ChildProcess | undefined;
   let scratch: string | undefined;
   let nextId = 1;
@@ -26,14 +30,15 @@ export function childRunner(): Runner {
 
   // The sessions are gone with the child, so nothing that is asked later can succeed.
   const failAll = (error: Error): void => {
-    failure = error;
-    for (const { reject } of waiting.values()) reject(error);
+    failure ??= error;
+    for (const { reject } of waiting.values()) reject(failure);
     waiting.clear();
   };
 
   const start = (): ChildProcess => {
     scratch ??= mkdtempSync(join(tmpdir(), 'attn-diff-'));
-    const started = fork(CHILD, [scratch], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+    const started = fork(CHILD, [scratch, provider], { env: { ...process.env, ...environment }, serialization: 'advanced', stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
+    started.stdout?.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-MOST_PRINTED)));
     started.on('message', (answer: Answer) => {
       waiting.get(answer.id)?.resolve(answer);
       waiting.delete(answer.id);
@@ -47,9 +52,14 @@ export function childRunner(): Runner {
     return started;
   };
 
-  const ask = async (call: Call): Promise<Extract<Answer, { ok: true }>> => {
+  const ask = async (call: Call, ownStage: string): Promise<Extract<Answer, { ok: true }>> => {
     if (failure) throw failure;
+    stage = ownStage;
     const id = nextId++;
+    const expiry = timeout === null ? undefined : setTimeout(() => {
+      failAll(new AttnDiffError('timed-out', { stage, seconds: timeout }));
+      child?.kill('SIGKILL');
+    }, timeout * 1000);
     const answer = await new Promise<Answer>((resolve, reject) => {
       const refuse = (error: unknown): void => reject(new AttnDiffError('execution-failed', { stage, problem: (error as Error).message }));
       try {
@@ -62,21 +72,22 @@ export function childRunner(): Runner {
       } catch (error) {
         refuse(error);
       }
-    });
+    }).finally(() => clearTimeout(expiry));
     if (!answer.ok) throw new AttnDiffError('execution-failed', { stage, problem: answer.problem });
     return answer;
   };
 
   return {
-    provider: 'cpu',
+    provider,
+    hasEnded: () => failure !== undefined,
+    printed: () => printed,
     open: async (request: SessionRequest, openStage: string): Promise<Session> => {
-      stage = openStage;
-      const { session } = await ask({ do: 'open', request });
+      const { session } = await ask({ do: 'open', request }, openStage);
       const id = session!;
       return {
-        run: async (feeds: Tensors) => (await ask({ do: 'run', session: id, feeds })).tensors!,
-        executed: async () => (await ask({ do: 'executed', session: id })).nodes!,
-        close: async () => void (await ask({ do: 'close', session: id })),
+        run: async (feeds: Tensors) => (await ask({ do: 'run', session: id, feeds }, openStage)).tensors!,
+        executed: async () => (await ask({ do: 'executed', session: id }, openStage)).nodes!,
+        close: async () => void (await ask({ do: 'close', session: id }, openStage)),
       };
     },
     stop: () => {
@@ -85,6 +96,31 @@ export function childRunner(): Runner {
       child = undefined;
       if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
       scratch = undefined;
+    },
+  };
+}
+
+/** Runners in processes of their own: one for each place, shared by all that ask for that place, and fresh ones besides. */
+export function childRunners(): Runners {
+  const shared = new Map<string, Runner>();
+  const all: Runner[] = [];
+  const fresh: Runners['fresh'] = (place) => {
+    const runner = childRunner(place);
+    all.push(runner);
+    return runner;
+  };
+  return {
+    fresh,
+    at: (place) => {
+      const key = JSON.stringify([place.provider ?? 'cpu', Object.entries(place.environment ?? {}).toSorted(), place.timeout ?? null]);
+      const known = shared.get(key);
+      if (known && !known.hasEnded()) return known;
+      const made = fresh(place);
+      shared.set(key, made);
+      return made;
+    },
+    stop: () => {
+      for (const runner of all) runner.stop();
     },
   };
 }

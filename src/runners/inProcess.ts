@@ -1,12 +1,15 @@
 import { tmpdir } from 'node:os';
 import { AttnDiffError } from '../errors.js';
 import { openOrtSession } from './ort.js';
-import type { Runner, Session } from './types.js';
+import type { ProviderName } from '../types.js';
+import type { Runner, Runners, Session } from './types.js';
 
 /** Runs models in this process: simplest, but a run blocks the event loop and a crash is a crash of all. */
-export function inProcessRunner(): Runner {
+export function inProcessRunner(provider: ProviderName = 'cpu'): Runner {
   return {
-    provider: 'cpu',
+    provider,
+    hasEnded: () => false,
+    printed: () => '',
     stop: () => undefined,
     open: async (request, stage): Promise<Session> => {
       const guard = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -16,7 +19,7 @@ export function inProcessRunner(): Runner {
           throw new AttnDiffError('execution-failed', { stage, problem: (error as Error).message });
         }
       };
-      const session = await guard(() => openOrtSession(request, tmpdir()));
+      const session = await guard(() => openOrtSession(request, tmpdir(), provider));
       return {
         run: (feeds) => guard(() => session.run(feeds)),
         executed: () => guard(() => session.executed()),
@@ -24,4 +27,10 @@ export function inProcessRunner(): Runner {
       };
     },
   };
+}
+
+/** Runners that all share this process: environment variables and timeouts have no effect. */
+export function inProcessRunners(): Runners {
+  const at: Runners['at'] = ({ provider }) => inProcessRunner(provider);
+  return { at, fresh: at, stop: () => undefined };
 }

@@ -3,11 +3,13 @@ import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import './noTelemetry.js';
 import * as ort from 'onnxruntime-node';
-import type { TensorData, Tensors } from '../types.js';
+import type { ProviderName, TensorData, Tensors } from '../types.js';
+import { executedNodes } from './profile.js';
 import type { ExecutedNode, Session, SessionRequest } from './types.js';
 
 /**
- * Opens a model with ONNX Runtime in this process, on the CPU provider. `run` blocks the event loop.
+ * Opens a model with ONNX Runtime in this process. `run` blocks the event loop. Nodes that the provider has no kernel
+ * for run on the CPU provider; a profile tells which.
  *
  * Prepacking is off, so that external weights stay backed by their file instead of being copied; optimisation
  * is `basic`, which keeps MatMul, Add and Softmax apart: the operators that the report names are those that run.
@@ -15,12 +17,12 @@ import type { ExecutedNode, Session, SessionRequest } from './types.js';
  * @param scratch the folder that a profile is written to and removed from
  * @throws Error of ONNX Runtime
  */
-export async function openOrtSession(request: SessionRequest, scratch: string): Promise<Session> {
+export async function openOrtSession(request: SessionRequest, scratch: string, provider: ProviderName = 'cpu'): Promise<Session> {
   const profilePrefix = request.profile ? join(scratch, `attn-diff-${randomUUID()}`) : undefined;
   const session: Record<string, string> = { disable_prepacking: '1' };
   if ('bytes' in request.model) session['model_external_initializers_file_folder_path'] = request.model.folder;
   const options: ort.InferenceSession.SessionOptions = {
-    executionProviders: ['cpu'],
+    executionProviders: [provider],
     graphOptimizationLevel: 'basic',
     logSeverityLevel: 4,
     extra: { session },
@@ -62,15 +64,4 @@ async function readProfile(folder: string, prefix: string): Promise<ExecutedNode
   } finally {
     await Promise.all(files.map((file) => rm(file, { force: true })));
   }
-}
-
-const KERNEL_EVENT = '_kernel_time';
-
-/** The executed nodes of an ONNX Runtime profile (Chrome trace events). */
-export function executedNodes(events: readonly unknown[]): ExecutedNode[] {
-  return events.flatMap((event) => {
-    const { name, args } = event as { name?: string; args?: { op_name?: string; provider?: string } };
-    if (!name?.endsWith(KERNEL_EVENT) || !args?.op_name || !args.provider) return [];
-    return [{ name: name.slice(0, -KERNEL_EVENT.length), opType: args.op_name, provider: args.provider }];
-  });
 }

@@ -1,4 +1,13 @@
-import type { Tensors } from '../types.js';
+import type { ProviderName, Tensors } from '../types.js';
+
+/** Where a runner executes, and with which settings of its own: both are fixed once its process runs. */
+export interface RunnerPlace {
+  provider: ProviderName;
+  /** Environment variables that are set beside the caller's own. */
+  environment: Readonly<Record<string, string>>;
+  /** Seconds that one step (opening a model, one pass) may take; null for no limit. */
+  timeout: number | null;
+}
 
 export interface SessionRequest {
   /** The model file, or an encoded model whose external data lies in `folder`. */
@@ -7,11 +16,13 @@ export interface SessionRequest {
   profile?: boolean;
 }
 
-/** A node that the execution provider ran, as its own profile tells. */
+/** A node that an execution provider ran, as its own profile tells. */
 export interface ExecutedNode {
   name: string;
   opType: string;
   provider: string;
+  /** Programs that the provider ran for it, where its profile names them (WebGPU's shaders); else empty. */
+  programs: string[];
 }
 
 /** A loaded model. `close` frees it; after that nothing else may be called. */
@@ -24,8 +35,21 @@ export interface Session {
 
 /** Executes models. Implementations differ in where: in this process, or in one of their own. */
 export interface Runner {
-  readonly provider: string;
+  readonly provider: ProviderName;
   open(request: SessionRequest, stage: string): Promise<Session>;
+  /** Whether its process has ended, so that nothing more can be asked of it. */
+  hasEnded(): boolean;
+  /** What the runtime has printed so far; CUDA's kernels name themselves there. */
+  printed(): string;
   /** Ends whatever the runner holds, at once. */
+  stop(): void;
+}
+
+/** Makes runners, each with a process of its own where a crash must not end the others. */
+export interface Runners {
+  /** The runner of a place, the same for all that ask; another where that one's process has ended. */
+  at(place: Partial<RunnerPlace>): Runner;
+  /** A runner that nobody else gets. */
+  fresh(place: Partial<RunnerPlace>): Runner;
   stop(): void;
 }

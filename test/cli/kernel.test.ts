@@ -18,6 +18,6 @@ describe('the kernel behind flash', () => {
   it('is a finding where ONNX Runtime was told to take another', async () => {
     const { implementations, findings } = await report({ ORT_GQA_DISABLE_FLASH_ATTENTION: '1' });
     expect(implementations.find(({ name }) => name === 'flash')).toMatchObject({ kernel: 'GroupQueryAttention (naive)' });
-    expect(findings[0]).toEqual({ code: 'kernel-fallback', implementation: 'flash', kernel: 'GroupQueryAttention (naive)' });
+    expect(findings[0]).toEqual({ code: 'kernel-fallback', implementation: 'flash', asked: { provider: 'cpu', kernel: 'flash' }, kernel: 'GroupQueryAttention (naive)', provider: 'cpu', reason: 'other-kernel' });
   });
 });

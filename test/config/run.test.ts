@@ -9,7 +9,7 @@ const stream = (name: string, settings: object) => ({ label: name, name, hidden:
 const labels = (raw: RawRunOptions) => parse(raw).implementations.map(({ label, name }) => `${label}=${name}`);
 
 /** What both tests of whole configurations leave at its default. */
-const UNASKED = { pack: false, past: 0, mask: null, precision: 'fp32', activations: null, heads: false, resume: false };
+const UNASKED = { pack: false, past: 0, mask: null, precision: 'fp32', activations: null, heads: false, resume: false, timeout: null, saveRepro: null };
 
 describe('parseRunOptions', () => {
   test('defaults', () => {
@@ -24,7 +24,7 @@ describe('parseRunOptions', () => {
       batchSize: 8,
       length: null,
       ...UNASKED,
-      gate: { failOn: 'nan' },
+      gate: { failOn: 'nan', requireKernel: false },
       format: 'text',
       output: null,
     });
@@ -44,7 +44,7 @@ describe('parseRunOptions', () => {
       batchSize: 8,
       length: 64,
       ...UNASKED,
-      gate: { failOn: 'none', maxAbs: 0.001, minCosine: -0.5 },
+      gate: { failOn: 'none', requireKernel: false, maxAbs: 0.001, minCosine: -0.5 },
       format: 'json',
       output: 'o.json',
     });

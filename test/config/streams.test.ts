@@ -4,13 +4,13 @@ import { nameStreams, withReference, type StreamDefaults } from '../../src/confi
 import { AttnDiffError } from '../../src/errors.js';
 import { IMPLEMENTATIONS } from '../../src/types.js';
 
-const DEFAULTS: StreamDefaults = { precision: 'bf16', scoresPrecision: null, softmaxPrecision: 'fp32', flashBlock: 128, maskFill: 'min', alignment: 'bottom-right' };
+const DEFAULTS: StreamDefaults = { provider: 'cpu', precision: 'bf16', scoresPrecision: null, softmaxPrecision: 'fp32', flashBlock: 128, maskFill: 'min', alignment: 'bottom-right' };
 
 const settingsOf = (value: string, defaults = DEFAULTS): object => nameStreams([value], defaults)[0]!.settings;
 
 describe('an implementation with settings of its own', () => {
   it('keeps what the flags say where it says nothing, scores following the precision', () => {
-    expect(nameStreams(['eager'], DEFAULTS)).toEqual([{ label: 'eager', name: 'eager', hidden: false, settings: { precision: 'bf16', scoresPrecision: 'bf16', softmaxPrecision: 'fp32', flashBlock: 128, maskFill: 'min', maskForm: null, alignment: 'bottom-right', deviation: null } }]);
+    expect(nameStreams(['eager'], DEFAULTS)).toEqual([{ label: 'eager', name: 'eager', hidden: false, settings: { provider: 'cpu', precision: 'bf16', scoresPrecision: 'bf16', softmaxPrecision: 'fp32', flashBlock: 128, maskFill: 'min', maskForm: null, alignment: 'bottom-right', kernel: null, deviation: null } }]);
     expect(settingsOf('eager', { ...DEFAULTS, scoresPrecision: 'fp32' })).toMatchObject({ precision: 'bf16', scoresPrecision: 'fp32' });
   });
 

@@ -18,7 +18,7 @@ describe.each(MODELS)('%s', (name, path) => {
     const split = splitHead(graph, logitsOutput(graph))!;
     expect(split.tokenwise).toBe(name !== 'qwen2-int8');
 
-    const { model, hidden, targets, chunk } = buildHead(graph, split, { count: 2, reference: 0, truth: 1 });
+    const { model, hidden, targets, chunk } = buildHead(graph, split, { count: 2, reference: 0, truth: 1, share: false });
     expect(new Set(model.graph!.input.map((input) => input.name))).toEqual(new Set([hidden, targets, chunk].filter((each) => each !== null)));
     const weights = model.graph!.initializer.filter((tensor) => !tensor.name.startsWith('attn_diff/'));
     expect(weights.length).toBeGreaterThan(0);

@@ -10,7 +10,7 @@ import { prepareRun } from '../../src/pipeline/prepare.js';
 import { runDiff } from '../../src/pipeline/run.js';
 import { findingText } from '../../src/report/findingText.js';
 import { inspectionText } from '../../src/report/index.js';
-import { inProcessRunner } from '../../src/runners/inProcess.js';
+import { inProcessRunner, inProcessRunners } from '../../src/runners/inProcess.js';
 import type { Cause, DiffReport, EffectRow, Finding } from '../../src/types.js';
 import { fixture } from '../support/fixtures.js';
 import { withWeights } from '../support/weights.js';
@@ -18,7 +18,7 @@ import { withWeights } from '../support/weights.js';
 const DATA = fixture('reference', 'data.jsonl');
 
 async function run(model: string, options: RawRunOptions): Promise<DiffReport> {
-  return runDiff(await prepareRun(parseRunOptions({ model, ...options })), inProcessRunner());
+  return runDiff(await prepareRun(parseRunOptions({ model, ...options })), inProcessRunners());
 }
 
 /** Causes share one form. */
@@ -88,7 +88,7 @@ describe('QwenLM/Qwen3 #674: hidden states part more and more towards the head',
     const projections = [0, 1, 2, 3].flatMap((layer) => ['q_proj', 'k_proj'].map((name) => `/model/layers.${layer}/self_attn/${name}/MatMul`));
     const loaded = withWeights(prepared.loaded, Object.fromEntries(projections.map((name) => [name, (value: number) => 12 * value])));
     const unmodified = { bytes: encodeModel(loaded.graph.model), folder: loaded.folder };
-    const report = await runDiff({ ...prepared, loaded: { ...loaded, unmodified } }, inProcessRunner());
+    const report = await runDiff({ ...prepared, loaded: { ...loaded, unmodified } }, inProcessRunners());
     const finding = found(report, 'propagation-only', 'flash');
     expect(finding.localRelL2).toBeLessThan(1e-5);
     expect(finding.accumulatedRelL2).toBeGreaterThan(1e-5);
@@ -175,6 +175,6 @@ describe('onnxruntime #29714: a parity test passed through another kernel', () =
   it('the kernel that ran is in the report, with what shows it', async () => {
     const report = await run(fixture('qwen2-optimum'), { random: '2x8', padding: 'right' });
     expect(report.implementations.map(({ name, kernel }) => [name, kernel])).toEqual([['eager', 'MatMul → Softmax → MatMul'], ['sdpa', 'Attention'], ['flash', 'GroupQueryAttention (flash)']]);
-    for (const { evidence } of report.implementations) expect(evidence).toMatch(/^profile: \d+ nodes on CPUExecutionProvider/);
+    for (const { evidence, proof } of report.implementations) expect([evidence, proof]).toEqual([expect.stringMatching(/^profile: \d+ nodes on cpu/), 'confirmed']);
   });
 });

@@ -10,7 +10,7 @@ import { traceOrigins } from '../../src/pipeline/origin.js';
 import { roundingLimits } from '../../src/pipeline/precision.js';
 import { resolveSites } from '../../src/pipeline/resolve.js';
 import { findingLevel } from '../../src/report/findingText.js';
-import { inProcessRunner } from '../../src/runners/inProcess.js';
+import { inProcessRunner, inProcessRunners } from '../../src/runners/inProcess.js';
 import type { RebuildOptions } from '../../src/attention/rebuild.js';
 import type { ResolvedSite } from '../../src/attention/evaluate.js';
 import type { Batch, Finding, Row } from '../../src/types.js';
@@ -44,14 +44,15 @@ interface Judged {
 
 /** What a run says of one implementation against eager, with a fault in it or without. */
 async function judge({ loaded, sites }: Bench, batch: Batch, names: readonly string[], plant?: RebuildOptions['plant']): Promise<Judged> {
-  const runner = inProcessRunner();
+  const runners = inProcessRunners();
   const config = parseRunOptions({ model: loaded.source.path, impl: names.join(','), random: '1x1' });
-  const measurement = await openMeasurement(config, loaded, sites, [batch], runner, plant);
+  const measurement = await openMeasurement(config, loaded, sites, [batch], runners, plant);
   const { rows } = await measurement.run(batch);
+  const implementations = await measurement.implementations();
   await measurement.close();
   const labels = config.implementations.map(({ label }) => label);
-  const found = findings(rows, [batch], labels, config.reference, roundingLimits('fp32', measurement.implementations, config.implementations, config.reference));
-  const context = { config, loaded, sites, batches: [batch], runner, ...(plant && { plant }) };
+  const found = findings(rows, [batch], labels, config.reference, roundingLimits('fp32', implementations, config.implementations, config.reference));
+  const context = { config, loaded, sites, batches: [batch], runners, ...(plant && { plant }) };
   const { findings: explained } = await explainDivergences({ findings: found, rows }, context, { allLayers: false });
   return { rows, findings: await traceOrigins(explained, context) };
 }

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { parseRunOptions } from '../../src/config/index.js';
 import { prepareRun } from '../../src/pipeline/prepare.js';
 import { runDiff } from '../../src/pipeline/run.js';
-import { inProcessRunner } from '../../src/runners/inProcess.js';
+import { inProcessRunners } from '../../src/runners/inProcess.js';
 import type { DiffReport } from '../../src/types.js';
 import { fixture } from '../support/fixtures.js';
 
 async function run(form: string): Promise<DiffReport> {
   const config = parseRunOptions({ model: fixture('forms', form), random: '2x12', padding: 'right', impl: 'original,eager,flash' });
-  return runDiff(await prepareRun(config), inProcessRunner());
+  return runDiff(await prepareRun(config), inProcessRunners());
 }
 
 describe('what rounding explains', () => {

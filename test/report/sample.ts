@@ -52,7 +52,7 @@ export function sampleReport({ layers = 2, gate = { failOn: 'nan' }, edit = (row
 }
 
 function implementation(name: string, kernel: string, evidence: string): DiffReport['implementations'][number] {
-  return { name, kernel, provider: 'CPUExecutionProvider', precision: 'fp32', emulated: false, evidence };
+  return { name, asked: { provider: 'cpu', kernel: null }, kernel, provider: 'cpu', precision: 'fp32', emulated: false, evidence, proof: 'confirmed', reason: null, failure: null };
 }
 
 function sampleRows(layers: number, names: readonly string[]): Row[] {

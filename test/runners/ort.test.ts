@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { encodeModel } from '../../src/onnx/read.js';
-import { executedNodes } from '../../src/runners/ort.js';
+import { executedNodes } from '../../src/runners/profile.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
 import type { Tensors } from '../../src/types.js';
 import { compute, tinyModel } from '../support/tinyGraph.js';
@@ -34,7 +34,7 @@ describe('running models in this process', () => {
 
   it('reads only kernel events of a profile', () => {
     const kernel = { name: 'n_kernel_time', args: { op_name: 'MatMul', provider: 'CPUExecutionProvider' } };
-    expect(executedNodes([kernel, { name: 'model_run' }, { name: 'n_fence_before', args: { op_name: 'MatMul' } }])).toEqual([{ name: 'n', opType: 'MatMul', provider: 'CPUExecutionProvider' }]);
+    expect(executedNodes([kernel, { name: 'model_run' }, { name: 'n_fence_before', args: { op_name: 'MatMul' } }])).toEqual([{ name: 'n', opType: 'MatMul', provider: 'CPUExecutionProvider', programs: [] }]);
   });
 });
 

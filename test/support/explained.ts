@@ -9,11 +9,11 @@ import { withBaselines } from '../../src/pipeline/baselines.js';
 import { explainDivergences } from '../../src/pipeline/explain.js';
 import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
-import { batchForm } from '../../src/pipeline/measure.js';
+import { batchForm } from '../../src/pipeline/runGraph.js';
 import { roundingLimits } from '../../src/pipeline/precision.js';
 import { resolveSites } from '../../src/pipeline/resolve.js';
 import { readProbes } from '../../src/pipeline/stats.js';
-import { inProcessRunner } from '../../src/runners/inProcess.js';
+import { inProcessRunner, inProcessRunners } from '../../src/runners/inProcess.js';
 import type { Batch, Explanation, Finding, PaddingSide, Row } from '../../src/types.js';
 import { fixture } from './fixtures.js';
 
@@ -57,10 +57,10 @@ export async function explained(name: string, { options, batch, plant, allLayers
   const outputs = await session.run(diffFeeds(loaded.inputs, loaded.sizes, diff, batch));
   await session.close();
   const rows = withRatios(aggregate(readProbes(diff, outputs, batch, 0, loaded.sizes), [batch]), plan.baselines);
-  const infos = config.implementations.map(({ label, settings }) => ({ name: label, kernel: '', provider: '', precision: settings.precision, emulated: false, evidence: '' }));
+  const infos = config.implementations.map(({ label, settings }) => ({ name: label, precision: settings.precision }));
   const limits = roundingLimits('fp32', infos, config.implementations, config.reference);
   const seen = findings(rows, [batch], infos.map(({ name: label }) => label), config.reference, limits);
-  return { rows, ...(await explainDivergences({ findings: seen, rows }, { config, loaded, sites, batches: [batch], runner, ...(plant && { plant }) }, { allLayers })) };
+  return { rows, ...(await explainDivergences({ findings: seen, rows }, { config, loaded, sites, batches: [batch], runners: inProcessRunners(), ...(plant && { plant }) }, { allLayers })) };
 }
 
 /** Rows of random tokens of these lengths. */

@@ -5,12 +5,12 @@ import { encodeModel } from '../../src/onnx/read.js';
 import { DataType } from '../../src/onnx/types.js';
 import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
-import { runGraph } from '../../src/pipeline/measure.js';
+import { runGraph } from '../../src/pipeline/runGraph.js';
 import { traceOrigins } from '../../src/pipeline/origin.js';
 import type { SecondPass } from '../../src/pipeline/secondPass.js';
 import { resolveSites } from '../../src/pipeline/resolve.js';
 import { readProbes } from '../../src/pipeline/stats.js';
-import { inProcessRunner } from '../../src/runners/inProcess.js';
+import { inProcessRunner, inProcessRunners } from '../../src/runners/inProcess.js';
 import type { AttentionPrecision, Batch, Finding, NonFiniteOrigin, Row, Stream, TensorData, Tensors } from '../../src/types.js';
 import { fixture, reference } from './fixtures.js';
 
@@ -38,8 +38,8 @@ interface Setup {
 /** What a run of these streams would trace its findings with. */
 export async function contextOf(name: string, streams: Stream[], { batch = left, change = (loaded) => loaded, plant, activations, precision = 'fp32' }: Setup): Promise<SecondPass> {
   const loaded = change(await loadModel(fixture(name)));
-  const config = { implementations: streams, reference: streams[0]!.label, precision, activations: activations ?? null };
-  return { config, loaded, sites: await resolveSites(loaded, runner), batches: [batch], runner, ...(plant && { plant }) };
+  const config = { implementations: streams, reference: streams[0]!.label, precision, activations: activations ?? null, timeout: null };
+  return { config, loaded, sites: await resolveSites(loaded, runner), batches: [batch], runners: inProcessRunners(), ...(plant && { plant }) };
 }
 
 /** What a run of these streams finds on NaN and Inf, its rows being those of attention and hidden states; the first stream is the reference. */

@@ -1,3 +1,6 @@
+import { HALF_TYPES } from '../../onnx/half.js';
+import { DataType } from '../../onnx/types.js';
+import { isEmulated } from '../kernels.js';
 import { maskFillValue, product, rounded, softmax } from '../rounding.js';
 import type { AttentionSettings } from '../../types.js';
 import type { Implementation } from './types.js';
@@ -11,12 +14,45 @@ import { softcapped } from './softcap.js';
  * rounded, the sums inside a product are not. A fully masked row becomes the mean of all values under finfo.min,
  * NaN under −inf.
  */
-export function eager({ precision, scoresPrecision, softmaxPrecision }: AttentionSettings): Implementation {
+export function eager(settings: AttentionSettings): Implementation {
+  const { precision } = settings;
+  return precision !== 'fp32' && !isEmulated(settings) ? inItsOwnType(precision, settings) : inFloat32(settings);
+}
+
+/** Where the provider computes in the precision: its own kernels round, and only scores and softmax may be kept wider. */
+function inItsOwnType(precision: Exclude<AttentionSettings['precision'], 'fp32'>, { scoresPrecision, softmaxPrecision }: AttentionSettings): Implementation {
+  const type = HALF_TYPES[precision];
+  return {
+    name: 'eager',
+    emulated: false,
+    precision,
+    opsets: [{ domain: '', version: 18 }],
+    inputType: type,
+    outputType: 'float32',
+    computeOps: ['MatMul', 'FusedMatMul', 'Softmax'],
+    build(builder, { query, key, value, heads, kvHeads, scale, softcap, mask, masks, settings }) {
+      const scoreType = scoresPrecision === 'fp32' ? DataType.FLOAT : type;
+      const as = (tensor: string, to: DataType): string => builder.cast(tensor, to);
+      const wide = (tensor: string): string => (scoreType === type ? tensor : as(tensor, scoreType));
+      const keys = repeatKv(builder, key, heads, kvHeads);
+      const values = repeatKv(builder, value, heads, kvHeads);
+      const scores = builder.op('MatMul', [wide(query), builder.transpose(wide(keys), 0, 1, 3, 2)]);
+      const scaled = builder.op('Mul', [scores, as(builder.float(scale), scoreType)]);
+      const capped = softcap === null ? scaled : as(softcapped(builder, as(scaled, DataType.FLOAT), softcap), scoreType);
+      const masked = builder.op('Add', [capped, as(masks.additive(mask, settings), scoreType)]);
+      const probabilities = softmaxPrecision === 'fp32' ? as(builder.op('Softmax', [as(masked, DataType.FLOAT)], { axis: -1n }), type) : as(builder.op('Softmax', [masked], { axis: -1n }), type);
+      return as(builder.op('MatMul', [probabilities, values]), DataType.FLOAT);
+    },
+  };
+}
+
+function inFloat32({ precision, scoresPrecision, softmaxPrecision }: AttentionSettings): Implementation {
   return {
     name: 'eager',
     emulated: [precision, scoresPrecision, softmaxPrecision].some((each) => each !== 'fp32'),
     precision,
     opsets: [{ domain: '', version: 18 }],
+    inputType: DataType.FLOAT,
     outputType: 'float32',
     computeOps: softmaxPrecision === 'fp32' ? ['MatMul', 'FusedMatMul', 'Softmax'] : ['MatMul', 'FusedMatMul', 'Exp', 'ReduceSum', 'Div'],
     build(builder, { query, key, value, heads, kvHeads, scale, softcap, mask, masks, settings, trace = () => undefined }) {

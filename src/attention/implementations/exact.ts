@@ -13,6 +13,7 @@ export const exact: Implementation = {
   emulated: false,
   precision: 'fp64',
   opsets: [{ domain: '', version: 13 }],
+  inputType: DataType.FLOAT,
   outputType: 'float64',
   computeOps: ['MatMul', 'Softmax'],
   build(builder, { query, key, value, heads, kvHeads, scale, softcap, mask, masks }) {

@@ -1,22 +1,29 @@
 import type { GraphBuilder } from '../../onnx/builder.js';
 import { DataType } from '../../onnx/types.js';
 import type { AttentionSettings } from '../../types.js';
+import { HALF_TYPES } from '../../onnx/half.js';
+import { isEmulated } from '../kernels.js';
 import { flashTiles } from './flashTiles.js';
-import type { AttentionInputs, Implementation, Segments } from './types.js';
+import { scattered, unpadded } from './unpadding.js';
+import { varlen } from './varlen.js';
+import type { AttentionInputs, Implementation } from './types.js';
 
 /**
  * Flash attention, the way Hugging Face's `flash_attention_2` uses its kernel: the batch is unpadded (valid tokens
  * moved to the front of their row, or of a row of their document), the causal kernel runs on the valid lengths, and
- * the result is scattered back into zeros. In fp32 the kernel is com.microsoft `GroupQueryAttention`; below, the
- * tiles of FlashAttention-2 with its rounding ({@link flashTiles}).
+ * the result is scattered back into zeros. Where the provider computes in the precision, the kernel is that of
+ * com.microsoft `GroupQueryAttention`, or of `PagedAttention` ({@link varlen}); else the tiles of FlashAttention-2 with
+ * its rounding ({@link flashTiles}).
  */
-export function flash({ precision }: AttentionSettings): Implementation {
-  if (precision === 'fp32') return OPERATOR;
+export function flash(settings: AttentionSettings): Implementation {
+  const { precision, kernel } = settings;
+  if (!isEmulated(settings)) return kernel === 'varlen' ? varlen(precision) : operator(precision);
   return {
     name: 'flash',
     emulated: true,
     precision,
     opsets: [{ domain: '', version: 18 }],
+    inputType: DataType.FLOAT,
     outputType: 'float32',
     computeOps: ['MatMul', 'FusedMatMul', 'Exp'],
     build(builder, inputs) {
@@ -29,28 +36,31 @@ export function flash({ precision }: AttentionSettings): Implementation {
   };
 }
 
-const OPERATOR: Implementation = {
-  name: 'flash',
-  emulated: false,
-  precision: 'fp32',
-  opsets: [
-    { domain: '', version: 18 },
-    { domain: 'com.microsoft', version: 1 },
-  ],
-  outputType: 'float32',
-  computeOps: ['GroupQueryAttention'],
-  obstacle: (headDim) => (headDim % 8 === 0 ? null : `GroupQueryAttention takes head sizes that are a multiple of 8, and this model's is ${headDim}`),
-  build(builder, inputs) {
-    const { query, key, value, heads, kvHeads, headDim, decoding } = inputs;
-    if (decoding === null) {
+function operator(precision: AttentionSettings['precision']): Implementation {
+  const type = precision === 'fp32' ? DataType.FLOAT : HALF_TYPES[precision];
+  const float = (builder: GraphBuilder, tensor: string): string => (type === DataType.FLOAT ? tensor : builder.cast(tensor, DataType.FLOAT));
+  return {
+    name: 'flash',
+    emulated: false,
+    precision,
+    opsets: [
+      { domain: '', version: 18 },
+      { domain: 'com.microsoft', version: 1 },
+    ],
+    inputType: type,
+    outputType: 'float32',
+    computeOps: ['GroupQueryAttention'],
+    obstacle: (headDim) => (headDim % 8 === 0 ? null : `GroupQueryAttention takes head sizes that are a multiple of 8, and this model's is ${headDim}`),
+    build(builder, inputs) {
+      const { query, key, value, heads, kvHeads, headDim, decoding } = inputs;
+      if (decoding !== null) return float(builder, decoded(builder, inputs, decoding.past, decoding.steps));
       const segments = inputs.masks.segments('all');
       const [q, k, v] = [unpadded(builder, query, heads * headDim, segments), unpadded(builder, key, kvHeads * headDim, segments), unpadded(builder, value, kvHeads * headDim, segments)];
       const { output } = attend(builder, inputs, [q, k, v], null, segments.seqlensK, segments.totalLength);
-      return scattered(builder, output, segments, inputs);
-    }
-    return decoded(builder, inputs, decoding.past, decoding.steps);
-  },
-};
+      return scattered(builder, float(builder, output), segments, inputs);
+    },
+  };
+}
 
 /** Prefills the first tokens, then decodes one token after the other, each with the cache that the one before it left. */
 function decoded(builder: GraphBuilder, inputs: AttentionInputs, past: number, steps: number): string {
@@ -90,17 +100,4 @@ function attend(builder: GraphBuilder, { heads, kvHeads, scale, softcap, mask: {
     'com.microsoft',
   );
   return { output: output!, cache: [key!, value!] };
-}
-
-/** [B,heads,S,D] → [R,L,heads·D]: only valid tokens, at the front of their rows. */
-function unpadded(builder: GraphBuilder, tensor: string, width: number, { gather }: Segments): string {
-  return builder.op('Gather', [builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), -1, width), gather], { axis: 0n });
-}
-
-/** The way back, [R,L,…] → [B,H,S,D], with zeros on padding. */
-function scattered(builder: GraphBuilder, tensor: string, { scatter }: Segments, { heads, headDim }: AttentionInputs): string {
-  const zeroToken = builder.op('Expand', [builder.float(0), builder.ints(1, heads * headDim)]);
-  const slots = builder.op('Concat', [builder.reshapeTo(tensor, -1, heads * headDim), zeroToken], { axis: 0n });
-  const tokens = builder.op('Gather', [slots, scatter], { axis: 0n });
-  return builder.transpose(builder.reshapeTo(tokens, 0, 0, heads, headDim), 0, 2, 1, 3);
 }

@@ -1,4 +1,7 @@
 import type { GraphBuilder } from '../../onnx/builder.js';
+import { HALF_TYPES } from '../../onnx/half.js';
+import { DataType } from '../../onnx/types.js';
+import { isEmulated } from '../kernels.js';
 import { rounded, softmax } from '../rounding.js';
 import type { AttentionSettings } from '../../types.js';
 import { flushed } from './flush.js';
@@ -8,28 +11,82 @@ import type { AttentionInputs, Implementation } from './types.js';
 
 /**
  * Scaled dot-product attention, as Hugging Face's `sdpa` calls torch's: with a boolean mask, unless the batch's own
- * mask is additive. In fp32 it is the ONNX operator `Attention` (opset 23); below, scores and softmax stay in fp32
- * and P and the output are rounded. Grouped heads are the operator's own. A fully masked row is zero.
+ * mask is additive. Where the provider computes in the precision it is the ONNX operator `Attention` (opset 23), or
+ * com.microsoft `MultiHeadAttention` if that is asked for; else scores and softmax stay in fp32 and P and the output
+ * are rounded. Grouped heads are the operator's own. A fully masked row is zero; of `MultiHeadAttention`, whose mask is
+ * additive, the mean of all values.
  */
-export function sdpa({ precision }: AttentionSettings): Implementation {
-  return precision === 'fp32' ? OPERATOR : emulated(precision);
+export function sdpa(settings: AttentionSettings): Implementation {
+  const { precision, kernel } = settings;
+  if (precision !== 'fp32' && isEmulated(settings)) return emulated(precision);
+  return kernel === 'mha' ? multiHead(precision) : operator(precision, kernel === 'efficient');
 }
 
-const OPERATOR: Implementation = {
-  name: 'sdpa',
-  emulated: false,
-  precision: 'fp32',
-  opsets: [{ domain: '', version: 23 }],
-  outputType: 'float32',
-  computeOps: ['Attention'],
-  build(builder, inputs) {
-    const { query, key, value, scale, softcap, mask, masks, settings, decoding } = inputs;
-    const attributes = { scale, ...(softcap === null ? {} : { softcap }) };
-    if (settings.maskForm === 'causal') return byOperator(builder, inputs, attributes, decoding?.past ?? 0);
-    const additive = settings.maskForm === 'additive' || (settings.maskForm === null && masks.bias() !== null);
-    return builder.op('Attention', [query, key, value, additive ? masks.additive(mask, settings) : masks.allowed(mask)], attributes);
-  },
-};
+function typeOf(precision: AttentionSettings['precision']): DataType {
+  return precision === 'fp32' ? DataType.FLOAT : HALF_TYPES[precision];
+}
+
+/** @param aligned whether to make the number of keys a multiple of 8, as CUDA's memory-efficient kernel needs it for its mask */
+function operator(precision: AttentionSettings['precision'], aligned: boolean): Implementation {
+  const type = typeOf(precision);
+  return {
+    name: 'sdpa',
+    emulated: false,
+    precision,
+    opsets: [{ domain: '', version: 23 }],
+    inputType: type,
+    outputType: 'float32',
+    computeOps: ['Attention'],
+    build(builder, inputs) {
+      const { query, key, value, scale, softcap, mask, masks, settings, decoding } = inputs;
+      const attributes = { scale, ...(softcap === null ? {} : { softcap }) };
+      const float = (tensor: string): string => (type === DataType.FLOAT ? tensor : builder.cast(tensor, DataType.FLOAT));
+      if (settings.maskForm === 'causal') return float(byOperator(builder, inputs, attributes, decoding?.past ?? 0));
+      const additive = settings.maskForm === 'additive' || (settings.maskForm === null && masks.bias() !== null);
+      const biased = additive ? masks.additive(mask, settings) : masks.allowed(mask);
+      const bias = additive && type !== DataType.FLOAT ? builder.cast(biased, type) : biased;
+      const [keys, values, own] = aligned ? alignedKeys(builder, key, value, bias, additive ? type : null) : [key, value, bias];
+      return float(builder.op('Attention', [query, keys, values, own], attributes));
+    },
+  };
+}
+
+/** Keys that no query may look at are appended until their number is a multiple of 8. */
+function alignedKeys(builder: GraphBuilder, key: string, value: string, mask: string, additive: DataType | null): [string, string, string] {
+  const eight = builder.ints(8);
+  const length = builder.op('Shape', [key], { start: 2n, end: 3n });
+  const missing = builder.op('Mod', [builder.op('Sub', [eight, builder.op('Mod', [length, eight])]), eight]);
+  const after = (axis: number): string => builder.op('Concat', [builder.ints(...Array.from({ length: 4 + axis }, () => 0)), missing, ...(axis === 3 ? [] : [builder.ints(0)])], { axis: 0n });
+  const padded = (tensor: string): string => builder.op('Pad', [tensor, after(2)]);
+  const numbers = additive === null ? builder.cast(mask, DataType.FLOAT) : mask;
+  const filled = builder.op('Pad', [numbers, after(3), builder.cast(builder.float(additive === null ? 0 : -Infinity), additive ?? DataType.FLOAT)]);
+  return [padded(key), padded(value), additive === null ? builder.cast(filled, DataType.BOOL) : filled];
+}
+
+/** com.microsoft `MultiHeadAttention` with the mask as its attention_bias; keys and values are repeated for it. */
+function multiHead(precision: AttentionSettings['precision']): Implementation {
+  const type = typeOf(precision);
+  return {
+    name: 'sdpa',
+    emulated: false,
+    precision,
+    opsets: [
+      { domain: '', version: 18 },
+      { domain: 'com.microsoft', version: 1 },
+    ],
+    inputType: type,
+    outputType: 'float32',
+    computeOps: ['MultiHeadAttention'],
+    build(builder, { query, key, value, heads, kvHeads, headDim, scale, mask, masks, settings }) {
+      const flat = (tensor: string): string => builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), 0, 0, heads * headDim);
+      const [keys, values] = [repeatKv(builder, key, heads, kvHeads), repeatKv(builder, value, heads, kvHeads)];
+      const bias = masks.additive(mask, settings);
+      const output = builder.op('MultiHeadAttention', [flat(query), flat(keys), flat(values), '', '', type === DataType.FLOAT ? bias : builder.cast(bias, type)], { num_heads: BigInt(heads), scale }, 'com.microsoft');
+      const byHead = builder.transpose(builder.reshapeTo(output, 0, 0, heads, headDim), 0, 2, 1, 3);
+      return type === DataType.FLOAT ? byHead : builder.cast(byHead, DataType.FLOAT);
+    },
+  };
+}
 
 /** Without a mask, is_causal: keys before the queries are handed over side by side with the new ones, as Hugging Face's cache does. */
 function byOperator(builder: GraphBuilder, { query, key, value }: AttentionInputs, attributes: Record<string, number>, past: number): string {
@@ -46,6 +103,7 @@ function emulated(precision: Exclude<AttentionSettings['precision'], 'fp32'>): I
     emulated: true,
     precision,
     opsets: [{ domain: '', version: 18 }],
+    inputType: DataType.FLOAT,
     outputType: 'float32',
     computeOps: ['MatMul', 'FusedMatMul', 'Softmax'],
     build(builder, { query, key, value, heads, kvHeads, scale, softcap, mask, masks, settings, trace = () => undefined }) {

@@ -1,4 +1,5 @@
 import type { GraphBuilder } from '../../onnx/builder.js';
+import type { DataType } from '../../onnx/types.js';
 import type { AttentionSettings, ImplementationInfo, ImplementationName, MaskSpec } from '../../types.js';
 
 /** A tensor on the way through attention, each computed from those before it. */
@@ -6,8 +7,8 @@ export const STEPS = ['scores', 'scaled', 'masked', 'probabilities', 'output'] a
 export type Step = (typeof STEPS)[number];
 
 /**
- * What an implementation is given to compute softmax(scale·QKᵀ + mask)·V. Tensors are float32, and hold numbers of
- * the settings' precision: query [B,H,S,D]; key and value [B,Hkv,T,D].
+ * What an implementation is given to compute softmax(scale·QKᵀ + mask)·V. Tensors are of its input type, and hold
+ * numbers of the settings' precision: query [B,H,S,D]; key and value [B,Hkv,T,D].
  */
 export interface AttentionInputs {
   query: string;
@@ -46,6 +47,20 @@ export interface Segments {
   totalLength: string;
 }
 
+/** Tensors of a batch packed without padding: R rows, t valid tokens in all. */
+export interface Packed {
+  /** int64 [t]: the flat index b·S+s of each valid token, row by row. */
+  gather: string;
+  /** int64 [B,S]: where token s of row b went; t on padding. */
+  scatter: string;
+  /** int32 [R+1]: where each row begins, and t. */
+  starts: string;
+  /** int32 [R]: zeros, the tokens before each row's own. */
+  pastLengths: string;
+  /** int32 [R,P]: pages of the cache for each row, all of one row together. */
+  pages: string;
+}
+
 /** Tensors that describe which key a query may look at; made once and shared by all layers and implementations. */
 export interface Masks {
   /** bool [B,1|H,S,T]: true where the query may look at the key. */
@@ -61,6 +76,8 @@ export interface Masks {
   additive(mask: MaskSpec, settings: AttentionSettings): string;
   /** The unpadding of all tokens, or of those that are prefilled. */
   segments(part: 'all' | 'prefill'): Segments;
+  /** All valid tokens one after another. */
+  packed(): Packed;
 }
 
 /** One way to compute attention, as nodes in the graph. */
@@ -71,6 +88,8 @@ export interface Implementation {
   precision: ImplementationInfo['precision'];
   /** Operator sets that its nodes need at least. */
   opsets: readonly { domain: string; version: number }[];
+  /** What `build` is handed Q, K and V in: float32, or the precision's own type where the provider computes in it. */
+  inputType: DataType;
   /** Element type of the tensor that `build` returns. */
   outputType: 'float32' | 'float64';
   /** Operators whose execution identifies the kernel; the rest is layout. */

@@ -1,4 +1,4 @@
-import type { BatchInfo, DiffReport, ImplementationInfo, ModelInfo, RebuildCheck } from '../../types.js';
+import type { BatchInfo, DiffReport, FailureKind, ImplementationInfo, ModelInfo, ProofReason, RebuildCheck } from '../../types.js';
 import { facts, type Context } from './context.js';
 import { formatCount, formatLimit, formatNumber, plural } from './number.js';
 
@@ -51,8 +51,24 @@ function implementationFacts(info: ImplementationInfo, reference: string): (read
   const precision = info.emulated ? `${info.precision}, emulated` : info.precision;
   return [
     [info.name, `${info.kernel} · ${precision}${role}`],
-    ['', `seen: ${info.evidence}`],
+    ['', `${proofText(info)}${info.evidence}`],
   ];
+}
+
+const REASONS: Readonly<Record<ProofReason, (info: ImplementationInfo) => string>> = {
+  'other-provider': ({ asked }) => `asked for ${asked.provider}`,
+  'other-kernel': ({ asked }) => `asked for the ${asked.kernel} kernel`,
+  'no-profile': () => 'no node of it was seen',
+  'not-told': ({ asked }) => `${asked.provider} does not tell its kernel`,
+  failed: ({ failure }) => (failure ? FAILURE_WORDS[failure.kind] : 'it failed'),
+};
+
+const FAILURE_WORDS: Readonly<Record<FailureKind, string>> = { crashed: 'it crashed', 'timed-out': 'it timed out', 'out-of-memory': 'it ran out of memory', error: 'ONNX Runtime refused it' };
+
+/** Whether the kernel asked for ran, and if not, why not; before the evidence. */
+function proofText(info: ImplementationInfo): string {
+  if (info.reason === null) return '✓ confirmed; ';
+  return `${info.proof === 'fallback' ? '✗ fallback' : '? not provable'}: ${REASONS[info.reason](info)}; `;
 }
 
 function rebuildText(check: RebuildCheck): string {

@@ -87,6 +87,10 @@ function failureText(check: Check): string {
   switch (name) {
     case 'compared':
       return 'compared: no valid token was compared with the reference, and comparing nothing is a failure. Name a second implementation (--impl), or give prompts that hold text.';
+    case 'completed':
+      return `completed, ${implementation}: it did not run to its end (see the findings). Leave it out of --impl to pass without it.`;
+    case 'kernel':
+      return `kernel, ${implementation}: it is not shown to have run the kernel that it asks for (--require-kernel; see the implementations above). Ask for the kernel that runs, or drop --require-kernel.`;
     case 'non-finite':
       return `non-finite, ${implementation}: ${plural(actual, 'NaN or Inf element')} on valid tokens, the first at ${where}; 0 are allowed. Only --fail-on none lets them pass.`;
     case 'max-abs':

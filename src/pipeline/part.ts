@@ -1,0 +1,96 @@
+import type { ResolvedSite } from '../attention/evaluate.js';
+import type { SharedOutput } from '../attention/exchange.js';
+import { logitsOutput, rebuild, type DiffGraph, type RebuildOptions } from '../attention/rebuild.js';
+import type { RunConfig } from '../config/index.js';
+import { encodeModel } from '../onnx/read.js';
+import type { ExecutedNode, Runner, Session } from '../runners/types.js';
+import type { Batch, Stream, Tensors, TokenStats } from '../types.js';
+import { diffFeeds, givenFeeds } from './feeds.js';
+import { openHead, type HeadPass } from './headPass.js';
+import type { LoadedModel } from './load.js';
+import { batchForm, runGraph } from './runGraph.js';
+import { readProbes } from './stats.js';
+
+/** What all parts of a run have in common. */
+export interface PartContext {
+  config: RunConfig;
+  loaded: LoadedModel;
+  sites: readonly ResolvedSite[];
+  batches: readonly Batch[];
+  truth: string;
+  /** A fault, to see that it is found. */
+  plant?: RebuildOptions['plant'];
+}
+
+/** One batch through one part, before the head. */
+export interface PartPass {
+  outputs: Tensors;
+  /** Taps before the head. */
+  stats: TokenStats[];
+}
+
+/** The streams of one lane in an open session, with the head that follows. */
+export interface Part {
+  streams: readonly Stream[];
+  diff: DiffGraph;
+  runner: Runner;
+  head: HeadPass;
+  /** @param home the pass of the part that has the reference, where this one has not */
+  run(batch: Batch, batchIndex: number, home?: { diff: DiffGraph; pass: PartPass }): Promise<PartPass>;
+  /** The nodes that its first pass executed. */
+  executed(): Promise<readonly ExecutedNode[]>;
+  close(): Promise<void>;
+}
+
+export interface PartOptions {
+  streams: readonly Stream[];
+  runner: Runner;
+  /** For the part that has the reference: whether there are others, and whether the file's own nodes run there. */
+  share?: { siteInputs: boolean } | null;
+  /** For the others: what that part shares. */
+  given?: readonly SharedOutput[] | null;
+}
+
+/**
+ * Opens the rebuilt model and its language-model head for some streams.
+ *
+ * @throws AttnDiffError execution-failed, runner-crashed, timed-out
+ */
+export async function openPart({ config, loaded, sites, batches, truth, plant }: PartContext, { streams, runner, share = null, given = null }: PartOptions): Promise<Part> {
+  const { sizes, inputs, folder } = loaded;
+  const graph = runGraph(loaded, config);
+  const { reference, precision } = config;
+  const exchange = share ? 'share' : given ? 'take' : null;
+  const planned = openHead({ graph, logits: logitsOutput(graph), streams, reference, truth, exchange, vocabSize: sizes.vocabSize, folder });
+  const own = plant && streams.some(({ label }) => label === plant.stream) ? { plant } : {};
+  const diff = rebuild({ graph: planned.graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, keep: [planned.cut], ranges: given === null, share, given, ...own });
+  const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder }, profile: true }, 'running the batches');
+  const head = await planned.open(runner).catch(async (error: unknown) => {
+    await quietly(session);
+    throw error;
+  });
+  let executed: Promise<readonly ExecutedNode[]> | undefined;
+  return {
+    streams,
+    diff,
+    runner,
+    head,
+    run: async (batch, batchIndex, home) => {
+      const extra = home ? givenFeeds(home.diff.shared, home.pass.outputs) : {};
+      const outputs = await session.run({ ...diffFeeds(inputs, sizes, diff, batch), ...extra });
+      executed ??= session.executed();
+      await executed;
+      return { outputs, stats: readProbes(diff, outputs, batch, batchIndex, sizes, home?.pass.stats) };
+    },
+    executed: async () => (await executed) ?? [],
+    close: async () => {
+      await quietly(head);
+      await quietly(session);
+    },
+  };
+}
+
+/** Closes what may be gone already. */
+async function quietly(closable: Pick<Session, 'close'>): Promise<void> {
+  await closable.close().catch(() => undefined);
+}

@@ -1,0 +1,71 @@
+import { AttnDiffError, type ErrorArgs } from '../errors.js';
+import { newModel } from '../onnx/newModel.js';
+import { encodeModel } from '../onnx/read.js';
+import { DataType } from '../onnx/types.js';
+import { listProviders } from '../runners/providers.js';
+import type { ExecutedNode, Runner, Runners } from '../runners/types.js';
+import type { Stream, TensorData } from '../types.js';
+
+/** Rows and columns of the two matrices that show whether a provider runs anything. */
+const SIZE = 8;
+
+/**
+ * Runs one node, a product of two small matrices, and returns what ran it.
+ *
+ * @throws AttnDiffError execution-failed, runner-crashed, timed-out
+ */
+export async function runOneNode(runner: Runner): Promise<ExecutedNode[]> {
+  const { model, output } = newModel('one node', (builder) => {
+    for (const name of ['a', 'b']) builder.input(name, DataType.FLOAT, [SIZE, SIZE]);
+    return builder.op('MatMul', ['a', 'b']);
+  });
+  const session = await runner.open({ model: { bytes: encodeModel(model), folder: '.' }, profile: true }, 'running one node');
+  try {
+    const matrix: TensorData = { type: 'float32', dims: [SIZE, SIZE], data: new Float32Array(SIZE * SIZE).fill(1) };
+    const outputs = await session.run({ a: matrix, b: matrix });
+    if (!outputs[output]!.data.every((value) => value === SIZE)) throw new AttnDiffError('execution-failed', { stage: 'running one node', problem: 'the product of two matrices of ones is wrong' });
+    return await session.executed();
+  } finally {
+    await session.close();
+  }
+}
+
+/**
+ * Sees to it, before anything else is done, that every provider a run asks for is there and runs a node.
+ *
+ * @throws AttnDiffError provider-missing
+ */
+export async function checkProviders(streams: readonly Pick<Stream, 'settings'>[], runners: Runners, timeout: number | null): Promise<void> {
+  const asked = new Set(streams.map(({ settings }) => settings.provider).filter((provider) => provider !== 'cpu'));
+  for (const provider of asked) {
+    const available = (await listProviders()).map(({ name }) => name);
+    const missing = (problem: string): AttnDiffError => new AttnDiffError('provider-missing', { provider, problem, available });
+    if (!available.includes(provider)) throw missing(`onnxruntime-node has none for ${process.platform}-${process.arch}`);
+    try {
+      await runOneNode(runners.at({ provider, timeout }));
+    } catch (error) {
+      throw missing(problemOf(error));
+    }
+  }
+}
+
+/** What kept a provider from running a node, in the runtime's own words. */
+export function problemOf(error: unknown): string {
+  if (!(error instanceof AttnDiffError)) throw error;
+  switch (error.code) {
+    case 'execution-failed':
+      return shortened((error.args as ErrorArgs['execution-failed']).problem);
+    case 'runner-crashed':
+      return `its process died (${(error.args as ErrorArgs['runner-crashed']).signal})`;
+    case 'timed-out':
+      return `no answer within ${(error.args as ErrorArgs['timed-out']).seconds} s`;
+    default:
+      throw error;
+  }
+}
+
+/** ONNX Runtime's errors begin with the place in its source; what matters comes last. */
+function shortened(problem: string): string {
+  const lines = problem.replaceAll(/\s+/g, ' ').trim();
+  return /was false\. (.*)$/.exec(lines)?.[1] ?? /(Failed to load .*)$/.exec(lines)?.[1] ?? lines;
+}
