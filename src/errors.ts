@@ -28,6 +28,7 @@ export interface ErrorArgs {
   'token-out-of-range': { id: number; vocabSize: number };
   'provider-missing': { provider: string; problem: string; available: string[] };
   'output-not-writable': { path: string; problem: string };
+  'folder-not-writable': { path: string; problem: string };
   'resume-unasked': { path: string; batches: number };
   'resume-mismatch': { path: string; field: string };
   'resume-unreadable': { path: string; problem: string };
@@ -79,7 +80,7 @@ export type ErrorCode = keyof ErrorArgs;
 const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'usage', 'bad-option', 'unknown-implementation', 'prompts-unreadable', 'prompts-empty', 'prompts-not-utf8',
   'prompts-bad-jsonl', 'prompt-no-tokens', 'prompt-too-long', 'mask-unreadable', 'mask-invalid', 'mask-shape', 'tokenizer-missing', 'tokenizer-unreadable',
-  'pad-token-missing', 'chat-template-missing', 'chat-template-unusable', 'token-out-of-range', 'provider-missing', 'output-not-writable',
+  'pad-token-missing', 'chat-template-missing', 'chat-template-unusable', 'token-out-of-range', 'provider-missing', 'output-not-writable', 'folder-not-writable',
   'resume-unasked', 'resume-mismatch', 'resume-unreadable',
 ]);
 const EXECUTION: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['execution-failed', 'runner-crashed', 'timed-out', 'interrupted']);

@@ -2,18 +2,13 @@
  * The data that passes between the rooms. Shapes use B batch, S query length,
  * T key length, H query heads, Hkv key/value heads, D head size.
  */
-import type { Alignment, Deviation, ImplementationName, KernelName, ProviderName } from './stream.js';
+import type { Alignment, Deviation, ImplementationName, ProviderName } from './stream.js';
+import type { Failure, ImplementationInfo, ProofReason } from './implementationInfo.js';
+import type { Precision } from './tensor.js';
 
+export * from './implementationInfo.js';
 export * from './stream.js';
-
-/** A dense row-major tensor; bool is one byte per element, float16 its bit patterns. */
-export interface TensorData {
-  type: 'float32' | 'float64' | 'float16' | 'int64' | 'int32' | 'bool';
-  dims: readonly number[];
-  data: Float32Array | Float64Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array;
-}
-
-export type Tensors = Record<string, TensorData>;
+export * from './tensor.js';
 
 export const PADDING_SIDES = ['left', 'right'] as const;
 export type PaddingSide = (typeof PADDING_SIDES)[number];
@@ -33,10 +28,6 @@ export type Scope = 'local' | 'accumulated';
  */
 export const TOKEN_KINDS = ['valid', 'padding', 'fullyMasked'] as const;
 export type TokenKind = (typeof TOKEN_KINDS)[number];
-
-/** What numbers are computed in; `int8` is 8-bit rounding of tensors between float32 operations. */
-export const PRECISIONS = ['fp32', 'fp64', 'fp16', 'bf16', 'int8'] as const;
-export type Precision = (typeof PRECISIONS)[number];
 
 /** One padded batch. All arrays are row-major [size, length]. */
 export interface Batch {
@@ -201,61 +192,6 @@ export interface Row {
   ratioPlain: number;
 }
 
-/**
- * Whether the kernel asked for is the one that ran: `confirmed` by what ONNX Runtime tells; `fallback`, another ran;
- * `not-provable` where nothing tells.
- */
-export const PROOFS = ['confirmed', 'fallback', 'not-provable'] as const;
-export type Proof = (typeof PROOFS)[number];
-
-/** Why a kernel is not confirmed. */
-export const PROOF_REASONS = [
-  /** Nodes ran on another execution provider. */
-  'other-provider',
-  /** The operator ran on the provider, with another kernel behind it. */
-  'other-kernel',
-  /** The profile shows no such node. */
-  'no-profile',
-  /** The provider does not tell which kernel it took. */
-  'not-told',
-  /** The implementation did not run to its end. */
-  'failed',
-] as const;
-export type ProofReason = (typeof PROOF_REASONS)[number];
-
-/** How an implementation ended that did not run to its end. */
-export const FAILURES = ['crashed', 'timed-out', 'out-of-memory', 'error'] as const;
-export type FailureKind = (typeof FAILURES)[number];
-
-export interface Failure {
-  kind: FailureKind;
-  /** What the runtime said, the signal that ended its process, or the seconds it was given. */
-  problem: string;
-  /** What it was doing. */
-  stage: string;
-  /** The batch it failed on; null before the first. */
-  batch: string | null;
-}
-
-export interface ImplementationInfo {
-  /** The stream's label: `eager`, `eager#2`. */
-  name: string;
-  /** `kernel` is null where the implementation is no one kernel. */
-  asked: { provider: ProviderName; kernel: KernelName | null };
-  /** The operator, or chain of operators, that the provider executed, with the kernel behind it where that is told. */
-  kernel: string;
-  /** Where its nodes ran. */
-  provider: string;
-  precision: Precision;
-  emulated: boolean;
-  /** What shows that this kernel ran. */
-  evidence: string;
-  proof: Proof;
-  /** Null where it is confirmed. */
-  reason: ProofReason | null;
-  failure: Failure | null;
-}
-
 export interface ModelInfo {
   path: string;
   family: string;
@@ -408,6 +344,11 @@ export type Finding =
   | { code: 'kernel-fallback'; implementation: string; asked: ImplementationInfo['asked']; kernel: string; provider: string; reason: ProofReason }
   /** The implementation did not run to its end; what it gave before that is in the tables. */
   | { code: 'implementation-failed'; implementation: string; failure: Failure }
+  /**
+   * Nodes outside attention that part on another provider than the reference's, on the same inputs; `layer` is the
+   * first at which the stream parts (null: after the last), `more` counts nodes that are not listed.
+   */
+  | { code: 'node-divergence'; implementation: string; provider: ProviderName; layer: number | null; batch: string; nodes: { name: string; opType: string; relL2: number }[]; more: number; limit: number; accumulatedRelL2: number }
   /**
    * A local divergence of a kernel that the same implementation, run as `twin` on the CPU on the same Q, K, V, does not
    * have: neither rounding nor a setting, but the kernel. `heads` are the query heads that part.

@@ -6,8 +6,8 @@ import { openCheckpoint } from '../pipeline/checkpoint.js';
 import { prepareRun } from '../pipeline/prepare.js';
 import { checkProviders } from '../pipeline/providers.js';
 import { runDiff } from '../pipeline/run.js';
-import { explainReport, FORMATS } from '../report/index.js';
-import { PROVIDERS } from '../types.js';
+import { explainReport, FORMATS, reproFiles, reproText } from '../report/index.js';
+import { PROVIDERS, type Repro } from '../types.js';
 import { withResources } from './resources.js';
 import { renderOptions } from './terminal.js';
 
@@ -69,12 +69,14 @@ export function runCommand(finish: (code: ExitCode) => void): Command {
  */
 export async function run(options: RawRunOptions, { explain = false } = {}): Promise<ExitCode> {
   const config = parseRunOptions(options);
-  return withResources(config.output, async ({ output, runners, progress, download, keep }) => {
+  return withResources(config.output, async ({ output, folder, runners, progress, download, keep }) => {
     await checkProviders(config.implementations, runners, config.timeout);
     const prepared = await prepareRun(config, download);
     const checkpoint = config.prompts.kind === 'data' ? openCheckpoint(`${config.output ?? 'attn-diff'}.partial.jsonl`, prepared, config.resume) : null;
+    let made: Repro | null = null;
     const report = await runDiff(prepared, runners, {
       onProgress: progress.update,
+      ...(config.saveRepro !== null && { onRepro: (repro) => (made = repro) }),
       explainAllLayers: explain,
       done: checkpoint?.done ?? [],
       onResult: (result, done) => {
@@ -85,7 +87,9 @@ export async function run(options: RawRunOptions, { explain = false } = {}): Pro
     progress.stop();
     const format = explain && config.format === 'text' ? explainReport : FORMATS[config.format];
     output.write(format(report, renderOptions(config.output !== null)));
+    if (made) folder.write(reproFiles(made));
+    if (config.saveRepro !== null) process.stderr.write(`attn-diff: ${reproText(made, config.saveRepro)}\n`);
     checkpoint?.remove();
     return report.verdict.passed ? EXIT.passed : EXIT.gateFailed;
-  });
+  }, config.saveRepro);
 }

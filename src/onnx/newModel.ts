@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf';
-import { GraphProtoSchema, ModelProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
-import { GraphBuilder } from './builder.js';
-import { DataType, type ModelProto } from './types.js';
+import { GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
+import { GraphBuilder, makeValueInfo } from './builder.js';
+import { DataType, type ModelProto, type NodeProto, type ValueInfoProto } from './types.js';
 
 /** Opsets of a model that is made from nothing, by domain. */
 export type Opsets = Readonly<Record<string, number>>;
@@ -22,4 +22,16 @@ export function newModel(name: string, build: (builder: GraphBuilder) => string,
   graph.node.push(...builder.nodes);
   const opsetImport = Object.entries(opsets).map(([domain, version]) => create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }));
   return { model: create(ModelProtoSchema, { irVersion: IR_VERSION, graph, opsetImport }), output };
+}
+
+/**
+ * One node of a model as a model of its own, of the same opsets; its first output is the model's.
+ *
+ * @param names of its inputs and outputs there; an empty input is one left out
+ * @param infos of its inputs
+ */
+export function modelOfNode({ opsetImport }: ModelProto, { opType, domain, attribute }: NodeProto, names: { input: string[]; output: string[] }, infos: ValueInfoProto[]): ModelProto {
+  const node = create(NodeProtoSchema, { name: opType, opType, domain, attribute, ...names });
+  const output = [makeValueInfo(names.output[0]!, DataType.UNDEFINED)];
+  return create(ModelProtoSchema, { irVersion: IR_VERSION, opsetImport, graph: create(GraphProtoSchema, { name: 'one node', node: [node], input: infos, output }) });
 }

@@ -2,13 +2,15 @@ import { AttnDiffError } from '../errors.js';
 import { judge } from '../gate/index.js';
 import { findings, kernelFindings, recommend, windowFindings } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
-import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo } from '../types.js';
+import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo, type Repro } from '../types.js';
 import { describeBatch, describeEnvironment, describeModel } from './describe.js';
 import { explainDivergences } from './explain.js';
 import { openMeasurement, type BatchResult } from './measure.js';
 import { traceOrigins } from './origin.js';
 import { roundingLimits } from './precision.js';
 import type { PreparedRun } from './prepare.js';
+import { blameNodes } from './nodeDivergence.js';
+import { makeRepro } from './repro.js';
 import { checkRebuild } from './rebuildCheck.js';
 import { resolveSites } from './resolve.js';
 
@@ -28,6 +30,8 @@ export interface RunHooks {
   done?: readonly BatchResult[];
   /** Told of each batch's result, and how many there are by then. */
   onResult?: (result: BatchResult, done: number) => void;
+  /** Given a reproduction of the gravest divergence, where there is one; none is made without. */
+  onRepro?: (repro: Repro | null) => void;
 }
 
 /**
@@ -35,7 +39,7 @@ export interface RunHooks {
  *
  * @throws AttnDiffError not-buildable, site-not-recognised, rebuild-differs (exit 3), execution-failed, runner-crashed, timed-out (exit 4)
  */
-export async function runDiff({ config, loaded, batches }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined }: RunHooks = {}): Promise<DiffReport> {
+export async function runDiff({ config, loaded, batches }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined, onRepro }: RunHooks = {}): Promise<DiffReport> {
   const started = performance.now();
   const total = batches.length + 4;
   const runner = runners.at({ timeout: config.timeout });
@@ -75,7 +79,9 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
   onProgress({ stage: 'looking for causes', done: total - 1, total });
   const context = { config, loaded, sites, batches, runners };
   const traced = await traceOrigins(seen, context);
-  const explained = await explainDivergences({ findings: traced, rows }, context, { allLayers: explainAllLayers });
+  const placed = await blameNodes(traced, rows, context);
+  const explained = await explainDivergences({ findings: placed, rows }, context, { allLayers: explainAllLayers });
+  onRepro?.(await makeRepro(explained.findings, context));
   onProgress({ stage: 'done', done: total, total });
 
   return {

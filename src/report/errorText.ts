@@ -59,6 +59,7 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'provider-missing': (a) =>
     `the execution provider ${quote(a.provider)} cannot be used here: ${clause(a.problem)}. ${PROVIDER_REMEDY[a.provider] ? `${PROVIDER_REMEDY[a.provider]}. ` : ''}This platform has ${a.available.join(', ')}.`,
   'output-not-writable': (a) => `${a.path}: cannot be written: ${clause(a.problem)}. Choose another path for --output.`,
+  'folder-not-writable': (a) => `${a.path}: the folder cannot be written: ${clause(a.problem)}. Choose another path for --save-repro.`,
   'model-not-found': (a) => `${a.path}: no such file or folder. Give --model an .onnx file, the folder that holds it, or owner/name of a model on the hub.`,
   'model-no-onnx': (a) =>
     `${a.folder}: there is no .onnx file in this folder. Export the model first (optimum-cli export onnx), or give --model the file itself.`,

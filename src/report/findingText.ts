@@ -50,6 +50,17 @@ const FAILURE_REMEDY: Readonly<Record<FailureKind, string>> = {
   error: 'Ask for another kernel (kernel=…) or provider.',
 };
 
+function nodesText({ nodes, more }: Args<'node-divergence'>): string {
+  return [...new Set(nodes.map(({ opType }) => opType)), ...(more > 0 ? ['others'] : [])].join(' and ');
+}
+
+const NODE_REMEDY = ({ provider, nodes }: Args<'node-divergence'>): string => {
+  const isAmong = (...operators: string[]): boolean => nodes.some(({ opType }) => operators.includes(opType));
+  if (provider === 'cuda' && isAmong('MatMul', 'Gemm')) return 'CUDA multiplies float32 matrices in TF32 unless NVIDIA_TF32_OVERRIDE=0 is set.';
+  if (isAmong('Sin', 'Cos')) return "GPU shading languages promise sine and cosine only to about 5e-4; rotary embedding suffers from that. Export with the tables precomputed, or judge by the logits whether it matters.";
+  return 'Judge by the logits or the loss whether it matters.';
+};
+
 function failureText({ kind, problem }: Failure): string {
   if (kind === 'timed-out') return `no answer within ${problem} s.`;
   return `${problem.replaceAll(/\s+/g, ' ').replace(/[.\s]+$/, '')}.`;
@@ -136,6 +147,14 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
     clause: (f) => `${FAILURE_CLAUSE[f.failure.kind]}`,
     sentences: (f) =>
       `${f.implementation} ${FAILURE_CLAUSE[f.failure.kind]} while ${f.failure.stage}${f.failure.batch === null ? '' : `, batch ${f.failure.batch}`}: ${failureText(f.failure)} The tables hold what it gave before that; the others ran on. ${FAILURE_REMEDY[f.failure.kind]}`,
+  },
+  'node-divergence': {
+    level: 'notice',
+    clause: (f, reference) => `parted from ${reference} because of ${nodesText(f)} on ${f.provider}, outside attention`,
+    sentences: (f, reference) =>
+      `${f.implementation}, batch ${f.batch}: no layer's attention parts from ${reference} by more than rounding, yet its own stream is ${formatNumber(f.accumulatedRelL2)} away (worst relative L2). ${f.provider} computes other nodes differently from what ${reference} runs on: on the same inputs, ${f.nodes
+        .map(({ name, opType, relL2 }) => `${opType} '${name}' is ${formatNumber(relL2)} away`)
+        .join(', ')}${f.more > 0 ? `, and ${f.more} more` : ''}; rounding explains ${formatLimit(f.limit)}. ${f.layer === 0 || f.layer === null ? '' : `It begins at layer ${f.layer}. `}No attention kernel is to blame, and every implementation on ${f.provider} has it. ${NODE_REMEDY(f)}`,
   },
   'kernel-fault': {
     level: 'fault',

@@ -6,6 +6,7 @@ import { textReport } from './text.js';
 export { errorText } from './errorText.js';
 export { inspectionText } from './inspection.js';
 export { inspectionJson } from './json.js';
+export { reproFiles, reproText } from './reproFiles.js';
 export { reportJsonSchema } from './schema.js';
 export { explainReport } from './text/explain.js';
 export type { RenderOptions } from './text/context.js';

@@ -128,6 +128,17 @@ const finding = z
     z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, asked, kernel: text('The kernel that ran instead.'), provider: text('Where it ran.'), reason: z.enum(PROOF_REASONS) }),
     z.strictObject({ code: z.literal('implementation-failed'), implementation: label, failure }),
     z.strictObject({
+      code: z.literal('node-divergence'),
+      implementation: label,
+      provider: z.enum(PROVIDERS),
+      layer,
+      batch: batchName,
+      nodes: z.array(z.strictObject({ name: text('Name of the node.'), opType: text('Its operator.'), relL2: metric('Relative L2 against the reference\'s provider, on the same inputs.') })),
+      more: count('Further nodes that part.'),
+      limit,
+      accumulatedRelL2: relL2,
+    }),
+    z.strictObject({
       code: z.literal('kernel-fault'),
       implementation: label,
       provider: z.enum(PROVIDERS),

@@ -22,6 +22,7 @@ const ARGS: ErrorArgs = {
   'chat-template-missing': { folder: nasty('folder') },
   'chat-template-unusable': { path: nasty('path'), problem: nasty('problem') },
   'token-out-of-range': { id: 999, vocabSize: 384 },
+  'folder-not-writable': { path: nasty('path'), problem: nasty('problem') },
   'provider-missing': { provider: 'cuda', problem: nasty('problem'), available: ['cpu'] },
   'output-not-writable': { path: nasty('path'), problem: nasty('problem') },
   'model-not-found': { path: nasty('path') },

@@ -2,18 +2,10 @@ import { create } from '@bufbuild/protobuf';
 import { GraphProtoSchema, ModelProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
 import { GraphBuilder } from '../../src/onnx/builder.js';
 import { encodeModel } from '../../src/onnx/read.js';
+import { DATA_TYPES } from '../../src/onnx/tensorTypes.js';
 import { DataType, type ModelProto } from '../../src/onnx/types.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
 import type { TensorData, Tensors } from '../../src/types.js';
-
-const DATA_TYPES: Record<TensorData['type'], DataType> = {
-  float32: DataType.FLOAT,
-  float64: DataType.DOUBLE,
-  float16: DataType.FLOAT16,
-  int64: DataType.INT64,
-  int32: DataType.INT32,
-  bool: DataType.BOOL,
-};
 
 /** A model whose nodes `build` adds; every feed becomes an input of its rank, and the tensors returned its outputs. */
 export function tinyModel(feeds: Tensors, build: (builder: GraphBuilder) => string[]): { model: ModelProto; outputs: string[] } {

@@ -1,0 +1,144 @@
+import { logitsOutput } from '../attention/rebuild.js';
+import { AttnDiffError } from '../errors.js';
+import { compareRows, ROUNDING } from '../metrics/index.js';
+import { makeValueInfo } from '../onnx/builder.js';
+import type { OnnxGraph } from '../onnx/graph.js';
+import { encodeModel } from '../onnx/read.js';
+import { copyModel, extract } from '../onnx/rewrite.js';
+import { DATA_TYPES } from '../onnx/tensorTypes.js';
+import { DataType, type ModelProto, type NodeProto } from '../onnx/types.js';
+import type { ExecutedNode } from '../runners/types.js';
+import type { Batch, Finding, Row, Stream, TensorData, Tensors } from '../types.js';
+import { modelFeeds } from './feeds.js';
+import { runGraph } from './runGraph.js';
+import { runnerOf, type SecondPass } from './secondPass.js';
+
+type Propagation = Extract<Finding, { code: 'propagation-only' }>;
+type NodeDivergence = Extract<Finding, { code: 'node-divergence' }>;
+
+/** Nodes that a finding names. */
+const MOST_NODES = 5;
+
+/**
+ * Looks for nodes outside attention behind a stream that parts from the reference although no layer's attention does,
+ * where the two run on different providers: each node of the layer at which they part first is run alone on the
+ * stream's provider, on what enters it in the reference's, and held against what it makes there.
+ *
+ * @returns the findings, with each such `propagation-only` replaced by a `node-divergence`
+ */
+export async function blameNodes(findings: readonly Finding[], rows: readonly Row[], context: SecondPass): Promise<Finding[]> {
+  const blamed: Finding[] = [];
+  for (const finding of findings) blamed.push((finding.code === 'propagation-only' ? await nodeDivergence(finding, rows, context) : null) ?? finding);
+  return blamed;
+}
+
+async function nodeDivergence({ implementation, accumulatedRelL2 }: Propagation, rows: readonly Row[], context: SecondPass): Promise<NodeDivergence | null> {
+  const { config, batches, sites, loaded } = context;
+  const labelled = (wanted: string): Stream => config.implementations.find(({ label }) => label === wanted)!;
+  const [stream, reference] = [labelled(implementation), labelled(config.reference)];
+  const { provider } = stream.settings;
+  if (provider === reference.settings.provider) return null;
+  const limit = ROUNDING.fp32;
+  const first = rows.filter((row) => row.implementation === implementation && row.scope === 'accumulated' && row.kind === 'valid' && row.relL2 > limit).toSorted(compareRows)[0];
+  const batch = batches.find(({ name }) => name === first?.batch);
+  if (!first || !batch) return null;
+  const graph = runGraph(loaded, config);
+  const part = partOf(graph, sites, first.layer);
+  const attention = new Set(sites.flatMap(({ compute }) => compute.map(({ name }) => name)));
+  try {
+    const known = await tensorsOf(context, reference, part, batch);
+    const cut = cutApart(part, known);
+    if (!cut) return null;
+    const { outputs, executed } = await runApart(context, stream, cut, known);
+    const ranOn = new Map(executed.map((node) => [node.name, node.provider]));
+    const nodes = cut.nodes.flatMap(({ node, output, apart }) => {
+      const relL2 = floatRelL2(outputs[apart]!, known[output]!);
+      const isOwn = !(ranOn.get(node.name) ?? '').startsWith('CPU') || provider === 'cpu';
+      return isOwn && !attention.has(node.name) && !(relL2 <= limit) ? [{ name: node.name || output, opType: node.opType, relL2 }] : [];
+    });
+    if (nodes.length === 0) return null;
+    return { code: 'node-divergence', implementation, provider, layer: first.layer, batch: batch.name, nodes: nodes.slice(0, MOST_NODES), more: Math.max(0, nodes.length - MOST_NODES), limit, accumulatedRelL2 };
+  } catch (error) {
+    if (error instanceof AttnDiffError && error.code !== 'interrupted') return null;
+    throw error;
+  }
+}
+
+/** The nodes between the hidden state that enters a layer and the one that leaves it; for the logits, those after the last layer. */
+function partOf(graph: OnnxGraph, sites: SecondPass['sites'], layer: number | null): ModelProto {
+  const at = layer === null ? sites.length : sites.findIndex((site) => site.layer === layer);
+  const before = sites[at - 1]?.hidden;
+  const end = sites[at]?.hidden ?? logitsOutput(graph);
+  const cuts = new Map(before === undefined ? [] : [[before, makeValueInfo(before, DataType.FLOAT)]]);
+  return extract(graph, [{ name: end, type: DataType.UNDEFINED }], cuts);
+}
+
+/** Every tensor of a part, as the reference's provider computes it in the whole model. */
+async function tensorsOf(context: SecondPass, reference: Stream, part: ModelProto, batch: Batch): Promise<Tensors> {
+  const { loaded, config } = context;
+  const model = copyModel(runGraph(loaded, config).model);
+  const entering = part.graph!.input.map(({ name }) => name).filter((name) => !model.graph!.input.some((input) => input.name === name));
+  const names = [...new Set([...entering, ...part.graph!.node.flatMap(({ output }) => output)])].filter((name) => name !== '');
+  model.graph!.output = names.map((name) => makeValueInfo(name, DataType.UNDEFINED));
+  const feeds = modelFeeds(loaded.inputs, loaded.sizes, batch, 1);
+  const session = await runnerOf(context, reference).open({ model: { bytes: encodeModel(model), folder: loaded.folder } }, 'looking into a divergence');
+  try {
+    return { ...feeds, ...(await session.run(feeds)) };
+  } finally {
+    await session.close();
+  }
+}
+
+interface CutPart {
+  model: ModelProto;
+  /** Each node's first output, and what it is called where it is computed apart. */
+  nodes: { node: NodeProto; output: string; apart: string }[];
+}
+
+/** The part with every node reading what is known instead of what the nodes before it make; null where a tensor's type cannot be fed. */
+function cutApart(part: ModelProto, known: Tensors): CutPart | null {
+  const model = copyModel(part);
+  const graph = model.graph!;
+  const weights = new Set(graph.initializer.map(({ name }) => name));
+  const read = new Set(graph.node.flatMap(({ input }) => input).filter((name) => name !== '' && !weights.has(name)));
+  const nodes = graph.node.flatMap((node) => {
+    const [output] = node.output;
+    if (output === undefined || !isFloat(known[output])) return [];
+    node.output = node.output.map((name) => (name === '' ? '' : `attn_diff/apart/${name}`));
+    return [{ node, output, apart: node.output[0]! }];
+  });
+  graph.node = nodes.map(({ node }) => node);
+  const types = [...read].map((name) => ({ name, type: known[name] ? DATA_TYPES[known[name].type] : undefined }));
+  if (types.some(({ type }) => type === undefined)) return null;
+  graph.input = types.map(({ name, type }) => makeValueInfo(name, type!));
+  graph.output = nodes.map(({ apart }) => makeValueInfo(apart, DataType.UNDEFINED));
+  return { model, nodes };
+}
+
+async function runApart(context: SecondPass, stream: Stream, { model }: CutPart, known: Tensors): Promise<{ outputs: Tensors; executed: ExecutedNode[] }> {
+  const wanted = new Set(model.graph!.node.flatMap(({ input }) => input));
+  model.graph!.input = model.graph!.input.filter(({ name }) => wanted.has(name));
+  const session = await runnerOf(context, stream).open({ model: { bytes: encodeModel(model), folder: context.loaded.folder }, profile: true }, 'looking into a divergence');
+  try {
+    const outputs = await session.run(Object.fromEntries(Object.entries(known).filter(([name]) => wanted.has(name))));
+    return { outputs, executed: await session.executed() };
+  } finally {
+    await session.close();
+  }
+}
+
+function isFloat(tensor: TensorData | undefined): boolean {
+  return tensor?.type === 'float32' || tensor?.type === 'float64';
+}
+
+/** ‖x − ref‖ / ‖ref‖ over elements; those that are the same (infinite ones too, as masks have) do not differ. 0/0 is 0. */
+function floatRelL2(x: TensorData, ref: TensorData): number {
+  let [delta, norm] = [0, 0];
+  for (let i = 0; i < ref.data.length; i++) {
+    const [own, other] = [Number(x.data[i]), Number(ref.data[i])];
+    if (Object.is(own, other)) continue;
+    delta += (own - other) ** 2;
+  }
+  for (const value of ref.data) if (Number.isFinite(Number(value))) norm += Number(value) ** 2;
+  return delta === 0 ? 0 : Math.sqrt(delta / norm);
+}

@@ -1,0 +1,145 @@
+import type { ResolvedSite } from '../attention/evaluate.js';
+import { attend } from '../attention/implementations/attend.js';
+import { implementationOf } from '../attention/implementations/index.js';
+import { environmentOf } from '../attention/kernels.js';
+import { maskInputs, type AddedInput } from '../attention/maskInputs.js';
+import { maskSpecOf } from '../attention/settings.js';
+import { AttnDiffError } from '../errors.js';
+import { newModel } from '../onnx/newModel.js';
+import { encodeModel } from '../onnx/read.js';
+import { DataType, type ModelProto } from '../onnx/types.js';
+import type { Runner } from '../runners/types.js';
+import type { Batch, Finding, Repro, Stream, TensorData, Tensors } from '../types.js';
+import { addedFeeds } from './feeds.js';
+import { handed, handOut, validRelL2 } from './handed.js';
+import { oneNodeOf } from './reproNode.js';
+import { batchForm } from './runGraph.js';
+import { runnerOf, twinOf, type SecondPass } from './secondPass.js';
+
+/** A finding that a layer's attention shows on the reference's Q, K, V. */
+type Local = Extract<Finding, { layers: number[]; batch: string; implementation: string }> | Extract<Finding, { code: 'local-divergence' }>;
+
+/**
+ * Makes a reproduction of the gravest finding on the same Q, K, V: the attention of one layer alone, with its inputs.
+ * Where the divergence stays, they are one row's valid tokens, without any padding; where further the implementation is
+ * one fused node that the CPU runs rightly, the model is that node.
+ *
+ * @param findings the gravest first
+ * @returns null where no finding is of that kind, or only one of the file's own nodes, which the file itself reproduces
+ * @throws AttnDiffError execution-failed, runner-crashed, timed-out
+ */
+export async function makeRepro(findings: readonly Finding[], context: SecondPass): Promise<Repro | null> {
+  const { implementations, reference: label } = context.config;
+  const labelled = (wanted: string): Stream | undefined => implementations.find((stream) => stream.label === wanted);
+  const finding = findings.filter(isLocal).find(({ implementation }) => (labelled(implementation)?.name ?? 'original') !== 'original');
+  if (!finding) return null;
+  const stream = labelled(finding.implementation)!;
+  // The reference itself may be at fault; then what it was held against is right.
+  const against = labelled('against' in finding ? finding.against : label)!;
+  const layer = 'layers' in finding ? finding.layers[0]! : finding.layer;
+  const batch = context.batches.find(({ name }) => name === finding.batch)!;
+  const site = context.sites.find((candidate) => candidate.layer === layer)!;
+  const home = await handOut(context, labelled(label)!, stream, batch);
+  const inputs = { query: handed(home, `layer${layer}/query`), key: handed(home, `layer${layer}/key`), value: handed(home, `layer${layer}/value`) };
+  const whole: Case = { batch, inputs };
+  const cases = [...reduced(whole), whole];
+  for (const [i, each] of cases.entries()) {
+    const own = alone(context, stream, site, each);
+    const expected = await output(alone(context, twinOf(against), site, each), runnerOf(context, twinOf(against)));
+    const actual = await output(own, runnerOf(context, stream));
+    const relL2 = validRelL2(actual, expected, each.batch);
+    if (relL2 <= finding.limit && i < cases.length - 1) continue;
+    const common = { implementation: stream.label, against: against.label, layer, provider: stream.settings.provider, environment: environmentOf(stream.name, stream.settings), relL2 };
+    const node = i < cases.length - 1 && stream.settings.provider !== 'cpu' ? await oneNodeOf(own, runnerOf(context, twinOf(stream))) : null;
+    if (node) return { ...common, ...node, expected: null, valid: null };
+    const valid = Uint8Array.from(each.batch.kinds, (kind) => Number(kind === 'valid'));
+    return { ...common, opType: null, model: encodeModel(own.model), inputs: own.feeds, output: own.output, expected, valid };
+  }
+  return null;
+}
+
+function isLocal(finding: Finding): finding is Local & { limit: number } {
+  return 'limit' in finding && 'batch' in finding && ('layers' in finding || finding.code === 'local-divergence');
+}
+
+/** A batch with the Q, K and V of one layer, float32 [B,heads,S,D]. */
+interface Case {
+  batch: Batch;
+  inputs: { query: TensorData; key: TensorData; value: TensorData };
+}
+
+/** Each row alone, without its padding, the longest first; none where rows are more than their valid tokens. */
+function reduced({ batch, inputs }: Case): Case[] {
+  if (batch.mask !== null || batch.documents !== null || batch.past > 0) return [];
+  const rows = Array.from({ length: batch.size }, (_, row) => ({ row, tokens: Array.from({ length: batch.length }, (__, s) => s).filter((s) => batch.kinds[row * batch.length + s] === 'valid') }));
+  return rows.toSorted((a, b) => b.tokens.length - a.tokens.length).map(({ row, tokens }) => {
+    const pick = (tensor: TensorData): TensorData => picked(tensor, row, tokens);
+    const length = tokens.length;
+    return {
+      batch: {
+        ...batch,
+        size: 1,
+        length,
+        padding: 'right',
+        inputIds: BigInt64Array.from(tokens, (s) => batch.inputIds[row * batch.length + s]!),
+        attentionMask: new BigInt64Array(length).fill(1n),
+        positionIds: BigInt64Array.from({ length }, (_, i) => BigInt(i)),
+        kinds: tokens.map(() => 'valid'),
+      },
+      inputs: { query: pick(inputs.query), key: pick(inputs.key), value: pick(inputs.value) },
+    };
+  });
+}
+
+/** Some tokens of one row: [B,heads,S,D] → [1,heads,tokens,D]. */
+function picked({ type, dims, data }: TensorData, row: number, tokens: readonly number[]): TensorData {
+  const [, heads, length, width] = dims as [number, number, number, number];
+  const part = new Float32Array(heads * tokens.length * width);
+  for (let head = 0; head < heads; head++) {
+    for (const [i, token] of tokens.entries()) {
+      const start = ((row * heads + head) * length + token) * width;
+      part.set((data as Float32Array).subarray(start, start + width), (head * tokens.length + i) * width);
+    }
+  }
+  return { type, dims: [1, heads, tokens.length, width], data: part };
+}
+
+/** An implementation alone, as a model with its feeds. */
+export interface Alone {
+  model: ModelProto;
+  feeds: Tensors;
+  output: string;
+  /** Operators by which its kernel is known. */
+  computeOps: readonly string[];
+}
+
+/** A model of one layer's attention under one stream's settings, from Q, K and V. */
+function alone({ loaded }: SecondPass, { name, settings }: Stream, { scale, softcap, maskSummary: { window } }: ResolvedSite, { batch, inputs }: Case): Alone {
+  if (name === 'original') throw new Error('the nodes of the file are not built');
+  const { decoding = null, ownMask = null } = batchForm([batch]);
+  const { computeOps, opsets } = implementationOf(name, settings);
+  let added: AddedInput[] = [];
+  const { model, output: made } = newModel(
+    'attention of one layer',
+    (builder) => {
+      for (const [role, { dims }] of Object.entries(inputs)) builder.input(role, DataType.FLOAT, dims);
+      const mask = maskInputs(builder, ownMask);
+      added = mask.added;
+      const [heads, kvHeads] = [inputs.query.dims[1]!, inputs.key.dims[1]!];
+      return attend(builder, name, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim: loaded.sizes.headDim, scale, softcap, mask: maskSpecOf(window, settings), masks: mask.masks, settings, decoding });
+    },
+    Object.fromEntries(opsets.map(({ domain, version }) => [domain, Math.max(version, domain === '' ? 18 : 1)])),
+  );
+  return { model, feeds: { ...inputs, ...addedFeeds(added, batch, 1) }, output: made, computeOps };
+}
+
+async function output({ model, feeds, output: name }: Alone, runner: Runner): Promise<TensorData> {
+  const session = await runner.open({ model: { bytes: encodeModel(model), folder: '.' } }, 'making a reproduction');
+  try {
+    const tensor = (await session.run(feeds))[name];
+    if (!tensor) throw new AttnDiffError('execution-failed', { stage: 'making a reproduction', problem: 'the model has no output' });
+    return tensor;
+  } finally {
+    await session.close();
+  }
+}
