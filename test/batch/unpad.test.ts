@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { unpadIndices } from '../../src/batch/index.js';
+import { packIndices, unpadIndices } from '../../src/batch/index.js';
 import type { Masked } from '../../src/batch/masks.js';
 import { packedArb, pad, plain } from './batches.js';
 
@@ -97,5 +97,25 @@ describe("the sequences of transformers' flash_attention_2", () => {
     const { gather, seqlensK, length } = unpadIndices(batch);
     const sequences = Array.from(seqlensK, (last, r) => [...gather.subarray(r * length, r * length + last + 1)].map(Number));
     expect(sequences).toEqual(ends.slice(1).map((end, r) => tokens.slice(ends[r], end)));
+  });
+});
+
+describe('packIndices', () => {
+  test('puts the valid tokens of all rows one after another, documents apart', () => {
+    expect(packIndices(pad([[1, 2, 3], [4, 5]], 'left'))).toEqual({ gather: BigInt64Array.of(0n, 1n, 2n, 4n, 5n), scatter: BigInt64Array.of(0n, 1n, 2n, 5n, 3n, 4n), starts: Int32Array.of(0, 3, 5), rows: 2 });
+    const batch: Masked = { ...plain(1, 4, [1, 1, 0, 1]), documents: Int32Array.of(0, 0, -1, 1) };
+    expect(packIndices(batch)).toEqual({ gather: BigInt64Array.of(0n, 1n, 3n), scatter: BigInt64Array.of(0n, 1n, 3n, 2n), starts: Int32Array.of(0, 2, 3), rows: 2 });
+  });
+
+  test('holds the same rows as unpadIndices, and scatter undoes gather, for any batch', () => {
+    fc.assert(
+      fc.property(packedArb, (batch) => {
+        const [packed, unpadded] = [packIndices(batch), unpadIndices(batch)];
+        expect(packed.rows).toBe(unpadded.rows);
+        expect(Array.from(packed.starts.subarray(1), (end, row) => end - packed.starts[row]!)).toEqual(Array.from(unpadded.seqlensK, (last) => last + 1));
+        for (const [slot, token] of packed.gather.entries()) expect(packed.scatter[Number(token)]).toBe(BigInt(slot));
+        expect(packed.scatter.filter((slot) => slot === BigInt(packed.gather.length)).length).toBe(batch.attentionMask.filter((bit) => bit !== 1n).length);
+      }),
+    );
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../support/fixtures.js';
-import { run } from '../support/cli.js';
+import { expectRefusal, run, TestFolder } from '../support/cli.js';
 import type { DiffReport } from '../../src/types.js';
 
 async function report(env: Record<string, string>): Promise<DiffReport> {
@@ -19,5 +19,52 @@ describe('the kernel behind flash', () => {
     const { implementations, findings } = await report({ ORT_GQA_DISABLE_FLASH_ATTENTION: '1' });
     expect(implementations.find(({ name }) => name === 'flash')).toMatchObject({ kernel: 'GroupQueryAttention (naive)' });
     expect(findings[0]).toEqual({ code: 'kernel-fallback', implementation: 'flash', asked: { provider: 'cpu', kernel: 'flash' }, kernel: 'GroupQueryAttention (naive)', provider: 'cpu', reason: 'other-kernel' });
+  });
+});
+
+describe('kernels asked for by name', () => {
+  it('flash and naive run side by side, each in a process of its own, with other bits', async () => {
+    const { stdout, code } = await run(['run', '--model', fixture('qwen2-optimum'), '--impl', 'eager,flash,flash:kernel=naive', '--random', '1x8', '--padding', 'right', '--require-kernel', '--format', 'json']);
+    const { implementations, rows } = JSON.parse(stdout) as DiffReport;
+    expect(implementations.map(({ name, kernel, proof }) => [name, kernel, proof])).toEqual([
+      ['eager', 'MatMul → Softmax → MatMul', 'confirmed'],
+      ['flash', 'GroupQueryAttention (flash)', 'confirmed'],
+      ['flash:kernel=naive', 'GroupQueryAttention (naive)', 'confirmed'],
+    ]);
+    const [flash, naive] = ['flash', 'flash:kernel=naive'].map((name) => rows.filter(({ implementation, scope }) => implementation === name && scope === 'local').map(({ relL2 }) => relL2));
+    expect(flash!.length).toBe(4);
+    expect(flash).not.toEqual(naive);
+    expect(code).toBe(0);
+  });
+
+  it('--require-kernel fails where another ran', async () => {
+    const { stdout, code } = await run(['demo', '--impl', 'eager,flash', '--padding', 'right', '--require-kernel'], { env: { ORT_GQA_DISABLE_FLASH_ATTENTION: '1' } });
+    expect(stdout).toMatch(/✗ fallback: asked for the flash kernel/);
+    expect(stdout).toMatch(/✗ kernel, flash: .*--require-kernel/s);
+    expect(code).toBe(1);
+  });
+});
+
+describe('providers, kernels and time limits that cannot be had', () => {
+  const folder = new TestFolder();
+
+  it.each([
+    ['a provider that the platform lacks', ['--impl', 'eager,flash@coreml'], 2, 'coreml', 'cpu, webgpu'],
+    ['a provider whose libraries are missing', ['--provider', 'cuda'], 2, 'cuda', 'ONNXRUNTIME_NODE_INSTALL=cuda12'],
+    ['a provider that there is nowhere', ['--impl', 'eager,flash@gpu'], 2, 'flash@gpu', 'cpu, webgpu, cuda'],
+    ['a kernel that the provider lacks', ['--impl', 'flash:kernel=cudnn'], 2, 'cudnn', 'flash, naive'],
+    ['a kernel of an implementation that has none', ['--impl', 'eager:kernel=flash'], 2, 'eager has no kernel', 'precision'],
+    ['a provider that is misspelt', ['--provider', 'CUDA'], 2, '--provider "CUDA"', 'cpu, webgpu'],
+    ['no time at all', ['--timeout', '0'], 2, '--timeout', 'seconds'],
+    ['too little time for the reference', ['--timeout', '0.001'], 4, '0.001 second', '--timeout'],
+  ] as const)('%s', async (_, options, code, ...says) => {
+    const output = folder.path('report.txt');
+    expectRefusal(await run(['demo', ...options, '--output', output]), code, ...says);
+  });
+
+  it('a folder for the reproduction that is in use', async () => {
+    await folder.write('kept.txt', 'kept');
+    expectRefusal(await run(['demo', '--save-repro', folder.root]), 2, 'not empty', '--save-repro');
+    expectRefusal(await run(['demo', '--save-repro', folder.path('kept.txt')]), 2, 'not a folder', '--save-repro');
   });
 });

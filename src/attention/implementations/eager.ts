@@ -39,7 +39,9 @@ function inItsOwnType(precision: Exclude<AttentionSettings['precision'], 'fp32'>
       const scores = builder.op('MatMul', [wide(query), builder.transpose(wide(keys), 0, 1, 3, 2)]);
       const scaled = builder.op('Mul', [scores, as(builder.float(scale), scoreType)]);
       const capped = softcap === null ? scaled : as(softcapped(builder, as(scaled, DataType.FLOAT), softcap), scoreType);
-      const masked = builder.op('Add', [capped, as(masks.additive(mask, settings), scoreType)]);
+      const masked = settings.maskForm === 'boolean'
+        ? builder.op('Where', [masks.allowed(mask), capped, as(builder.float(maskFillValue(settings)), scoreType)])
+        : builder.op('Add', [capped, as(masks.additive(mask, settings), scoreType)]);
       const probabilities = softmaxPrecision === 'fp32' ? as(builder.op('Softmax', [as(masked, DataType.FLOAT)], { axis: -1n }), type) : as(builder.op('Softmax', [masked], { axis: -1n }), type);
       return as(builder.op('MatMul', [probabilities, values]), DataType.FLOAT);
     },

@@ -1,3 +1,4 @@
+import { AttnDiffError } from '../../errors.js';
 import type { GraphBuilder } from '../../onnx/builder.js';
 import { HALF_TYPES } from '../../onnx/half.js';
 import { DataType } from '../../onnx/types.js';
@@ -77,7 +78,8 @@ function multiHead(precision: AttentionSettings['precision']): Implementation {
     inputType: type,
     outputType: 'float32',
     computeOps: ['MultiHeadAttention'],
-    build(builder, { query, key, value, heads, kvHeads, headDim, scale, mask, masks, settings }) {
+    build(builder, { query, key, value, heads, kvHeads, headDim, scale, softcap, mask, masks, settings }) {
+      if (softcap !== null) throw new AttnDiffError('not-buildable', { implementation: 'sdpa:kernel=mha', problem: 'MultiHeadAttention has no softcap, and this model has one' });
       const flat = (tensor: string): string => builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), 0, 0, heads * headDim);
       const [keys, values] = [repeatKv(builder, key, heads, kvHeads), repeatKv(builder, value, heads, kvHeads)];
       const bias = masks.additive(mask, settings);

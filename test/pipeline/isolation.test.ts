@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest';
+import { parseRunOptions } from '../../src/config/index.js';
+import { AttnDiffError } from '../../src/errors.js';
+import { prepareRun } from '../../src/pipeline/prepare.js';
+import { runDiff } from '../../src/pipeline/run.js';
+import { inProcessRunners } from '../../src/runners/inProcess.js';
+import type { DiffReport } from '../../src/types.js';
+import { failingRunners, type Trouble } from '../support/failingRunners.js';
+import { fixture } from '../support/fixtures.js';
+
+const OPTIONS = { model: fixture('qwen2-head64'), random: '2x12', padding: 'left,right', impl: 'eager,sdpa,flash' };
+
+async function run(troubles: readonly Trouble[], options: Partial<Parameters<typeof parseRunOptions>[0]> = {}): Promise<DiffReport> {
+  return runDiff(await prepareRun(parseRunOptions({ ...OPTIONS, ...options })), troubles.length === 0 ? inProcessRunners() : failingRunners(troubles));
+}
+
+const crash = new AttnDiffError('runner-crashed', { stage: 'running the batches', signal: 'SIGSEGV' });
+
+describe('an implementation whose process ends', () => {
+  it('is a row and a failed check, and the others have the numbers that they have without it', async () => {
+    const [whole, without] = [await run([{ stream: 'sdpa', run: 0, error: crash }]), await run([], { impl: 'eager,flash' })];
+    expect(whole.implementations.map(({ name, proof, reason }) => [name, proof, reason])).toEqual([['eager', 'confirmed', null], ['sdpa', 'not-provable', 'failed'], ['flash', 'confirmed', null]]);
+    expect(whole.findings[0]).toEqual({ code: 'implementation-failed', implementation: 'sdpa', failure: { kind: 'crashed', problem: 'SIGSEGV', stage: 'running the batches', batch: 'left' } });
+    expect(whole.rows.some(({ implementation }) => implementation === 'sdpa')).toBe(false);
+    const flash = (report: DiffReport): unknown[] => report.rows.filter(({ implementation }) => implementation === 'flash').toSorted((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b)));
+    expect(flash(whole)).toEqual(flash(without));
+    expect(whole.effects).toEqual(without.effects);
+    expect(whole.verdict.checks.filter(({ passed }) => !passed)).toEqual([expect.objectContaining({ name: 'completed', implementation: 'sdpa', expected: 1, actual: 0 })]);
+  });
+
+  it('keeps what it gave before, and is not tried again', async () => {
+    const report = await run([{ stream: 'sdpa', run: 1, error: crash }]);
+    const batches = new Set(report.rows.filter(({ implementation }) => implementation === 'sdpa').map(({ batch }) => batch));
+    // The lane of all fails on the second batch; alone, sdpa runs that batch as its first.
+    expect([...batches]).toEqual(['left', 'right']);
+    const twice = await run([{ stream: 'sdpa', run: 1, error: crash }, { stream: 'sdpa', run: 0, error: crash }]);
+    expect(twice.findings[0]).toMatchObject({ code: 'implementation-failed', implementation: 'sdpa' });
+  });
+
+  it('may fail before its first batch', async () => {
+    const report = await run([{ stream: 'flash', run: -1, error: crash }]);
+    expect(report.findings[0]).toMatchObject({ code: 'implementation-failed', implementation: 'flash' });
+    expect(report.rows.some(({ implementation }) => implementation === 'sdpa')).toBe(true);
+  });
+
+  it('takes the run with it where it is the reference', async () => {
+    await expect(run([{ stream: 'eager', run: 0, error: crash }])).rejects.toMatchObject({ code: 'runner-crashed' });
+  });
+
+  it('that leaves nothing to compare is a failure of its own', async () => {
+    const report = await run([{ stream: 'flash', run: -1, error: crash }], { impl: 'eager,flash' });
+    expect(report.findings.map(({ code }) => code)).toEqual(expect.arrayContaining(['implementation-failed', 'nothing-compared']));
+    expect(report.verdict.checks.find(({ name }) => name === 'compared')).toMatchObject({ passed: false });
+  });
+});
+
+describe('a kernel asked for by name', () => {
+  it('runs in a lane of its own, held against the reference’s Q, K, V there', async () => {
+    const [apart, together] = [await run([], { impl: 'eager,sdpa,flash:kernel=naive,original,exact' }), await run([], { impl: 'eager,sdpa,flash,original,exact' })];
+    const rowsOf = (report: DiffReport, name: string): unknown[] => report.rows.filter(({ implementation, kind }) => implementation === name && kind === 'valid').map(({ layer, tap, scope, batch, tokens }) => ({ layer, tap, scope, batch, tokens }));
+    expect(rowsOf(apart, 'flash:kernel=naive')).toEqual(rowsOf(together, 'flash'));
+    // In this process the variable that chooses the kernel has no effect, so that the very same kernel runs in both.
+    const numbers = (report: DiffReport, name: string): number[] => report.rows.filter(({ implementation }) => implementation === name).map(({ relL2, exactRelL2 }) => [relL2, exactRelL2]).flat();
+    expect(numbers(apart, 'flash:kernel=naive')).toEqual(numbers(together, 'flash'));
+    for (const name of ['sdpa', 'original', 'exact']) expect(numbers(apart, name)).toEqual(numbers(together, name));
+  });
+
+  it('the file’s own nodes have their local error in another lane too', async () => {
+    const model = fixture('forms', 'qwen2-genai-fp32-cpu');
+    const [own, other] = [await run([], { model, impl: 'eager,original' }), await run([], { model, impl: 'flash:kernel=naive,eager,original', reference: 'flash:kernel=naive' })];
+    const local = (report: DiffReport): (number | null)[] => report.rows.filter(({ implementation, scope, batch, kind }) => implementation === 'original' && scope === 'local' && batch === 'right' && kind === 'valid').map(({ layer }) => layer);
+    expect(local(other)).toEqual(local(own));
+    for (const row of other.rows.filter(({ implementation, scope, batch, kind }) => implementation === 'original' && scope === 'local' && batch === 'right' && kind === 'valid')) expect(row.relL2).toBeLessThan(1e-6);
+  });
+});

@@ -1,0 +1,66 @@
+import { decodeModel } from '../../src/onnx/read.js';
+import { AttnDiffError } from '../../src/errors.js';
+import { inProcessRunner } from '../../src/runners/inProcess.js';
+import type { Runner, Runners } from '../../src/runners/types.js';
+
+/** What a session meets that holds nodes of a stream: at which of its runs, counted from 0, and how it ends. */
+export interface Trouble {
+  /** The stream's label. */
+  stream: string;
+  /** −1 ends it when it is opened. */
+  run: number;
+  error: AttnDiffError;
+}
+
+/**
+ * Runners that end, with all of their sessions, when they come to a stream that is in trouble, as a process does that
+ * crashes: nothing that is asked of them afterwards succeeds.
+ */
+export function failingRunners(troubles: readonly Trouble[]): Runners {
+  const made = new Map<string, Runner>();
+  const fresh: Runners['fresh'] = ({ provider = 'cpu' }) => {
+    const inner = inProcessRunner(provider);
+    let ended: AttnDiffError | null = null;
+    const check = (trouble: Trouble | undefined): void => {
+      ended ??= trouble?.error ?? null;
+      if (ended) throw ended;
+    };
+    return {
+      ...inner,
+      hasEnded: () => ended !== null,
+      open: async (request, stage) => {
+        const labels = 'bytes' in request.model ? labelsIn(request.model.bytes) : new Set<string>();
+        const own = troubles.filter(({ stream }) => labels.has(stream));
+        check(own.find(({ run }) => run === -1));
+        const session = await inner.open(request, stage);
+        let runs = 0;
+        return {
+          ...session,
+          run: async (feeds) => {
+            const now = runs++;
+            check(own.find(({ run }) => run === now));
+            return session.run(feeds);
+          },
+        };
+      },
+    };
+  };
+  return {
+    fresh,
+    at: (place) => {
+      const key = JSON.stringify(place);
+      const known = made.get(key);
+      if (known && !known.hasEnded()) return known;
+      const runner = fresh(place);
+      made.set(key, runner);
+      return runner;
+    },
+    stop: () => undefined,
+  };
+}
+
+/** Labels of the streams whose attention is in a rebuilt model. */
+function labelsIn(bytes: Uint8Array): Set<string> {
+  const names = decodeModel(bytes, 'model').graph!.node.map(({ name }) => /^attn_diff\/layer0\/([^/]+)\//.exec(name)?.[1] ?? '');
+  return new Set(names);
+}
