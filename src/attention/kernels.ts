@@ -60,6 +60,11 @@ export function environmentOf(name: ImplementationName, settings: Pick<Attention
 /** Precisions below fp32 that a provider computes attention in itself; the CPU provider runs fp16 in fp32 without a word. */
 const NATIVE: Readonly<Partial<Record<ProviderName, readonly AttentionSettings['precision'][]>>> = { webgpu: ['fp16'], cuda: ['fp16', 'bf16'] };
 
+/** Whether a provider has kernels in bfloat16. */
+export function hasBfloat16(provider: ProviderName): boolean {
+  return (NATIVE[provider] ?? []).includes('bf16');
+}
+
 /** Whether a precision is emulated by explicit rounding. */
 export function isEmulated({ provider, precision }: Pick<AttentionSettings, 'provider' | 'precision'>): boolean {
   return precision !== 'fp32' && !(NATIVE[provider] ?? []).includes(precision);

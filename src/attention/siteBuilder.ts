@@ -181,7 +181,8 @@ export class SiteBuilder {
     for (const [i, tensor] of [...new Set(siteInputs(site))].entries()) {
       if (!exchange.isTaking && source.every((slot, slice) => slot === slice)) break;
       const slices = this.#split(tensor);
-      const given = exchange.isTaking ? [exchange.pass(`layer${site.layer}/input${i}`, undefined, this.#types(tensor))] : [];
+      // The other graph may hold in float32 what this one has in bfloat16.
+      const given = exchange.isTaking ? [builder.cast(exchange.pass(`layer${site.layer}/input${i}`, undefined, this.#types(tensor)), this.#types(tensor))] : [];
       const joined = builder.op('Concat', [...source.map((slot) => slices[slot]!), ...given], { axis: 0n });
       replaceUses(this.#index.consumers(tensor).filter((node) => !isOp(node, 'Shape')), tensor, joined);
     }

@@ -68,7 +68,7 @@ export function buildHead(graph: OnnxGraph, split: HeadSplit, streams: HeadStrea
   let rows = cut;
   if (isHalf(graph, cut)) {
     part.input = part.input.filter(({ name }) => name !== cut);
-    rows = builder.cast(builder.input(WIDE_CUT, DataType.FLOAT, ROWS), DataType.FLOAT16);
+    rows = builder.cast(builder.input(WIDE_CUT, DataType.FLOAT, ROWS), elementTypes(graph)(cut));
   }
   if (part.node.some((node) => isOp(node, 'Gemm'))) rows = builder.op('Flatten', [rows], { axis: 2n });
   replaceUses(part.node, cut, rows);
@@ -111,7 +111,8 @@ export function withWideCut(graph: OnnxGraph, cut: string): { graph: OnnxGraph; 
 }
 
 function isHalf(graph: OnnxGraph, tensor: string): boolean {
-  return elementTypes(graph)(tensor) === DataType.FLOAT16;
+  const type = elementTypes(graph)(tensor);
+  return type === DataType.FLOAT16 || type === DataType.BFLOAT16;
 }
 
 /** Quantises all tokens, but multiplies only those of the chunk. */

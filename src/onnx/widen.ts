@@ -28,6 +28,22 @@ export function widenBfloat16(model: ModelProto): boolean {
   return true;
 }
 
+/**
+ * Gives a graph that computes in bfloat16 float32 inputs in place of bfloat16 ones, which onnxruntime-node cannot feed;
+ * they are cast where they enter. The rest of the graph is left to a provider that has bfloat16 kernels.
+ */
+export function widenInputs(model: ModelProto): void {
+  const graph = model.graph!;
+  const index = new OnnxGraph(model);
+  const builder = new GraphBuilder(graph, index.names());
+  for (const value of graph.input) {
+    if (widenValue(value) !== value) replaceUses(index.consumers(value.name), value.name, builder.within('narrowed', () => builder.cast(value.name, DataType.BFLOAT16)));
+  }
+  graph.input = graph.input.map(widenValue);
+  graph.node.push(...builder.nodes);
+  sortNodes(graph);
+}
+
 function castsToBfloat16(node: NodeProto): boolean {
   return isOp(node, 'Cast') && Number(attribute(node, 'to')?.i) === DataType.BFLOAT16;
 }

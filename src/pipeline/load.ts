@@ -13,8 +13,9 @@ import { modelInputs, type TensorInfo } from '../onnx/inputs.js';
 import { raiseOpset } from '../onnx/opset.js';
 import { encodeModel, readModel } from '../onnx/read.js';
 import { relocateExternalData } from '../onnx/relocate.js';
-import { opsetOf } from '../onnx/rewrite.js';
-import { widenBfloat16 } from '../onnx/widen.js';
+import { copyModel, opsetOf } from '../onnx/rewrite.js';
+import { widenBfloat16, widenInputs } from '../onnx/widen.js';
+import type { ModelProto } from '../onnx/types.js';
 import type { SessionRequest } from '../runners/types.js';
 import { USE_CACHE_BRANCH } from './feeds.js';
 
@@ -27,6 +28,8 @@ export interface LoadedModel {
   opset: number;
   /** Whether the file computes in bfloat16, which was widened to float32. */
   widened: boolean;
+  /** Of a file that computes in bfloat16, what a provider with bfloat16 kernels runs: graph and sites as they were before widening. */
+  narrow: { graph: OnnxGraph; sites: AttentionSite[] } | null;
   /** The file as it is (but for widening), to be run unmodified. */
   unmodified: SessionRequest['model'];
   /** The folder that external data is relative to. */
@@ -52,6 +55,7 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
   const own = basename(source.onnxPath);
   const externalFiles = (await checkExternalData(model, beside)).filter((file) => file !== own);
   const folder = await relocateExternalData(model, beside);
+  const asWritten = copyModel(model);
   const widened = widenBfloat16(model);
   const unmodified = folder === beside && !widened ? { path: source.onnxPath } : { bytes: encodeModel(model), folder };
   const opset = opsetOf(model, '') ?? 0;
@@ -67,12 +71,23 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
     opset,
     unmodified,
     widened,
+    narrow: widened ? narrowed(asWritten, config.layers, source.onnxPath) : null,
     folder,
     inputs: withRingCaches(modelInputs(graph), ringCaches(graph)),
     externalFiles,
     sites,
     sizes: { heads: config.heads, kvHeads: config.kvHeads, headDim: config.headDim, hiddenSize: config.hiddenSize, vocabSize: config.vocabSize },
   };
+}
+
+/** A bfloat16 model in the form that widened ones are rebuilt from. */
+function narrowed(model: ModelProto, layers: number, path: string): NonNullable<LoadedModel['narrow']> {
+  widenInputs(model);
+  inlineBranches(model.graph!, USE_CACHE_BRANCH, false);
+  raiseOpset(model, PROBE_OPSET);
+  nameResidualSums(model.graph!);
+  const graph = new OnnxGraph(model);
+  return { graph, sites: recogniseSites(graph, layers, path) };
 }
 
 /** An empty ring cache is as long as its window; its length is fixed in the input's shape. */

@@ -15,7 +15,7 @@ import type { LoadedModel } from './load.js';
 import { openPart, type Part, type PartContext, type PartPass } from './part.js';
 import { originalPrecision } from './precision.js';
 import { readRanges } from './ranges.js';
-import { runGraph } from './runGraph.js';
+import { graphOn } from './runGraph.js';
 
 /** What one batch gave. */
 export interface BatchResult {
@@ -212,7 +212,8 @@ class Measuring implements Measurement {
     const { loaded, sites, config } = this.#context;
     const shown = part.streams.filter(({ hidden, label }) => !hidden && !this.#infos.has(label));
     if (shown.length === 0) return;
-    const infos = implementationInfos(shown, sites, { executed: await part.executed(), printed: part.runner.printed() }, originalPrecision(runGraph(loaded, config), sites));
+    const own = graphOn(part.runner.provider, loaded, sites, config);
+    const infos = implementationInfos(shown, own.sites, { executed: await part.executed(), printed: part.runner.printed() }, originalPrecision(own.graph, own.sites));
     for (const info of await nameFlashKernel(infos, shown, loaded.sizes, part.runner)) this.#infos.set(info.name, info);
   }
 }

@@ -8,7 +8,7 @@ import type { Batch, Stream, Tensors, TokenStats } from '../types.js';
 import { diffFeeds, givenFeeds } from './feeds.js';
 import { openHead, type HeadPass } from './headPass.js';
 import type { LoadedModel } from './load.js';
-import { batchForm, runGraph } from './runGraph.js';
+import { batchForm, graphOn } from './runGraph.js';
 import { readProbes } from './stats.js';
 
 /** What all parts of a run have in common. */
@@ -56,9 +56,9 @@ export interface PartOptions {
  *
  * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
-export async function openPart({ config, loaded, sites, batches, truth, plant }: PartContext, { streams, runner, share = null, given = null }: PartOptions): Promise<Part> {
+export async function openPart({ config, loaded, sites: resolved, batches, truth, plant }: PartContext, { streams, runner, share = null, given = null }: PartOptions): Promise<Part> {
   const { sizes, inputs, folder } = loaded;
-  const graph = runGraph(loaded, config);
+  const { graph, sites } = graphOn(runner.provider, loaded, resolved, config);
   const { reference, precision } = config;
   const exchange = share ? 'share' : given ? 'take' : null;
   const planned = openHead({ graph, logits: logitsOutput(graph), streams, reference, truth, exchange, vocabSize: sizes.vocabSize, folder });

@@ -19,20 +19,24 @@ export function modelPrecision(graph: OnnxGraph): Precision {
 export function originalPrecision(graph: OnnxGraph, sites: readonly AttentionSite[]): Precision {
   const types = elementTypes(graph);
   if (sites.some(({ quantisation }) => quantisation.length > 0)) return 'int8';
-  return sites.some(({ compute }) => compute.some((node) => types(node.output[0]!) === DataType.FLOAT16)) ? 'fp16' : 'fp32';
+  const has = (type: DataType): boolean => sites.some(({ compute }) => compute.some((node) => types(node.output[0]!) === type));
+  return has(DataType.BFLOAT16) ? 'bf16' : has(DataType.FLOAT16) ? 'fp16' : 'fp32';
 }
 
 /**
  * What rounding explains of an implementation's difference from the reference: the coarsest of what takes part, and
  * nothing between two streams of the same computation, which are bit-identical.
+ *
+ * @param model what lies between the layers' attentions is computed in, perhaps by implementation
  */
-export function roundingLimits(model: Precision, implementations: readonly Pick<ImplementationInfo, 'name' | 'precision'>[], streams: readonly Stream[], reference: string): (implementation: string) => RoundingLimits {
+export function roundingLimits(model: Precision | ((implementation: string) => Precision), implementations: readonly Pick<ImplementationInfo, 'name' | 'precision'>[], streams: readonly Stream[], reference: string): (implementation: string) => RoundingLimits {
   const of = (label: string): number => ROUNDING[implementations.find(({ name }) => name === label)?.precision ?? 'fp32'];
   const streamOf = (label: string): Stream | undefined => streams.find((stream) => stream.label === label);
   return (implementation) => {
     const [own, other] = [streamOf(implementation), streamOf(reference)];
     if (own && other && sameComputation(own, other)) return { local: 0, accumulated: 0 };
     const local = Math.max(of(implementation), of(reference));
-    return { local, accumulated: Math.max(local, ROUNDING[model]) };
+    const between = typeof model === 'string' ? model : model(implementation);
+    return { local, accumulated: Math.max(local, ROUNDING[between]) };
   };
 }

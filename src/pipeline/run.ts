@@ -1,8 +1,9 @@
+import { hasBfloat16 } from '../attention/kernels.js';
 import { AttnDiffError } from '../errors.js';
 import { judge } from '../gate/index.js';
 import { findings, kernelFindings, recommend, windowFindings } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
-import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo, type Repro } from '../types.js';
+import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
 import { describeBatch, describeEnvironment, describeModel } from './describe.js';
 import { explainDivergences } from './explain.js';
 import { openMeasurement, type BatchResult } from './measure.js';
@@ -70,7 +71,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
   const rows = results.flatMap((result) => result.rows);
   const model = describeModel(loaded);
   const { reference } = config;
-  const limits = roundingLimits(config.activations ?? model.precision, implementations, config.implementations, reference);
+  const limits = roundingLimits((label) => config.activations ?? precisionBetween(label, loaded, config.implementations) ?? model.precision, implementations, config.implementations, reference);
   const seen = [
     ...kernelFindings(implementations),
     ...windowFindings(sites.map(({ layer, maskSummary: { window } }) => ({ layer, window })), loaded.source.config),
@@ -101,4 +102,10 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
     verdict: judge(rows, config.gate, reference, implementations),
     timing: { loadSeconds: (loadedAt - started) / 1000, runSeconds: (performance.now() - loadedAt) / 1000 },
   };
+}
+
+/** bfloat16 where a stream's provider runs a bfloat16 file as it is; null where it runs what the report says of the model. */
+function precisionBetween(label: string, { narrow }: PreparedRun['loaded'], streams: readonly Stream[]): Precision | null {
+  const stream = streams.find((candidate) => candidate.label === label);
+  return narrow !== null && stream && hasBfloat16(stream.settings.provider) ? 'bf16' : null;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../support/fixtures.js';
 import { expectRefusal, run, TestFolder } from '../support/cli.js';
+import type { ExitCode } from '../../src/errors.js';
 import type { DiffReport } from '../../src/types.js';
 
 async function report(env: Record<string, string>): Promise<DiffReport> {
@@ -57,7 +58,7 @@ describe('providers, kernels and time limits that cannot be had', () => {
     ['a provider that is misspelt', ['--provider', 'CUDA'], 2, '--provider "CUDA"', 'cpu, webgpu'],
     ['no time at all', ['--timeout', '0'], 2, '--timeout', 'seconds'],
     ['too little time for the reference', ['--timeout', '0.001'], 4, '0.001 second', '--timeout'],
-  ] as const)('%s', async (_, options, code, ...says) => {
+  ] as [string, string[], ExitCode, ...string[]][])('%s', async (_, options, code, ...says: string[]) => {
     const output = folder.path('report.txt');
     expectRefusal(await run(['demo', ...options, '--output', output]), code, ...says);
   });

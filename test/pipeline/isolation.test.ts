@@ -60,7 +60,7 @@ describe('a kernel asked for by name', () => {
     const rowsOf = (report: DiffReport, name: string): unknown[] => report.rows.filter(({ implementation, kind }) => implementation === name && kind === 'valid').map(({ layer, tap, scope, batch, tokens }) => ({ layer, tap, scope, batch, tokens }));
     expect(rowsOf(apart, 'flash:kernel=naive')).toEqual(rowsOf(together, 'flash'));
     // In this process the variable that chooses the kernel has no effect, so that the very same kernel runs in both.
-    const numbers = (report: DiffReport, name: string): number[] => report.rows.filter(({ implementation }) => implementation === name).map(({ relL2, exactRelL2 }) => [relL2, exactRelL2]).flat();
+    const numbers = (report: DiffReport, name: string): number[] => report.rows.filter(({ implementation }) => implementation === name).flatMap(({ relL2, exactRelL2 }) => [relL2, exactRelL2]);
     expect(numbers(apart, 'flash:kernel=naive')).toEqual(numbers(together, 'flash'));
     for (const name of ['sdpa', 'original', 'exact']) expect(numbers(apart, name)).toEqual(numbers(together, name));
   });

@@ -1,5 +1,5 @@
 import { decodeModel } from '../../src/onnx/read.js';
-import { AttnDiffError } from '../../src/errors.js';
+import type { AttnDiffError } from '../../src/errors.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
 import type { Runner, Runners } from '../../src/runners/types.js';
 
