@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DOCUMENTS, readDocument, ROOT, shownCommands } from './documents.js';
+import { SWIFTSHADER } from '../support/webgpu.js';
 import { mask } from './mask.js';
 
 let scratch: string;
@@ -32,7 +33,7 @@ function execute(command: string, folder: string): { output: string; exitCode: n
   const { stdout, status } = spawnSync('sh', ['-c', `{ ${command.replace(/^npx /, '')}\n} 2>&1`], {
     cwd: folder,
     encoding: 'utf8',
-    env: { PATH: [join(scratch, 'path'), process.env['PATH']].join(delimiter), NO_COLOR: '1', HOME: scratch },
+    env: { PATH: [join(scratch, 'path'), process.env['PATH']].join(delimiter), NO_COLOR: '1', HOME: scratch, ...(command.includes('webgpu') ? SWIFTSHADER : {}) },
   });
   return { output: stdout, exitCode: status };
 }
@@ -75,7 +76,9 @@ describe.each(documented)('$document', ({ document, commands }) => {
     folder = folderFor(document);
   });
 
-  test.each(commands)('$command', ({ command, output, exitCode }) => {
+  test.for(commands)('$command', ({ command, output, exitCode }, context) => {
+    context.skip(SWIFTSHADER === null && command.includes('webgpu'), 'there is no SwiftShader to run WebGPU on');
+    context.skip(command.includes('cuda'), 'CUDA is not run by the tests');
     const actual = execute(command, folder);
     const shown = output === null ? ['…'] : maskedLines(output.join('\n'));
     expect(elideAs(shown, maskedLines(actual.output))).toEqual(shown);
