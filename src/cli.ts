@@ -1,5 +1,6 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { demoCommand } from './commands/demo.js';
+import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import { inspectCommand } from './commands/inspect.js';
 import { runCommand } from './commands/run.js';
@@ -27,7 +28,7 @@ const program = new Command('attn-diff')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 
-for (const command of [runCommand(finish), explainCommand(finish), demoCommand(finish), inspectCommand(finish), schemaCommand()]) {
+for (const command of [runCommand(finish), explainCommand(finish), demoCommand(finish), inspectCommand(finish), doctorCommand(finish), schemaCommand()]) {
   program.addCommand(command.copyInheritedSettings(program).addHelpText('after', EXIT_CODES));
 }
 

@@ -1,3 +1,4 @@
+export { parseDoctorOptions } from './doctor.js';
 export { parseInspectPaths } from './inspect.js';
 export { parseRunOptions } from './run.js';
 export type { PromptSource } from './inputs.js';

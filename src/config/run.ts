@@ -61,6 +61,7 @@ export interface RawRunOptions extends RawInputOptions {
   output?: string | undefined;
 }
 
+export const seconds = decimal(0.001, 86_400, 'it is not between 0.001 and 86400');
 export const dtypeName = word(DTYPES).nullable().default(null);
 
 const schema = z.object({
@@ -69,7 +70,7 @@ const schema = z.object({
   impl: z.string().default('eager,sdpa,flash').pipe(list(z.string().min(1, 'it has an empty name'))),
   reference: z.string().min(1, 'it is empty').default('eager'),
   provider: z.string().default('cpu').pipe(word(PROVIDERS)),
-  timeout: decimal(0.001, 86_400, 'it is not between 0.001 and 86400').optional(),
+  timeout: seconds.optional(),
   ...inputFields,
   maskFill: z.string().default('min').pipe(word(MASK_FILLS)),
   precision: z.string().default('fp32').pipe(word(ATTENTION_PRECISIONS)),

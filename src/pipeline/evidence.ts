@@ -103,6 +103,6 @@ function chain(operators: readonly string[]): string {
 }
 
 /** `CPUExecutionProvider` is `cpu` to users. */
-function shortProvider(provider: string): string {
+export function shortProvider(provider: string): string {
   return provider.replace(/ExecutionProvider$/, '').toLowerCase();
 }

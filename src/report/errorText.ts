@@ -1,5 +1,6 @@
 import type { AttnDiffError, ErrorArgs, ErrorCode } from '../errors.js';
 import { IMPLEMENTATIONS } from '../types.js';
+import { PROVIDER_REMEDY } from './providerText.js';
 import { formatLimit, formatNumber, plural } from './text/number.js';
 import { printable, truncate } from './text/width.js';
 
@@ -17,13 +18,6 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a folder (ENOTDIR)',
   EPERM: 'no permission (EPERM)',
   EROFS: 'the file system is read-only (EROFS)',
-};
-
-/** How to get a provider whose libraries or device are missing. */
-const PROVIDER_REMEDY: Readonly<Record<string, string>> = {
-  cuda: 'CUDA needs an NVIDIA driver, CUDA 12 with cuDNN 9, and the provider library: fetch that with ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install; attn-diff doctor tells what is missing',
-  tensorrt: 'TensorRT needs what CUDA does, and TensorRT 10 itself; attn-diff doctor tells what is missing',
-  webgpu: 'WebGPU needs a GPU with a Vulkan driver and libvulkan.so.1, or SwiftShader (Debian: apt-get install chromium libvulkan1, then VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json); attn-diff doctor tells what is there',
 };
 
 const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
@@ -57,7 +51,7 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'token-out-of-range': (a) =>
     `the tokenizer gives token ${a.id}, but the model's vocabulary has ${a.vocabSize} entries. Put the model's own tokenizer.json beside it.`,
   'provider-missing': (a) =>
-    `the execution provider ${quote(a.provider)} cannot be used here: ${clause(a.problem)}. ${PROVIDER_REMEDY[a.provider] ? `${PROVIDER_REMEDY[a.provider]}. ` : ''}This platform has ${a.available.join(', ')}.`,
+    `the execution provider ${quote(a.provider)} cannot be used here: ${clause(a.problem)}. ${PROVIDER_REMEDY[a.provider] ? `${PROVIDER_REMEDY[a.provider]}; attn-diff doctor tells what is there. ` : ''}This platform has ${a.available.join(', ')}.`,
   'output-not-writable': (a) => `${a.path}: cannot be written: ${clause(a.problem)}. Choose another path for --output.`,
   'folder-not-writable': (a) => `${a.path}: the folder cannot be written: ${clause(a.problem)}. Choose another path for --save-repro.`,
   'model-not-found': (a) => `${a.path}: no such file or folder. Give --model an .onnx file, the folder that holds it, or owner/name of a model on the hub.`,

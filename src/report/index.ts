@@ -3,10 +3,11 @@ import { jsonReport } from './json.js';
 import type { RenderOptions } from './text/context.js';
 import { textReport } from './text.js';
 
+export { doctorText } from './doctor.js';
 export { errorText } from './errorText.js';
 export { inspectionText } from './inspection.js';
-export { inspectionJson } from './json.js';
 export { reproFiles, reproText } from './reproFiles.js';
+export { doctorJson, inspectionJson } from './json.js';
 export { reportJsonSchema } from './schema.js';
 export { explainReport } from './text/explain.js';
 export type { RenderOptions } from './text/context.js';

@@ -1,4 +1,8 @@
+import type { z } from 'zod';
+import type { Diagnosis } from '../doctorTypes.js';
 import type { DiffReport, Inspection } from '../types.js';
+import { doctorSchema, type DoctorDocument } from './doctorSchema.js';
+import { libraryRemedy, providerRemedy } from './providerText.js';
 import { reportSchema } from './schema.js';
 
 /**
@@ -6,15 +10,28 @@ import { reportSchema } from './schema.js';
  * with a line end; NaN and ±Infinity are the strings "NaN", "Infinity" and "-Infinity".
  */
 export function jsonReport(report: DiffReport): string {
-  const plain = withoutNonFinite(report);
-  // A run's numbers are worth more than the order of their keys: what the schema refuses is written as it came.
-  const ordered = reportSchema.safeParse(plain);
-  return write(ordered.success ? ordered.data : plain);
+  return write(ordered(reportSchema, withoutNonFinite(report)));
 }
 
 /** What was recognised, as one JSON document; −Infinity (a mask's fill value) is the string "-Infinity". */
 export function inspectionJson(inspection: Inspection): string {
   return write(withoutNonFinite(inspection));
+}
+
+/** What was found of this machine, as one JSON document: see {@link doctorSchema}. */
+export function doctorJson(diagnosis: Diagnosis): string {
+  const document: DoctorDocument = {
+    ...diagnosis,
+    providers: diagnosis.providers.map((provider) => ({ ...provider, remedy: providerRemedy(provider) })),
+    libraries: diagnosis.libraries.map((library) => ({ ...library, remedy: libraryRemedy(library) })),
+  };
+  return write(ordered(doctorSchema, document));
+}
+
+/** What was found is worth more than the order of its keys: what the schema refuses is written as it came. */
+function ordered(schema: z.ZodType, document: unknown): unknown {
+  const parsed = schema.safeParse(document);
+  return parsed.success ? parsed.data : document;
 }
 
 function withoutNonFinite(value: unknown): unknown {

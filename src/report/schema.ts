@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { failure, implementation, asked } from './implementationSchema.js';
 import { causeFinding, explanation, recommendation, windowFinding } from './explanationSchema.js';
 import { batches, origin } from './originSchema.js';
-import { batchName, count, label, limit, metric, oneLayer, position, relL2, text, type NonFinite } from './schemaParts.js';
+import { batchName, count, environment, label, limit, metric, oneLayer, position, relL2, text, type NonFinite } from './schemaParts.js';
 import { PADDING_SIDES, PRECISIONS, PROOF_REASONS, PROVIDERS, REPORT_SCHEMA, TOKEN_KINDS, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
 const layer = z.int().nonnegative().nullable().describe('Layer, counted from 0; null where it is the logits or no one place.');
@@ -27,15 +27,6 @@ const model = z.strictObject({
   opset: count('ONNX opset of the file.'),
   precision: z.enum(PRECISIONS).describe('What the graph computes in outside attention; int8 rounds tensors between float32 operations.'),
   attention: text('Form of the attention sites; joined by + where layers differ.'),
-});
-
-const environment = z.strictObject({
-  attnDiff: text('Version of attn-diff.'),
-  node: text('Version of Node.js.'),
-  onnxruntime: text('Version of onnxruntime-node.'),
-  platform: text('Operating system.'),
-  arch: text('Processor architecture.'),
-  cpu: text('Processor model.'),
 });
 
 const batch = z.strictObject({

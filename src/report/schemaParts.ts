@@ -17,3 +17,12 @@ export const position = z.int().nonnegative().nullable()
   .describe('Smallest sequence position that diverges: ‖Δ‖ > 1e-4 · ‖reference‖, or not finite; null where none does.');
 export const relL2 = metric('Relative L2 on valid tokens.');
 export const limit = metric('The relative L2 that rounding explains at the precision of the model.');
+
+export const environment = z.strictObject({
+  attnDiff: text('Version of attn-diff.'),
+  node: text('Version of Node.js.'),
+  onnxruntime: text('Version of onnxruntime-node.'),
+  platform: text('Operating system.'),
+  arch: text('Processor architecture.'),
+  cpu: text('Processor model.'),
+});

@@ -19,7 +19,7 @@ type Call = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never
  * and so that a crash there is an error here. The process starts with the first `open`; what it writes lies in a temporary
  * folder that is removed with it.
  */
-export function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Partial<RunnerPlace> = {}): Runner {
+function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Partial<RunnerPlace> = {}): Runner {
   let printed = '';
   let child: ChildProcess | undefined;
   let scratch: string | undefined;

@@ -66,7 +66,7 @@ const documented = DOCUMENTS.map((document) => ({ document, commands: shownComma
 test('the documents show commands, and their output', () => {
   const commands = documented.flatMap((document) => document.commands);
   expect(documented.map(({ document }) => document)).toEqual(expect.arrayContaining(['README.md', 'CONTRIBUTING.md']));
-  for (const name of ['run', 'demo', 'inspect']) expect(commands.some(({ command }) => command.includes(`attn-diff ${name}`))).toBe(true);
+  for (const name of ['run', 'demo', 'inspect', 'doctor']) expect(commands.some(({ command }) => command.includes(`attn-diff ${name}`))).toBe(true);
   expect(commands.filter(({ output }) => output !== null && output.length > 0).length).toBeGreaterThan(5);
 });
 

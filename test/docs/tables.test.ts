@@ -32,7 +32,7 @@ function helpExitCodes(): string[][] {
 }
 
 describe('README: options', () => {
-  const [runTable, inspectTable] = tablesBelow(readDocument('README.md'), '## Options');
+  const [runTable, inspectTable, doctorTable] = tablesBelow(readDocument('README.md'), '## Options');
   const optionsOf = (table: string[][] | undefined): string[] => table!.map(([option]) => option!.replaceAll('`', '')).toSorted();
 
   test('those of run', () => {
@@ -48,6 +48,11 @@ describe('README: options', () => {
 
   test('those of inspect', () => {
     expect(optionsOf(inspectTable)).toEqual(helpOptions('inspect'));
+  });
+
+  test('those of doctor', () => {
+    expect(optionsOf(doctorTable)).toEqual(helpOptions('doctor'));
+    expect(described('doctor').get('--timeout <seconds>')).toContain(`(default: ${/^`(.*)`$/.exec(doctorTable![0]![1]!)![1]})`);
   });
 
   test('schema takes none', () => {

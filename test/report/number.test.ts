@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatCosine, formatLimit, formatNumber, formatSigned, limitAbove, limitBelow } from '../../src/report/text/number.js';
+import { formatBytes, formatCosine, formatLimit, formatNumber, formatSigned, limitAbove, limitBelow } from '../../src/report/text/number.js';
 
 describe('numbers for a reader', () => {
   it.each([
@@ -44,4 +44,6 @@ describe('numbers for a reader', () => {
       expect(1 - limit).toBeLessThanOrEqual((1 - value) * 1.11 + 1e-15);
     }), { examples: [[1 - 2 ** -53], [1], [0], [0.999]] });
   });
+
+  it.each([[0, '0 B'], [1023, '1023 B'], [1024, '1.00 KiB'], [1536 * 2 ** 20, '1.50 GiB'], [512 * 2 ** 20, '512 MiB'], [2 ** 52, '4096 TiB']])('writes %d bytes as %s', (bytes, text) => expect(formatBytes(bytes)).toBe(text));
 });

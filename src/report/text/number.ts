@@ -36,6 +36,15 @@ export function formatCount(value: number): string {
   return Number.isFinite(value) ? value.toLocaleString('en-US') : formatNumber(value);
 }
 
+const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** A number of bytes ≥ 0 with three significant digits, in the largest unit that it fills: `79.6 GiB`. */
+export function formatBytes(bytes: number): string {
+  const step = Math.min(SIZES.length - 1, Math.max(0, Math.floor(Math.log2(bytes) / 10)));
+  const value = bytes / 1024 ** step;
+  return `${value >= 100 || step === 0 ? value.toFixed(0) : value.toPrecision(3)} ${SIZES[step]}`;
+}
+
 /** A count with its noun: `1 token`, `2 tokens`, `2 batches`. */
 export function plural(count: number, noun: string, nouns = `${noun}s`): string {
   return `${formatCount(count)} ${count === 1 ? noun : nouns}`;

@@ -1,0 +1,100 @@
+/** What `attn-diff doctor` finds out of a machine. */
+import type { AttentionPrecision, ImplementationName, KernelName, ProviderName } from './stream.js';
+import type { EnvironmentInfo } from './types.js';
+
+export const DOCTOR_SCHEMA = 'attn-diff/doctor/v1';
+
+/**
+ * What became of one node that a provider was given: `works`, it ran there; `falls-back`, it ran elsewhere; `missing`,
+ * the runtime could not open the provider or refused the node; `fails`, its process died or gave no answer;
+ * `not-on-platform`, the Node package has no such provider here.
+ */
+export const PROVIDER_STATUSES = ['works', 'falls-back', 'missing', 'fails', 'not-on-platform'] as const;
+export type ProviderStatus = (typeof PROVIDER_STATUSES)[number];
+
+export interface ProviderCheck {
+  name: ProviderName;
+  status: ProviderStatus;
+  /** Whether its libraries ship inside onnxruntime-node; null where that has no such provider here. */
+  bundled: boolean | null;
+  /** Operators that ran, with the provider that each ran on, from the session's own profile. */
+  ran: { operator: string; provider: string }[];
+  /** What the runtime said, or how its process ended; null where the node ran. */
+  problem: string | null;
+}
+
+/** Where a GPU was heard of: `nvidia-smi`, or the Linux kernel's own list in /sys/class/drm. */
+export const GPU_SOURCES = ['nvidia-smi', 'drm'] as const;
+
+export interface Gpu {
+  /** The card's name; from the kernel `vendor:device` in hexadecimal, where it tells them, else the kernel's name. */
+  name: string;
+  /** The driver's version; from the kernel the driver's name. Null where neither is told. */
+  driver: string | null;
+  memoryBytes: number | null;
+  source: (typeof GPU_SOURCES)[number];
+}
+
+/** A file that names a Vulkan driver. */
+export interface VulkanDriver {
+  file: string;
+  /** The library that the file names; null where it cannot be read or names none. */
+  library: string | null;
+}
+
+export interface Vulkan {
+  /** Where libvulkan.so.1 lies; null where it is not found. */
+  loader: string | null;
+  drivers: VulkanDriver[];
+}
+
+/** Libraries that the CUDA provider needs. */
+export const CUDA_LIBRARIES = ['libonnxruntime_providers_cuda.so', 'libonnxruntime_providers_shared.so', 'libcudart.so.12', 'libcublas.so.12', 'libcudnn.so.9'] as const;
+export type CudaLibrary = (typeof CUDA_LIBRARIES)[number];
+
+export interface LibraryCheck {
+  name: CudaLibrary;
+  /** Where it lies; null where it is missing. */
+  path: string | null;
+}
+
+/** The implementations whose kernel depends on provider and precision. */
+export const CHOSEN = ['eager', 'sdpa', 'flash'] as const satisfies readonly ImplementationName[];
+
+/** `real`: a kernel of that precision; `emulated`: with explicit rounding; `none`: it cannot be run. */
+export const CAPABILITIES = ['real', 'emulated', 'none'] as const;
+
+/** What one implementation is on one provider at one precision. */
+export interface Capability {
+  implementation: (typeof CHOSEN)[number];
+  provider: ProviderName;
+  precision: AttentionPrecision;
+  kind: (typeof CAPABILITIES)[number];
+  /** Operators that compute it; empty where it cannot be run. */
+  operators: string[];
+  /** Kernels that can be asked for by name at this precision, the usual one first. */
+  kernels: KernelName[];
+  /** Why it cannot be run; null where it can. */
+  reason: string | null;
+}
+
+export interface Machine extends EnvironmentInfo {
+  /** Logical processors. */
+  cores: number;
+  /** Memory that the process may use. */
+  memoryBytes: number;
+}
+
+export interface Diagnosis {
+  schema: typeof DOCTOR_SCHEMA;
+  machine: Machine;
+  providers: ProviderCheck[];
+  /** Null where nothing tells of GPUs: not on Linux, and no nvidia-smi. */
+  gpus: Gpu[] | null;
+  /** Null where WebGPU does without Vulkan: not on Linux. */
+  vulkan: Vulkan | null;
+  /** Of the CUDA provider; empty where the platform has none. */
+  libraries: LibraryCheck[];
+  /** On every provider that works. */
+  implementations: Capability[];
+}

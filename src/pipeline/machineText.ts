@@ -1,0 +1,53 @@
+import type { Gpu, VulkanDriver } from '../doctorTypes.js';
+
+const MIB = 2 ** 20;
+
+/** The GPUs in what `nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader` prints. */
+export function parseNvidiaSmi(text: string): Gpu[] {
+  return text.split('\n').flatMap((line) => {
+    const fields = line.split(',').map((field) => field.trim());
+    // Anything else that it prints, such as an error, is no line of three fields.
+    const [name, driver, memory] = fields;
+    if (fields.length !== 3 || !name || !driver || memory === undefined) return [];
+    const size = /^(\d+) MiB$/.exec(memory)?.[1];
+    // It writes `[N/A]` or `[Not Supported]` for what it does not know.
+    return [{ name, driver: driver.startsWith('[') ? null : driver, memoryBytes: size === undefined ? null : Number(size) * MIB, source: 'nvidia-smi' }];
+  });
+}
+
+/** What the Linux kernel tells of a card: the files `vendor`, `device` and `uevent` of its device; null for one that is not there. */
+export function parseDrmCard(card: string, { vendor, device, uevent }: Readonly<Record<'vendor' | 'device' | 'uevent', string | null>>): Gpu {
+  const [vendorId, deviceId] = [vendor, device].map((text) => /^0x([\da-f]{4})\s*$/i.exec(text ?? '')?.[1]?.toLowerCase());
+  const driver = /^DRIVER=(\S+)\s*$/m.exec(uevent ?? '')?.[1] ?? null;
+  return { name: vendorId && deviceId ? `${vendorId}:${deviceId}` : card, driver, memoryBytes: null, source: 'drm' };
+}
+
+/** By which word `ldconfig -p` marks the libraries of a processor; those of others lie beside them. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'x86-64', arm64: 'AArch64' };
+
+/**
+ * The loader's cache, as `ldconfig -p` prints it: where each library of this architecture lies, the first where
+ * there are several.
+ */
+export function parseLdconfig(text: string, arch: string): Map<string, string> {
+  const paths = new Map<string, string>();
+  const mark = ARCHITECTURES[arch];
+  for (const line of text.split('\n')) {
+    const [, name, kinds, path] = /^\s+(\S+) \(([^)]*)\) => (\/.*?)\s*$/.exec(line) ?? [];
+    if (name === undefined || kinds === undefined || path === undefined || paths.has(name)) continue;
+    if (mark === undefined || kinds.split(',').some((kind) => kind.trim() === mark)) paths.set(name, path);
+  }
+  return paths;
+}
+
+/** The library in a Vulkan driver's manifest: `{"ICD": {"library_path": …}}`. */
+export function parseVulkanDriver(file: string, text: string | null): VulkanDriver {
+  let library: unknown;
+  try {
+    const manifest = JSON.parse(text ?? '') as { ICD?: { library_path?: unknown } | null } | null;
+    library = manifest?.ICD?.library_path;
+  } catch {
+    library = null;
+  }
+  return { file, library: typeof library === 'string' && library !== '' ? library : null };
+}
