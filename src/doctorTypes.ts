@@ -61,8 +61,8 @@ export interface LibraryCheck {
 /** The implementations whose kernel depends on provider and precision. */
 export const CHOSEN = ['eager', 'sdpa', 'flash'] as const satisfies readonly ImplementationName[];
 
-/** `real`: a kernel of that precision; `emulated`: with explicit rounding; `none`: it cannot be run. */
-export const CAPABILITIES = ['real', 'emulated', 'none'] as const;
+/** `real`: it ran in that precision; `emulated`: with explicit rounding; `elsewhere`: the provider leaves it to another; `none`: it cannot be run. */
+export const CAPABILITIES = ['real', 'emulated', 'elsewhere', 'none'] as const;
 
 /** What one implementation is on one provider at one precision. */
 export interface Capability {
@@ -74,7 +74,7 @@ export interface Capability {
   operators: string[];
   /** Kernels that can be asked for by name at this precision, the usual one first. */
   kernels: KernelName[];
-  /** Why it cannot be run; null where it can. */
+  /** Why it cannot be run, or where it runs instead; null where neither. */
   reason: string | null;
 }
 

@@ -7,6 +7,7 @@ import { capabilities } from './capabilities.js';
 import { shortProvider } from './evidence.js';
 import { describeMachine, findCudaLibraries, findGpus, findVulkan, libraryFinder } from './machine.js';
 import { problemOf, runOneNode } from './providers.js';
+import { tried } from './tried.js';
 
 /**
  * Finds out what runs on this machine. Every provider gets a process of its own, all at the same time, so that one that
@@ -23,7 +24,7 @@ export async function diagnose(runners: Runners, timeout: number): Promise<Diagn
     gpus,
     vulkan: findVulkan(find),
     libraries: findCudaLibraries(find),
-    implementations: capabilities(providers.filter(({ status }) => status === 'works').map(({ name }) => name)),
+    implementations: await tried(capabilities(providers.filter(({ status }) => status === 'works').map(({ name }) => name)), runners, timeout),
   };
 }
 

@@ -67,5 +67,5 @@ export function problemOf(error: unknown): string {
 /** ONNX Runtime's errors begin with the place in its source; what matters comes last. */
 function shortened(problem: string): string {
   const lines = problem.replaceAll(/\s+/g, ' ').trim();
-  return /was false\. (.*)$/.exec(lines)?.[1] ?? /(Failed to load .*)$/.exec(lines)?.[1] ?? lines;
+  return /Status Message: (?:\S+:\d+ \w+ )?(.*)$/.exec(lines)?.[1] ?? /was false\. (.*)$/.exec(lines)?.[1] ?? /(Failed to load .*)$/.exec(lines)?.[1] ?? lines;
 }

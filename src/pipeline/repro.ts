@@ -1,19 +1,12 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
-import { attend } from '../attention/implementations/attend.js';
-import { implementationOf } from '../attention/implementations/index.js';
 import { environmentOf } from '../attention/kernels.js';
-import { maskInputs, type AddedInput } from '../attention/maskInputs.js';
-import { maskSpecOf } from '../attention/settings.js';
 import { AttnDiffError } from '../errors.js';
-import { newModel } from '../onnx/newModel.js';
 import { encodeModel } from '../onnx/read.js';
-import { DataType, type ModelProto } from '../onnx/types.js';
 import type { Runner } from '../runners/types.js';
-import type { Batch, Finding, Repro, Stream, TensorData, Tensors } from '../types.js';
-import { addedFeeds } from './feeds.js';
+import type { Finding, Repro, Stream, TensorData } from '../types.js';
+import { alone, type Alone, type AlonePlace, type Case } from './alone.js';
 import { handed, handOut, validRelL2 } from './handed.js';
 import { oneNodeOf } from './reproNode.js';
-import { batchForm } from './runGraph.js';
 import { runnerOf, twinOf, type SecondPass } from './secondPass.js';
 
 /** A finding that a layer's attention shows on the reference's Q, K, V. */
@@ -44,8 +37,8 @@ export async function makeRepro(findings: readonly Finding[], context: SecondPas
   const whole: Case = { batch, inputs };
   const cases = [...reduced(whole), whole];
   for (const [i, each] of cases.entries()) {
-    const own = alone(context, stream, site, each);
-    const expected = await output(alone(context, twinOf(against), site, each), runnerOf(context, twinOf(against)));
+    const own = alone(stream, placeAt(site), each);
+    const expected = await output(alone(twinOf(against), placeAt(site), each), runnerOf(context, twinOf(against)));
     const actual = await output(own, runnerOf(context, stream));
     const relL2 = validRelL2(actual, expected, each.batch);
     if (relL2 <= finding.limit && i < cases.length - 1) continue;
@@ -58,14 +51,12 @@ export async function makeRepro(findings: readonly Finding[], context: SecondPas
   return null;
 }
 
-function isLocal(finding: Finding): finding is Local & { limit: number } {
-  return 'limit' in finding && 'batch' in finding && ('layers' in finding || finding.code === 'local-divergence');
+function placeAt({ scale, softcap, maskSummary: { window } }: ResolvedSite): AlonePlace {
+  return { scale, softcap, window };
 }
 
-/** A batch with the Q, K and V of one layer, float32 [B,heads,S,D]. */
-interface Case {
-  batch: Batch;
-  inputs: { query: TensorData; key: TensorData; value: TensorData };
+function isLocal(finding: Finding): finding is Local & { limit: number } {
+  return 'limit' in finding && 'batch' in finding && ('layers' in finding || finding.code === 'local-divergence');
 }
 
 /** Each row alone, without its padding, the longest first; none where rows are more than their valid tokens. */
@@ -102,35 +93,6 @@ function picked({ type, dims, data }: TensorData, row: number, tokens: readonly 
     }
   }
   return { type, dims: [1, heads, tokens.length, width], data: part };
-}
-
-/** An implementation alone, as a model with its feeds. */
-export interface Alone {
-  model: ModelProto;
-  feeds: Tensors;
-  output: string;
-  /** Operators by which its kernel is known. */
-  computeOps: readonly string[];
-}
-
-/** A model of one layer's attention under one stream's settings, from Q, K and V. */
-function alone({ loaded }: SecondPass, { name, settings }: Stream, { scale, softcap, maskSummary: { window } }: ResolvedSite, { batch, inputs }: Case): Alone {
-  if (name === 'original') throw new Error('the nodes of the file are not built');
-  const { decoding = null, ownMask = null } = batchForm([batch]);
-  const { computeOps, opsets } = implementationOf(name, settings);
-  let added: AddedInput[] = [];
-  const { model, output: made } = newModel(
-    'attention of one layer',
-    (builder) => {
-      for (const [role, { dims }] of Object.entries(inputs)) builder.input(role, DataType.FLOAT, dims);
-      const mask = maskInputs(builder, ownMask);
-      added = mask.added;
-      const [heads, kvHeads] = [inputs.query.dims[1]!, inputs.key.dims[1]!];
-      return attend(builder, name, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim: loaded.sizes.headDim, scale, softcap, mask: maskSpecOf(window, settings), masks: mask.masks, settings, decoding });
-    },
-    Object.fromEntries(opsets.map(({ domain, version }) => [domain, Math.max(version, domain === '' ? 18 : 1)])),
-  );
-  return { model, feeds: { ...inputs, ...addedFeeds(added, batch, 1) }, output: made, computeOps };
 }
 
 async function output({ model, feeds, output: name }: Alone, runner: Runner): Promise<TensorData> {

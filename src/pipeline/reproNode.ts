@@ -7,7 +7,7 @@ import { DATA_TYPES } from '../onnx/tensorTypes.js';
 import { DataType, type NodeProto } from '../onnx/types.js';
 import type { Runner } from '../runners/types.js';
 import type { Repro, Tensors } from '../types.js';
-import type { Alone } from './repro.js';
+import type { Alone } from './alone.js';
 
 /** What the inputs of fused attention nodes are called in their schemas. */
 const INPUT_NAMES: Readonly<Record<string, readonly string[]>> = {

@@ -104,7 +104,7 @@ function libraries({ libraries: checks }: Diagnosis): Fact[] {
   return checks.map((check) => (check.path === null ? ['✗', `${check.name} is not found: ${libraryRemedy(check)}`] : ['✓', `${check.name} is ${check.path}`]));
 }
 
-const KIND: Readonly<Record<Capability['kind'], string>> = { real: 'real', emulated: 'emulated', none: '–' };
+const KIND: Readonly<Record<Capability['kind'], string>> = { real: 'real', emulated: 'emulated', elsewhere: 'elsewhere', none: '–' };
 
 function implementations(all: readonly Capability[], context: Context): string[] {
   if (all.length === 0) return [];
@@ -121,7 +121,7 @@ function implementations(all: readonly Capability[], context: Context): string[]
     ...body,
     '',
     ...(reasons.length === 0 ? [] : [...facts(reasons, context), '']),
-    ...noteLines('emulated: float32 kernels with explicit rounding where real ones round. exact is float64 on the CPU whatever the precision; original is the nodes of the file, at its own precision.', context),
+    ...noteLines('real: the attention of one small layer ran there in that precision, by the profile. emulated: float32 kernels with explicit rounding where real ones round. exact is float64 on the CPU whatever the precision; original is the nodes of the file, at its own precision.', context),
   ];
 }
 
@@ -142,7 +142,7 @@ function operatorsOf(at: readonly Capability[]): string {
 /** Of each place the kernels that can be asked for, with the precisions of those that are not had at every real one. */
 function kernels(all: readonly Capability[]): Fact[] {
   return placesOf(all).flatMap(({ implementation, provider, at }): Fact[] => {
-    const real = at.filter(({ kind }) => kind === 'real');
+    const real = at.filter(({ kind }) => kind === 'real' || kind === 'elsewhere');
     const names = [...new Set(real.flatMap((each) => each.kernels))];
     if (names.length === 0) return [];
     const words = names.map((name) => {

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Diagnosis } from '../../src/doctorTypes.js';
 import type { DiffReport, Finding, ImplementationInfo, Row } from '../../src/types.js';
 import { ROOT } from '../docs/documents.js';
 import { fixture } from '../support/fixtures.js';
@@ -75,6 +76,13 @@ describe.skipIf(WITHOUT_WEBGPU !== null)(`WebGPU${WITHOUT_WEBGPU === null ? ' on
       ['original', 'webgpu', 'confirmed'],
     ]);
     for (const { relL2 } of short.rows.filter(({ scope, kind }) => scope === 'local' && kind === 'valid')) expect(relL2).toBeLessThan(1e-6);
+  });
+
+  it('doctor tries each implementation there, and tells what the device lacks', () => {
+    const { providers, implementations } = runOnSwiftShader<Diagnosis>(['doctor']);
+    expect(providers.find(({ name }) => name === 'webgpu')).toMatchObject({ status: 'works', ran: [{ operator: 'MatMul', provider: 'webgpu' }] });
+    const kinds = implementations.filter(({ provider, precision }) => provider === 'webgpu' && precision !== 'bf16').map(({ implementation, precision, kind }) => `${implementation} ${precision} ${kind}`);
+    expect(kinds).toEqual(['eager fp32 real', 'eager fp16 none', 'sdpa fp32 elsewhere', 'sdpa fp16 none', 'flash fp32 real', 'flash fp16 none']);
   });
 
   it('a precision that the device lacks is a failure of that implementation alone', () => {

@@ -1,5 +1,8 @@
 import { expect, it } from 'vitest';
 import { capabilities } from '../../src/pipeline/capabilities.js';
+import { tried } from '../../src/pipeline/tried.js';
+import { inProcessRunner, inProcessRunners } from '../../src/runners/inProcess.js';
+import type { Runners } from '../../src/runners/types.js';
 import type { AttentionPrecision, ImplementationName, ProviderName } from '../../src/types.js';
 
 const all = capabilities(['cpu', 'webgpu', 'cuda']);
@@ -34,4 +37,18 @@ it('names what a GPU cannot do, and offers a kernel only at the precisions that 
 
 it('is nothing where no provider works', () => {
   expect(capabilities([])).toEqual([]);
+});
+
+it('what is real on the CPU is seen to run there', async () => {
+  const claimed = capabilities(['cpu']);
+  expect(await tried(claimed, inProcessRunners(), 60)).toEqual(claimed);
+});
+
+it('what a provider leaves to another, or refuses, is said to be so', async () => {
+  const onCpu: Runners['at'] = ({ provider = 'cpu' }) => ({ ...inProcessRunner(), provider });
+  const found = await tried(capabilities(['cuda']), { at: onCpu, fresh: onCpu, stop: () => undefined }, 60);
+  const kindOf = (implementation: ImplementationName, precision: AttentionPrecision): unknown => found.find((each) => each.implementation === implementation && each.precision === precision);
+  expect(kindOf('eager', 'fp32')).toMatchObject({ kind: 'elsewhere', reason: expect.stringContaining('cpu') });
+  expect(kindOf('flash', 'fp16')).toMatchObject({ kind: 'elsewhere' });
+  expect(kindOf('eager', 'bf16')).toMatchObject({ kind: 'none', operators: [], reason: expect.stringContaining('Could not find an implementation') });
 });

@@ -1,0 +1,52 @@
+import { plainSettings } from '../attention/settings.js';
+import { buildBatch } from '../batch/index.js';
+import { environmentOf } from '../attention/kernels.js';
+import type { Capability } from '../doctorTypes.js';
+import { encodeModel } from '../onnx/read.js';
+import type { Runner, Runners } from '../runners/types.js';
+import type { TensorData } from '../types.js';
+import { alone, type Case } from './alone.js';
+import { shortProvider } from './evidence.js';
+import { problemOf } from './providers.js';
+
+/** What is tried: enough for every kernel's head size. */
+const [HEADS, KV_HEADS, HEAD_DIM, LENGTH] = [2, 1, 64, 16];
+
+/**
+ * Runs every implementation that should be real on its provider once, on the attention of one small layer: a device may
+ * lack a precision, and a provider leave an operator to the CPU.
+ *
+ * @returns the same, with those that were refused, or ran elsewhere, said to be so
+ */
+export async function tried(capabilities: readonly Capability[], runners: Runners, timeout: number): Promise<Capability[]> {
+  return Promise.all(capabilities.map((capability) => (capability.kind === 'real' ? tryOne(capability, runners, timeout) : capability)));
+}
+
+async function tryOne(capability: Capability, runners: Runners, timeout: number): Promise<Capability> {
+  const { implementation, provider, precision } = capability;
+  const settings = { ...plainSettings(precision), provider };
+  try {
+    const elsewhere = await ranOn(capability, settings, runners.at({ provider, environment: environmentOf(implementation, settings), timeout }));
+    return elsewhere.every((each) => each === provider) ? capability : { ...capability, kind: 'elsewhere', reason: `${provider} leaves it to ${[...new Set(elsewhere)].join(', ') || 'nobody'}` };
+  } catch (error) {
+    return { ...capability, kind: 'none', operators: [], kernels: [], reason: problemOf(error) };
+  }
+}
+
+/** Where the nodes of its attention ran. */
+async function ranOn({ implementation: name }: Capability, settings: ReturnType<typeof plainSettings>, runner: Runner): Promise<string[]> {
+  const { model, feeds, computeOps } = alone({ name, settings }, { scale: HEAD_DIM ** -0.5, softcap: null, window: null }, smallCase());
+  const session = await runner.open({ model: { bytes: encodeModel(model), folder: '.' }, profile: true }, 'trying an implementation');
+  try {
+    await session.run(feeds);
+    return (await session.executed()).filter(({ opType }) => computeOps.includes(opType)).map(({ provider }) => shortProvider(provider));
+  } finally {
+    await session.close();
+  }
+}
+
+function smallCase(): Case {
+  const batch = buildBatch({ sequences: [Array.from({ length: LENGTH }, (_, i) => i)], padding: 'right', padTokenId: 0, length: null, source: 'random', name: 'trial' });
+  const wave = (heads: number, phase: number): TensorData => ({ type: 'float32', dims: [1, heads, LENGTH, HEAD_DIM], data: Float32Array.from({ length: heads * LENGTH * HEAD_DIM }, (_, i) => Math.sin(i * 12.9898 + phase)) });
+  return { batch, inputs: { query: wave(HEADS, 1), key: wave(KV_HEADS, 2), value: wave(KV_HEADS, 3) } };
+}
