@@ -6,7 +6,7 @@ import { aggregate, effectRows, withRatios } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
 import type { Batch, EffectRow, Failure, ImplementationInfo, RangeRow, Row, Stream } from '../types.js';
 import { withBaselines, type StreamPlan } from './baselines.js';
-import { implementationInfos } from './evidence.js';
+import { implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
 import { nameFlashKernel } from './flashKernel.js';
 import { chunksOf, type HeadRun } from './headPass.js';
@@ -120,12 +120,12 @@ class Measuring implements Measurement {
   }
 
   async implementations(): Promise<ImplementationInfo[]> {
-    const { loaded, batches } = this.#context;
+    const { config, loaded, sites, batches } = this.#context;
     // Where every batch is from an earlier run, no node has been seen to run.
     if (this.#infos.size === 0) await this.run(probeFor(batches, loaded.sizes.vocabSize));
-    return this.#context.config.implementations.map((stream) => {
+    return config.implementations.map((stream) => {
       const failure = this.#failures.get(stream.label) ?? null;
-      const info = this.#infos.get(stream.label) ?? unseen(stream);
+      const info = this.#infos.get(stream.label) ?? unseen(stream, originalPrecision(runGraph(loaded, config), sites));
       return failure ? { ...info, proof: 'not-provable', reason: 'failed', failure } : info;
     });
   }
@@ -215,11 +215,6 @@ class Measuring implements Measurement {
     const infos = implementationInfos(shown, sites, { executed: await part.executed(), printed: part.runner.printed() }, originalPrecision(runGraph(loaded, config), sites));
     for (const info of await nameFlashKernel(infos, shown, loaded.sizes, part.runner)) this.#infos.set(info.name, info);
   }
-}
-
-/** Of an implementation that never ran. */
-function unseen({ label, settings: { provider, kernel, precision } }: Stream): ImplementationInfo {
-  return { name: label, asked: { provider, kernel }, kernel: 'unknown', provider: 'unknown', precision, emulated: false, evidence: 'it did not run', proof: 'not-provable', reason: 'no-profile', failure: null };
 }
 
 /** A short batch to see the kernels on; where the run's batches have a fixed form, one of them. */
