@@ -1,4 +1,5 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
+import { benchCommand } from './commands/bench.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
@@ -28,7 +29,7 @@ const program = new Command('attn-diff')
   .exitOverride()
   .configureOutput({ outputError: () => undefined });
 
-for (const command of [runCommand(finish), explainCommand(finish), demoCommand(finish), inspectCommand(finish), doctorCommand(finish), schemaCommand()]) {
+for (const command of [runCommand(finish), explainCommand(finish), demoCommand(finish), inspectCommand(finish), benchCommand(finish), doctorCommand(finish), schemaCommand()]) {
   program.addCommand(command.copyInheritedSettings(program).addHelpText('after', EXIT_CODES));
 }
 

@@ -14,13 +14,15 @@ import { renderOptions } from './terminal.js';
 export const MODEL_HELP = 'a folder with model.onnx and config.json, an .onnx file, or owner/name[@revision] of a model on the hub';
 export const DTYPE_HELP = `which .onnx file of a folder or of a model on the hub: ${DTYPES.join(', ')} (default: fp32)`;
 
+export const PROVIDER_HELP = `execution provider of implementations that name none (eager@webgpu names one): ${PROVIDERS.join(', ')} (default: cpu)`;
+
 /** Options that `run` and `demo` share. */
 // oxlint-disable-next-line typescript/explicit-function-return-type -- the type is what extra-typings infers
 export function withRunOptions(command: Command) {
   return command
     .option('--impl <names>', 'implementations to compare, separated by commas: eager, sdpa, flash, exact, original, each perhaps with a provider and settings of its own, as in flash@webgpu or eager:scores=fp32 (default: eager,sdpa,flash)')
     .option('--reference <name>', 'implementation that the others are compared with (default: eager)')
-    .option('--provider <name>', `execution provider of implementations that name none (eager@webgpu names one): ${PROVIDERS.join(', ')} (default: cpu)`)
+    .option('--provider <name>', PROVIDER_HELP)
     .option('--timeout <seconds>', 'what one step of an implementation may take, after which it has failed; without, no limit')
     .option('--prompts <file>', 'prompts: a text file with one a line, or JSONL with "text" or "messages" (a conversation, always put through the chat template)')
     .option('--prompt <text>', 'a prompt; may be given several times', (text: string, texts: string[] | undefined) => [...(texts ?? []), text])

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { badOption, seconds } from './run.js';
+import { badOption, RUN_OPTIONS, seconds } from './run.js';
 import { filePath } from './values.js';
 
 const schema = z.object({ timeout: z.string().default('60').pipe(seconds), output: filePath.nullable().default(null) });
@@ -11,5 +11,5 @@ export type DoctorOptions = z.output<typeof schema>;
 export function parseDoctorOptions(raw: { timeout?: string | undefined; output?: string | undefined }): DoctorOptions {
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
-  throw badOption(parsed.error.issues[0]!, raw);
+  throw badOption(parsed.error.issues[0]!, raw, RUN_OPTIONS);
 }

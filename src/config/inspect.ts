@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { badOption, dtypeName } from './run.js';
+import { badOption, dtypeName, RUN_OPTIONS } from './run.js';
 import { filePath } from './values.js';
 
 const schema = z.object({ model: filePath, dtype: dtypeName, output: filePath.nullable().default(null) });
@@ -11,5 +11,5 @@ export type InspectPaths = z.output<typeof schema>;
 export function parseInspectPaths(raw: { model?: string | undefined; dtype?: string | undefined; output?: string | undefined }): InspectPaths {
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
-  throw badOption(parsed.error.issues[0]!, raw);
+  throw badOption(parsed.error.issues[0]!, raw, RUN_OPTIONS);
 }

@@ -62,12 +62,14 @@ export interface RawRunOptions extends RawInputOptions {
 }
 
 export const seconds = decimal(0.001, 86_400, 'it is not between 0.001 and 86400');
+export const implementationNames = list(z.string().min(1, 'it has an empty name'));
 export const dtypeName = word(DTYPES).nullable().default(null);
 
-const schema = z.object({
+/** The options of `attn-diff run`, as commander hands them over. */
+export const runSchema = z.object({
   model: filePath,
   dtype: dtypeName,
-  impl: z.string().default('eager,sdpa,flash').pipe(list(z.string().min(1, 'it has an empty name'))),
+  impl: z.string().default('eager,sdpa,flash').pipe(implementationNames),
   reference: z.string().min(1, 'it is empty').default('eager'),
   provider: z.string().default('cpu').pipe(word(PROVIDERS)),
   timeout: seconds.optional(),
@@ -90,9 +92,13 @@ const schema = z.object({
   output: filePath.optional(),
 });
 
-type Key = keyof typeof schema.shape;
+/** How an option is written, and what it takes. */
+export interface OptionHelp {
+  flag: string;
+  accepts: string;
+}
 
-const OPTIONS: Record<Key, { flag: string; accepts: string }> = {
+export const RUN_OPTIONS: Record<keyof typeof runSchema.shape, OptionHelp> = {
   model: { flag: '--model', accepts: 'a model folder, an .onnx file, or owner/name of a model on the hub' },
   dtype: { flag: '--dtype', accepts: `one of ${DTYPES.join(', ')}` },
   impl: { flag: '--impl', accepts: `a list of ${IMPLEMENTATIONS.join(', ')}, such as eager,flash` },
@@ -124,10 +130,10 @@ const OPTIONS: Record<Key, { flag: string; accepts: string }> = {
  * @throws AttnDiffError bad-option (the first that is wrong), unknown-implementation
  */
 export function parseRunOptions(raw: RawRunOptions): RunConfig {
-  const parsed = schema.safeParse(raw);
+  const parsed = runSchema.safeParse(raw);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    if (issue) throw badOption(issue, raw);
+    if (issue) throw badOption(issue, raw, RUN_OPTIONS);
     throw parsed.error;
   }
   const options = parsed.data;
@@ -149,14 +155,18 @@ export function parseRunOptions(raw: RawRunOptions): RunConfig {
   };
 }
 
-function gateOptions({ maxAbs, minCosine, maxRatio, failOn, requireKernel }: z.output<typeof schema>): GateOptions {
+function gateOptions({ maxAbs, minCosine, maxRatio, failOn, requireKernel }: z.output<typeof runSchema>): GateOptions {
   return { failOn, requireKernel, ...(maxAbs !== undefined && { maxAbs }), ...(minCosine !== undefined && { minCosine }), ...(maxRatio !== undefined && { maxRatio }) };
 }
 
-/** The error for what a schema found wrong in the options. */
-export function badOption({ path: [first, index], message }: z.core.$ZodIssue, raw: RawRunOptions): AttnDiffError {
-  const key = first as Key;
-  const { flag, accepts } = OPTIONS[key];
+/**
+ * The error for what a schema found wrong in the options.
+ *
+ * @param options what each option of the command takes
+ */
+export function badOption<K extends string>({ path: [first, index], message }: z.core.$ZodIssue, raw: Partial<Record<K, unknown>>, options: Readonly<Record<K, OptionHelp>>): AttnDiffError {
+  const key = first as K;
+  const { flag, accepts } = options[key];
   const given = raw[key];
   const value = given === undefined ? null : String((Array.isArray(given) ? given[Number(index)] : given) ?? '');
   return new AttnDiffError('bad-option', { option: flag, value, problem: given === undefined ? 'it is missing' : message, remedy: accepts });

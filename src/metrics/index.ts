@@ -3,6 +3,7 @@ export { causeFinding, divergingLayers, ENOUGH, factorsOf, isEnough, isReference
 export { kernelFindings } from './kernels.js';
 export { recommend } from './recommend.js';
 export { headOrders, nextScales, nextWindows, SCALE_GRID } from './search.js';
+export { spread } from './spread.js';
 export { windowFindings } from './windows.js';
 export { withRatios, type Baselines } from './ratios.js';
 export { ROUNDING, type RoundingLimits } from './divergence.js';

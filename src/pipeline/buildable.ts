@@ -1,7 +1,9 @@
+import type { ResolvedSite } from '../attention/evaluate.js';
 import { implementationOf } from '../attention/implementations/index.js';
 import { providerObstacle } from '../attention/kernels.js';
 import { DEFAULT_SETTINGS } from '../attention/settings.js';
-import type { AttentionSettings, ImplementationName } from '../types.js';
+import { AttnDiffError } from '../errors.js';
+import type { AttentionSettings, ImplementationName, Stream } from '../types.js';
 import type { LoadedModel } from './load.js';
 
 /** Why an implementation cannot be run on padded batches of this model; null where it can. */
@@ -10,4 +12,14 @@ export function obstacle({ sites, sizes }: Pick<LoadedModel, 'sites' | 'sizes'>,
     return "the file's GroupQueryAttention keeps a sliding-window cache, with which ONNX Runtime takes no padded batch";
   }
   return name === 'original' ? null : (providerObstacle(name, settings) ?? implementationOf(name, settings).obstacle?.(sizes.headDim) ?? null);
+}
+
+/**
+ * Sees to it that a model has a window where an implementation is to have another one.
+ *
+ * @throws AttnDiffError not-buildable
+ */
+export function checkWindows(streams: readonly Stream[], sites: readonly Pick<ResolvedSite, 'maskSummary'>[]): void {
+  const windowed = streams.find(({ settings }) => settings.deviation?.kind === 'window');
+  if (windowed && sites.every(({ maskSummary }) => maskSummary.window === null)) throw new AttnDiffError('not-buildable', { implementation: windowed.label, problem: 'no layer of this model has a sliding window to replace' });
 }

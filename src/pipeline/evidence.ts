@@ -46,6 +46,13 @@ export function implementationInfos(streams: readonly Stream[], sites: readonly 
   });
 }
 
+/** Of an implementation that never ran. */
+export function unseen({ label, name, settings }: Stream, originalPrecision: Precision): ImplementationInfo {
+  const { provider, kernel } = settings;
+  const { precision, emulated } = name === 'original' ? { precision: originalPrecision, emulated: false } : implementationOf(name, settings);
+  return { name: label, asked: { provider, kernel }, kernel: 'unknown', provider: 'unknown', precision, emulated, evidence: 'no pass was finished', proof: 'not-provable', reason: 'no-profile', failure: null };
+}
+
 function proofOf({ name, settings }: Stream, { silent, providers, told }: { silent: number; providers: readonly string[]; told: readonly (readonly string[])[] }): Pick<ImplementationInfo, 'proof' | 'reason'> {
   if (silent > 0) return { proof: 'not-provable', reason: 'no-profile' };
   // float64 has kernels on the CPU alone, and there it belongs.

@@ -4,9 +4,9 @@ import { rebuildProbeBatch } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
 import { aggregate, effectRows, withRatios } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
-import type { Batch, EffectRow, Failure, ImplementationInfo, RangeRow, Row, Stream } from '../types.js';
+import type { Batch, EffectRow, Failure, ImplementationInfo, Precision, ProviderName, RangeRow, Row, Stream } from '../types.js';
 import { withBaselines, type StreamPlan } from './baselines.js';
-import { implementationInfos } from './evidence.js';
+import { implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
 import { nameFlashKernel } from './flashKernel.js';
 import { chunksOf, type HeadRun } from './headPass.js';
@@ -120,12 +120,12 @@ class Measuring implements Measurement {
   }
 
   async implementations(): Promise<ImplementationInfo[]> {
-    const { loaded, batches } = this.#context;
+    const { config, loaded, batches } = this.#context;
     // Where every batch is from an earlier run, no node has been seen to run.
     if (this.#infos.size === 0) await this.run(probeFor(batches, loaded.sizes.vocabSize));
-    return this.#context.config.implementations.map((stream) => {
+    return config.implementations.map((stream) => {
       const failure = this.#failures.get(stream.label) ?? null;
-      const info = this.#infos.get(stream.label) ?? unseen(stream);
+      const info = this.#infos.get(stream.label) ?? unseen(stream, this.#originalPrecision(stream.settings.provider));
       return failure ? { ...info, proof: 'not-provable', reason: 'failed', failure } : info;
     });
   }
@@ -207,20 +207,21 @@ class Measuring implements Measurement {
     return [home!, ...running];
   }
 
+  #originalPrecision(provider: ProviderName): Precision {
+    const { loaded, sites, config } = this.#context;
+    const own = graphOn(provider, loaded, sites, config);
+    return originalPrecision(own.graph, own.sites);
+  }
+
   /** Takes down what a part's first pass showed of its kernels. */
   async #see(part: Part): Promise<void> {
     const { loaded, sites, config } = this.#context;
     const shown = part.streams.filter(({ hidden, label }) => !hidden && !this.#infos.has(label));
     if (shown.length === 0) return;
-    const own = graphOn(part.runner.provider, loaded, sites, config);
-    const infos = implementationInfos(shown, own.sites, { executed: await part.executed(), printed: part.runner.printed() }, originalPrecision(own.graph, own.sites));
+    const { provider } = part.runner;
+    const infos = implementationInfos(shown, graphOn(provider, loaded, sites, config).sites, { executed: await part.executed(), printed: part.runner.printed() }, this.#originalPrecision(provider));
     for (const info of await nameFlashKernel(infos, shown, loaded.sizes, part.runner)) this.#infos.set(info.name, info);
   }
-}
-
-/** Of an implementation that never ran. */
-function unseen({ label, settings: { provider, kernel, precision } }: Stream): ImplementationInfo {
-  return { name: label, asked: { provider, kernel }, kernel: 'unknown', provider: 'unknown', precision, emulated: false, evidence: 'it did not run', proof: 'not-provable', reason: 'no-profile', failure: null };
 }
 
 /** A short batch to see the kernels on; where the run's batches have a fixed form, one of them. */

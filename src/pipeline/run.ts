@@ -1,9 +1,9 @@
 import { hasBfloat16 } from '../attention/kernels.js';
-import { AttnDiffError } from '../errors.js';
 import { judge } from '../gate/index.js';
 import { findings, kernelFindings, recommend, windowFindings } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
 import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
+import { checkWindows } from './buildable.js';
 import { describeBatch, describeEnvironment, describeModel } from './describe.js';
 import { explainDivergences } from './explain.js';
 import { openMeasurement, type BatchResult } from './measure.js';
@@ -46,8 +46,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
   const runner = runners.at({ timeout: config.timeout });
   onProgress({ stage: 'evaluating masks and scales', done: 0, total });
   const sites = await resolveSites(loaded, runner, batches.filter(({ mask, documents }) => mask === null && documents === null));
-  const windowed = config.implementations.find(({ settings }) => settings.deviation?.kind === 'window');
-  if (windowed && sites.every(({ maskSummary }) => maskSummary.window === null)) throw new AttnDiffError('not-buildable', { implementation: windowed.label, problem: 'no layer of this model has a sliding window to replace' });
+  checkWindows(config.implementations, sites);
   onProgress({ stage: 'checking the rebuilt graph', done: 1, total });
   const check = await checkRebuild(loaded, sites, runner);
 

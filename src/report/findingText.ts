@@ -1,6 +1,7 @@
 import type { CauseFinding } from '../metrics/index.js';
-import { CAUSES, type Cause, type Failure, type FailureKind, type Finding, type ImplementationInfo, type ProviderName } from '../types.js';
+import { CAUSES, type Cause, type FailureKind, type Finding, type ImplementationInfo, type ProviderName } from '../types.js';
 import { causeClause, causeSentences } from './causeText.js';
+import { FAILURE_CLAUSE, failureText } from './failureText.js';
 import { originSentences, overflowSentences } from './originText.js';
 import { placeText, rangesText } from './text/kinds.js';
 import { formatCount, formatLimit, formatNumber, plural } from './text/number.js';
@@ -36,13 +37,6 @@ const KERNEL_REMEDY: Readonly<Partial<Record<ProviderName, string>>> = {
   cuda: 'CUDA takes a kernel only for the GPUs, head sizes and masks that it is made for.',
 };
 
-const FAILURE_CLAUSE: Readonly<Record<FailureKind, string>> = {
-  crashed: 'crashed',
-  'timed-out': 'did not answer in time',
-  'out-of-memory': 'ran out of memory',
-  error: 'was refused by ONNX Runtime',
-};
-
 const FAILURE_REMEDY: Readonly<Record<FailureKind, string>> = {
   crashed: 'Leave it out of --impl, or report it with the model and these versions.',
   'timed-out': 'Give it longer with --timeout, or smaller batches (--length, fewer prompts).',
@@ -60,11 +54,6 @@ const NODE_REMEDY = ({ provider, nodes }: Args<'node-divergence'>): string => {
   if (isAmong('Sin', 'Cos')) return "GPU shading languages promise sine and cosine only to about 5e-4; rotary embedding suffers from that. Export with the tables precomputed, or judge by the logits whether it matters.";
   return 'Judge by the logits or the loss whether it matters.';
 };
-
-function failureText({ kind, problem }: Failure): string {
-  if (kind === 'timed-out') return `no answer within ${problem} s.`;
-  return `${problem.replaceAll(/\s+/g, ' ').replace(/[.\s]+$/, '')}.`;
-}
 
 const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
   'nothing-compared': {

@@ -1,5 +1,7 @@
+import type { BenchReport } from '../bench.js';
 import type { DiffReport } from '../types.js';
-import { jsonReport } from './json.js';
+import { benchText } from './bench.js';
+import { benchJson, jsonReport } from './json.js';
 import type { RenderOptions } from './text/context.js';
 import { textReport } from './text.js';
 
@@ -17,3 +19,6 @@ export type ReportFormat = (report: DiffReport, options: RenderOptions) => strin
 
 /** Every report format by its name; a new one is one file and one line here. */
 export const FORMATS: Record<FormatName, ReportFormat> = { text: textReport, json: jsonReport };
+
+/** As FORMATS, of a bench. */
+export const BENCH_FORMATS: Record<FormatName, (report: BenchReport, options: RenderOptions) => string> = { text: benchText, json: benchJson };

@@ -1,6 +1,8 @@
 import type { z } from 'zod';
+import type { BenchReport } from '../bench.js';
 import type { Diagnosis } from '../doctorTypes.js';
 import type { DiffReport, Inspection } from '../types.js';
+import { benchSchema } from './benchSchema.js';
 import { doctorSchema, type DoctorDocument } from './doctorSchema.js';
 import { libraryRemedy, providerRemedy } from './providerText.js';
 import { reportSchema } from './schema.js';
@@ -11,6 +13,11 @@ import { reportSchema } from './schema.js';
  */
 export function jsonReport(report: DiffReport): string {
   return write(ordered(reportSchema, withoutNonFinite(report)));
+}
+
+/** What a bench measured, as one JSON document in the manner of {@link jsonReport}: see {@link benchSchema}. */
+export function benchJson(report: BenchReport): string {
+  return write(ordered(benchSchema, withoutNonFinite(report)));
 }
 
 /** What was recognised, as one JSON document; −Infinity (a mask's fill value) is the string "-Infinity". */

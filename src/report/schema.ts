@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { failure, implementation, asked } from './implementationSchema.js';
 import { causeFinding, explanation, recommendation, windowFinding } from './explanationSchema.js';
 import { batches, origin } from './originSchema.js';
-import { batchName, count, environment, label, limit, metric, oneLayer, position, relL2, text, type NonFinite } from './schemaParts.js';
+import { batchName, count, environment, label, limit, metric, oneLayer, position, relL2, text, type Decoded, type Same } from './schemaParts.js';
 import { PADDING_SIDES, PRECISIONS, PROOF_REASONS, PROVIDERS, REPORT_SCHEMA, TOKEN_KINDS, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
 const layer = z.int().nonnegative().nullable().describe('Layer, counted from 0; null where it is the logits or no one place.');
@@ -14,7 +14,7 @@ const kind = z
   .enum(TOKEN_KINDS)
   .describe('valid: attention_mask 1; padding: attention_mask 0; fullyMasked: padding whose query may look at no key.');
 
-const model = z.strictObject({
+export const model = z.strictObject({
   path: text('Path of the ONNX file.'),
   family: text('Model family, as config.json names it.'),
   layers: count('Number of layers.'),
@@ -186,9 +186,6 @@ export const reportSchema = z
 
 type ReportDocument = z.infer<typeof reportSchema>;
 
-/** A document with its non-finite strings read as numbers. */
-type Decoded<T> = T extends NonFinite ? number : T extends object ? { [K in keyof T]: Decoded<T[K]> } : T;
-type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 // Does not compile where the schema and types.ts part.
 true satisfies Same<Decoded<ReportDocument>, DiffReport>;
 

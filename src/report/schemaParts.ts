@@ -2,7 +2,11 @@ import { z } from 'zod';
 
 /** What JSON has no number for. */
 export const NON_FINITE = ['NaN', 'Infinity', '-Infinity'] as const;
-export type NonFinite = (typeof NON_FINITE)[number];
+type NonFinite = (typeof NON_FINITE)[number];
+
+/** A document with its non-finite strings read as numbers. */
+export type Decoded<T> = T extends NonFinite ? number : T extends object ? { [K in keyof T]: Decoded<T[K]> } : T;
+export type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 
 /* oxlint-disable typescript/explicit-function-return-type -- zod's types are what it infers */
 export const metric = (description: string) => z.union([z.number(), z.enum(NON_FINITE)]).describe(`${description} NaN and ±Infinity are strings.`);

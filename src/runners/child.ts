@@ -1,3 +1,4 @@
+import { processMemory } from './memory.js';
 import { openOrtSession } from './ort.js';
 import { INTERRUPTIONS, type Answer, type Request } from './protocol.js';
 import type { ProviderName } from '../types.js';
@@ -22,6 +23,10 @@ async function answer(message: Request): Promise<Answer> {
       return { id, ok: true, session: id };
     case 'run':
       return { id, ok: true, tensors: await session(message.session).run(message.feeds) };
+    case 'measure':
+      return { id, ok: true, milliseconds: await session(message.session).measure(message.feeds, message.outputs) };
+    case 'memory':
+      return { id, ok: true, memory: processMemory() };
     case 'executed':
       return { id, ok: true, nodes: await session(message.session).executed() };
     case 'close':

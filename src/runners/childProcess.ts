@@ -37,7 +37,7 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
 
   const start = (): ChildProcess => {
     scratch ??= mkdtempSync(join(tmpdir(), 'attn-diff-'));
-    const started = fork(CHILD, [scratch, provider], { env: { ...process.env, ...environment }, serialization: 'advanced', stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
+    const started = fork(CHILD, [scratch, provider], { env: { ...process.env, ...environment }, execArgv: [...process.execArgv, '--expose-gc'], serialization: 'advanced', stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
     started.stdout?.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-MOST_PRINTED)));
     started.on('message', (answer: Answer) => {
       waiting.get(answer.id)?.resolve(answer);
@@ -86,10 +86,12 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
       const id = session!;
       return {
         run: async (feeds: Tensors) => (await ask({ do: 'run', session: id, feeds }, openStage)).tensors!,
+        measure: async (feeds, outputs) => (await ask({ do: 'measure', session: id, feeds, outputs }, openStage)).milliseconds!,
         executed: async () => (await ask({ do: 'executed', session: id }, openStage)).nodes!,
         close: async () => void (await ask({ do: 'close', session: id }, openStage)),
       };
     },
+    memory: async () => (await ask({ do: 'memory' }, 'starting a process')).memory!,
     stop: () => {
       child?.removeAllListeners();
       child?.kill('SIGKILL');

@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { AttnDiffError } from '../errors.js';
+import { processMemory } from './memory.js';
 import { openOrtSession } from './ort.js';
 import type { ProviderName } from '../types.js';
 import type { Runner, Runners, Session } from './types.js';
@@ -11,6 +12,7 @@ export function inProcessRunner(provider: ProviderName = 'cpu'): Runner {
     hasEnded: () => false,
     printed: () => '',
     stop: () => undefined,
+    memory: async () => processMemory(),
     open: async (request, stage): Promise<Session> => {
       const guard = async <T>(work: () => Promise<T>): Promise<T> => {
         try {
@@ -22,6 +24,7 @@ export function inProcessRunner(provider: ProviderName = 'cpu'): Runner {
       const session = await guard(() => openOrtSession(request, tmpdir(), provider));
       return {
         run: (feeds) => guard(() => session.run(feeds)),
+        measure: (feeds, outputs) => guard(() => session.measure(feeds, outputs)),
         executed: () => guard(() => session.executed()),
         close: () => guard(() => session.close()),
       };

@@ -11,15 +11,15 @@ import type { ExecutedNode, Session, SessionRequest } from './types.js';
  * Opens a model with ONNX Runtime in this process. `run` blocks the event loop. Nodes that the provider has no kernel
  * for run on the CPU provider; a profile tells which.
  *
- * Prepacking is off, so that external weights stay backed by their file instead of being copied; optimisation
- * is `basic`, which keeps MatMul, Add and Softmax apart: the operators that the report names are those that run.
+ * Prepacking is off unless asked for, so that external weights stay backed by their file instead of being copied;
+ * optimisation is `basic`, which keeps MatMul, Add and Softmax apart: the operators that the report names are those that run.
  *
  * @param scratch the folder that a profile is written to and removed from
  * @throws Error of ONNX Runtime
  */
 export async function openOrtSession(request: SessionRequest, scratch: string, provider: ProviderName = 'cpu'): Promise<Session> {
   const profilePrefix = request.profile ? join(scratch, `attn-diff-${randomUUID()}`) : undefined;
-  const session: Record<string, string> = { disable_prepacking: '1' };
+  const session: Record<string, string> = request.prepack ? {} : { disable_prepacking: '1' };
   if ('bytes' in request.model) session['model_external_initializers_file_folder_path'] = request.model.folder;
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: [provider],
@@ -30,14 +30,29 @@ export async function openOrtSession(request: SessionRequest, scratch: string, p
   };
   const { model } = request;
   const inference = 'path' in model ? await ort.InferenceSession.create(model.path, options) : await ort.InferenceSession.create(model.bytes, options);
+  let isRead = false;
+  const executed = async (): Promise<ExecutedNode[]> => {
+    if (!profilePrefix || isRead) return [];
+    isRead = true;
+    inference.endProfiling();
+    return readProfile(scratch, basename(profilePrefix));
+  };
   return {
     run: async (feeds) => fromOrt(await inference.run(toOrt(feeds))),
-    executed: async () => {
-      if (!profilePrefix) return [];
-      inference.endProfiling();
-      return readProfile(scratch, basename(profilePrefix));
+    measure: async (feeds, outputs) => {
+      const tensors = toOrt(feeds);
+      // What the pass before left must be cleared away before this one, not during it.
+      globalThis.gc?.();
+      const from = performance.now();
+      await inference.run(tensors, outputs);
+      return performance.now() - from;
     },
-    close: () => inference.release(),
+    executed,
+    close: async () => {
+      // A profile that nobody asked for must not stay behind.
+      await executed();
+      await inference.release();
+    },
   };
 }
 

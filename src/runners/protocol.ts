@@ -1,15 +1,17 @@
 import type { Tensors } from '../types.js';
-import type { ExecutedNode, SessionRequest } from './types.js';
+import type { ExecutedNode, ProcessMemory, SessionRequest } from './types.js';
 
 /** What the host asks of its child process; one answer each, in order. */
 export type Request =
   | { id: number; do: 'open'; request: SessionRequest }
   | { id: number; do: 'run'; session: number; feeds: Tensors }
+  | { id: number; do: 'measure'; session: number; feeds: Tensors; outputs: readonly string[] }
+  | { id: number; do: 'memory' }
   | { id: number; do: 'executed'; session: number }
   | { id: number; do: 'close'; session: number };
 
 export type Answer =
-  | { id: number; ok: true; session?: number; tensors?: Tensors; nodes?: ExecutedNode[] }
+  | { id: number; ok: true; session?: number; tensors?: Tensors; nodes?: ExecutedNode[]; milliseconds?: number; memory?: ProcessMemory }
   | { id: number; ok: false; problem: string };
 
 /** Signals by which a user or a system ends a run. The host answers them; the child leaves that to it. */

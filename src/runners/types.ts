@@ -14,6 +14,16 @@ export interface SessionRequest {
   model: { path: string } | { bytes: Uint8Array; folder: string };
   /** Whether to record which provider runs each node; ends the session's first run. */
   profile?: boolean;
+  /** Whether weights are copied into the order that kernels like best, as ONNX Runtime does unless told otherwise. */
+  prepack?: boolean;
+}
+
+/** What a process holds of the main memory, in bytes. */
+export interface ProcessMemory {
+  /** Now. */
+  resident: number;
+  /** At most, since the process began. */
+  peak: number;
 }
 
 /** A node that an execution provider ran, as its own profile tells. */
@@ -28,6 +38,8 @@ export interface ExecutedNode {
 /** A loaded model. `close` frees it; after that nothing else may be called. */
 export interface Session {
   run(feeds: Tensors): Promise<Tensors>;
+  /** Runs once for these outputs, which stay where they are, and tells the milliseconds that took in its own process. */
+  measure(feeds: Tensors, outputs: readonly string[]): Promise<number>;
   /** The nodes executed so far; ends profiling. Empty unless the session was opened with `profile`. */
   executed(): Promise<ExecutedNode[]>;
   close(): Promise<void>;
@@ -37,6 +49,8 @@ export interface Session {
 export interface Runner {
   readonly provider: ProviderName;
   open(request: SessionRequest, stage: string): Promise<Session>;
+  /** Memory of the process that its sessions are in. */
+  memory(): Promise<ProcessMemory>;
   /** Whether its process has ended, so that nothing more can be asked of it. */
   hasEnded(): boolean;
   /** What the runtime has printed so far; CUDA's kernels name themselves there. */

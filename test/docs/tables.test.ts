@@ -33,6 +33,7 @@ function helpExitCodes(): string[][] {
 
 describe('README: options', () => {
   const [runTable, inspectTable, doctorTable] = tablesBelow(readDocument('README.md'), '## Options');
+  const [benchTable] = tablesBelow(readDocument('README.md'), '## Bench');
   const optionsOf = (table: string[][] | undefined): string[] => table!.map(([option]) => option!.replaceAll('`', '')).toSorted();
 
   test('those of run', () => {
@@ -55,12 +56,17 @@ describe('README: options', () => {
     expect(described('doctor').get('--timeout <seconds>')).toContain(`(default: ${/^`(.*)`$/.exec(doctorTable![0]![1]!)![1]})`);
   });
 
+  test('those of bench', () => {
+    expect(optionsOf(benchTable)).toEqual(helpOptions('bench'));
+  });
+
   test('schema takes none', () => {
     expect(helpOptions('schema')).toEqual([]);
   });
 
-  test.each(tablesBelow(readDocument('README.md'), '## Options')[0]!.map(([option, value]) => ({ option: option!, value: value! })))('default of $option', ({ option, value }) => {
-    const shown = /\(default: ([^)]*)\)/.exec(described('run').get(option.replaceAll('`', ''))!)?.[1] ?? null;
+  const defaults = [['run', runTable], ['bench', benchTable]] as const;
+  test.each(defaults.flatMap(([command, table]) => table!.map(([option, value]) => ({ command, option: option!, value: value! }))))('default of $command $option', ({ command, option, value }) => {
+    const shown = /\(default: ([^)]*)\)/.exec(described(command).get(option.replaceAll('`', ''))!)?.[1] ?? null;
     expect(shown).toBe(/^`(.*)`$/.exec(value)?.[1] ?? null);
   });
 });

@@ -13,9 +13,10 @@ function runnersOf(result: readonly ExecutedNode[] | Error): Runners {
   const fresh: Runners['fresh'] = ({ provider = 'cpu' }): Runner => ({
     provider,
     hasEnded: () => false,
+    memory: () => Promise.resolve({ resident: 0, peak: 0 }),
     printed: () => '',
     stop: () => undefined,
-    open: () => (result instanceof Error ? Promise.reject(result) : Promise.resolve({ run: () => Promise.resolve(new Proxy(PRODUCT, { get: () => PRODUCT['output'] })), executed: () => Promise.resolve([...result]), close: () => Promise.resolve() })),
+    open: () => (result instanceof Error ? Promise.reject(result) : Promise.resolve({ measure: () => Promise.resolve(0), run: () => Promise.resolve(new Proxy(PRODUCT, { get: () => PRODUCT['output'] })), executed: () => Promise.resolve([...result]), close: () => Promise.resolve() })),
   });
   return { fresh, at: fresh, stop: () => undefined };
 }

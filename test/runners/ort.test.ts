@@ -24,6 +24,21 @@ describe('running models in this process', () => {
     ]);
   });
 
+  it('times a pass, and refuses an output that is not there', async () => {
+    const { model, outputs } = tinyModel(x, (builder) => [builder.op('Abs', ['x'])]);
+    const session = await inProcessRunner().open({ model: { bytes: encodeModel(model), folder: '.' }, prepack: true }, 'test');
+    expect(await session.measure(x, outputs)).toBeGreaterThan(0);
+    await expect(session.measure(x, ['nowhere'])).rejects.toMatchObject({ code: 'execution-failed' });
+    await session.close();
+  });
+
+  it('tells the memory of its process', async () => {
+    const { resident, peak } = await inProcessRunner().memory();
+    // Node.js alone takes some MiB. Linux counts pages by core, so that the two may be off by some.
+    expect(resident).toBeGreaterThan(2 ** 22);
+    expect(peak).toBeGreaterThan(0.9 * resident);
+  });
+
   it('says what the runtime refused', async () => {
     const { model } = tinyModel(x, (builder) => [builder.op('NoSuchOperator', ['x'])]);
     await expect(inProcessRunner().open({ model: { bytes: encodeModel(model), folder: '.' } }, 'a stage')).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-import type { BatchInfo, DiffReport, FailureKind, ImplementationInfo, ModelInfo, ProofReason, RebuildCheck } from '../../types.js';
+import type { BatchInfo, DiffReport, EnvironmentInfo, FailureKind, ImplementationInfo, ModelInfo, ProofReason, RebuildCheck } from '../../types.js';
 import { facts, type Context } from './context.js';
 import { formatCount, formatLimit, formatNumber, plural } from './number.js';
 
@@ -8,7 +8,6 @@ export function header(report: DiffReport, context: Context): string[] {
   const title = `attn-diff ${environment.attnDiff}`;
   const labels = report.implementations.map(({ name }) => name);
   const others = labels.filter((name) => name !== reference);
-  const providers = [...new Set(report.implementations.map(({ provider }) => provider))].join(', ');
   return [
     `${context.paint.bold(title)}: ${others.join(', ') || 'nothing'} against ${reference}`,
     '',
@@ -16,8 +15,8 @@ export function header(report: DiffReport, context: Context): string[] {
       [
         ...modelFacts(report.model),
         ...report.batches.map((batch, index) => [index === 0 ? 'Batches' : '', batchText(batch)] as const),
-        ['Provider', `${providers} (onnxruntime ${environment.onnxruntime}, node ${environment.node}, ${environment.platform}-${environment.arch}, ${environment.cpu})`],
-        ...report.implementations.flatMap((info) => implementationFacts(info, reference)),
+        providerFact(report.implementations, environment),
+        ...report.implementations.flatMap((info) => implementationFacts(info, info.name === reference ? 'reference' : '')),
         ['Rebuild', rebuildText(report.rebuild)],
       ],
       context,
@@ -46,11 +45,21 @@ function batchText({ name, padding, size, length, source, tokens }: BatchInfo): 
   return `${name}: ${size} × ${length}, padded on the ${padding}, ${source}; tokens: ${kinds}`;
 }
 
-function implementationFacts(info: ImplementationInfo, reference: string): (readonly [string, string])[] {
-  const role = info.name === reference ? ' (reference)' : '';
+/** Where all of it ran. */
+export function providerFact(implementations: readonly Pick<ImplementationInfo, 'provider'>[], environment: EnvironmentInfo): readonly [string, string] {
+  const providers = [...new Set(implementations.map(({ provider }) => provider))].join(', ');
+  return ['Provider', `${providers} (onnxruntime ${environment.onnxruntime}, node ${environment.node}, ${environment.platform}-${environment.arch}, ${environment.cpu})`];
+}
+
+/**
+ * The kernel that ran of an implementation, and what shows it, as `label, value` pairs.
+ *
+ * @param role what the others have to do with it, in brackets; empty for nothing
+ */
+export function implementationFacts(info: ImplementationInfo, role: string): (readonly [string, string])[] {
   const precision = info.emulated ? `${info.precision}, emulated` : info.precision;
   return [
-    [info.name, `${info.kernel} · ${precision}${role}`],
+    [info.name, `${info.kernel} · ${precision}${role === '' ? '' : ` (${role})`}`],
     ['', `${proofText(info)}${info.evidence}`],
   ];
 }
