@@ -39,6 +39,9 @@ function attnDiff(...args) {
   return JSON.parse(stdout);
 }
 
+/** What matters of ONNX Runtime's words comes last. */
+const refusal = (problem) => problem.replaceAll(/\s+/g, ' ').replace(/^.*Status Message: (?:\S+:\d+ \w+ )?/, '').slice(0, 120);
+
 const worst = (rows) => (rows.length === 0 ? '–' : formatNumber(rows.map((row) => Number(row.relL2)).reduce((a, b) => (a >= b || Number.isNaN(a) ? a : b))));
 
 function rowsOf({ model, inputs }, precision) {
@@ -47,8 +50,8 @@ function rowsOf({ model, inputs }, precision) {
   return report.implementations.filter(({ name }) => name !== report.reference).map((info) => {
     const own = report.rows.filter(({ implementation, kind }) => implementation === info.name && kind === 'valid');
     const codes = report.findings.filter(({ implementation, code }) => implementation === info.name && code !== 'padding-by-design').map(({ code }) => code);
-    const proof = info.failure ? info.failure.problem.replaceAll(/\s+/g, ' ').slice(0, 120) : `${info.proof}${info.reason ? `: ${info.reason}` : ''}`;
-    return [model, precision, info.name, `${info.kernel} on ${info.provider}`, proof, worst(own.filter(({ scope }) => scope === 'local')), worst(own.filter(({ scope }) => scope === 'accumulated')), codes.join(', ')];
+    const proof = info.failure ? refusal(info.failure.problem) : `${info.proof}${info.reason ? `: ${info.reason}` : ''}`;
+    return [model, precision, info.name, info.failure ? '–' : `${info.kernel} on ${info.provider}`, proof, worst(own.filter(({ scope }) => scope === 'local')), worst(own.filter(({ scope }) => scope === 'accumulated')), codes.join(', ')];
   });
 }
 

@@ -9,9 +9,9 @@ interface Packed {
   files: { path: string; size: number }[];
 }
 
-/** 0.9 MB when this was written, of which the demo's model is 0.8 MB. */
+/** 0.9 MB when this was written, of which the demo's model is 0.8 MB; 1.9 MB unpacked, the model 1.0 MB, compiled code 0.7 MB. */
 const MAX_PACKED = 1_200_000;
-const MAX_UNPACKED = 1_800_000;
+const MAX_UNPACKED = 2_300_000;
 
 let packed: Packed;
 let paths: string[];
