@@ -33,7 +33,7 @@ function execute(command: string, folder: string): { output: string; exitCode: n
   const { stdout, status } = spawnSync('sh', ['-c', `{ ${command.replace(/^npx /, '')}\n} 2>&1`], {
     cwd: folder,
     encoding: 'utf8',
-    env: { PATH: [join(scratch, 'path'), process.env['PATH']].join(delimiter), NO_COLOR: '1', HOME: scratch, ...(command.includes('webgpu') ? SWIFTSHADER : {}) },
+    env: { PATH: [join(scratch, 'path'), process.env['PATH']].join(delimiter), NO_COLOR: '1', HOME: scratch, ORT_INTRA_OP_NUM_THREADS: '1', ...(command.includes('webgpu') ? SWIFTSHADER : {}) },
   });
   return { output: stdout, exitCode: status };
 }

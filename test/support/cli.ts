@@ -47,9 +47,9 @@ export async function exec(file: string, args: readonly string[], { env = {}, cw
   }
 }
 
-/** Starts a program with nothing of the tests' own environment but where to find programs. */
+/** Starts a program with nothing of the tests' own environment but where to find programs, and how many threads to use. */
 export function start(file: string, args: readonly string[], { env, ...options }: SpawnOptions): ChildProcess {
-  return spawn(file, args, { ...options, env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env } });
+  return spawn(file, args, { ...options, env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ORT_INTRA_OP_NUM_THREADS: '1', ...env } });
 }
 
 export async function outcome(child: ChildProcess): Promise<Omit<Result, 'left'>> {
