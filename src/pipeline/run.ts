@@ -62,7 +62,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
       results.push(result);
       onResult(result, results.length);
     }
-    implementations = await measurement.implementations();
+    implementations = withFailures(await measurement.implementations(), done);
   } finally {
     await measurement.close();
   }
@@ -101,6 +101,15 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
     verdict: judge(rows, config.gate, reference, implementations),
     timing: { loadSeconds: (loadedAt - started) / 1000, runSeconds: (performance.now() - loadedAt) / 1000 },
   };
+}
+
+/** An implementation that failed in an earlier part of a run has not run to its end, whatever it does in this one. */
+function withFailures(infos: readonly ImplementationInfo[], done: readonly BatchResult[]): ImplementationInfo[] {
+  const failures = new Map(done.flatMap((result) => result.failures).map(({ implementation, failure }) => [implementation, failure]));
+  return infos.map((info) => {
+    const failure = failures.get(info.name);
+    return failure && !info.failure ? { ...info, proof: 'not-provable', reason: 'failed', failure } : info;
+  });
 }
 
 /** bfloat16 where a stream's provider runs a bfloat16 file as it is; null where it runs what the report says of the model. */

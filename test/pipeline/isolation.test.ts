@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseRunOptions } from '../../src/config/index.js';
 import { AttnDiffError } from '../../src/errors.js';
+import type { BatchResult } from '../../src/pipeline/measure.js';
 import { prepareRun } from '../../src/pipeline/prepare.js';
 import { runDiff } from '../../src/pipeline/run.js';
 import { inProcessRunners } from '../../src/runners/inProcess.js';
@@ -41,6 +42,15 @@ describe('an implementation whose process ends', () => {
     const report = await run([{ stream: 'flash', run: -1, error: crash }]);
     expect(report.findings[0]).toMatchObject({ code: 'implementation-failed', implementation: 'flash' });
     expect(report.rows.some(({ implementation }) => implementation === 'sdpa')).toBe(true);
+  });
+
+  it('has failed in a run that goes on from where it did', async () => {
+    const prepared = await prepareRun(parseRunOptions(OPTIONS));
+    const results: BatchResult[] = [];
+    await runDiff(prepared, failingRunners([{ stream: 'sdpa', run: 0, error: crash }]), { onResult: (result) => results.push(result) });
+    const { implementations, verdict } = await runDiff(prepared, inProcessRunners(), { done: results.slice(0, 1) });
+    expect(implementations.find(({ name }) => name === 'sdpa')).toMatchObject({ proof: 'not-provable', reason: 'failed', failure: { kind: 'crashed', batch: 'left' } });
+    expect(verdict.checks.find(({ name }) => name === 'completed')).toMatchObject({ implementation: 'sdpa', passed: false });
   });
 
   it('takes the run with it where it is the reference', async () => {
