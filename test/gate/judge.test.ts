@@ -110,3 +110,21 @@ describe('the error ratio', () => {
     expect(judge([...rows, sampleRow({ ratioPlain: NaN })], { failOn: 'none', maxRatio: 100 }, 'eager').passed).toBe(false);
   });
 });
+
+describe('implementations', () => {
+  const failure = { kind: 'crashed', problem: 'SIGSEGV', stage: 'running', batch: null } as const;
+  const told = [
+    { name: 'eager', proof: 'confirmed', failure: null },
+    { name: 'sdpa', proof: 'fallback', failure: null },
+    { name: 'flash', proof: 'not-provable', failure },
+  ] as const;
+  const failed = (requireKernel: boolean): string[] => judge([], { failOn: 'none', requireKernel }, 'eager', told).checks.filter(({ name, passed }) => !passed && name !== 'compared').map(({ name, implementation }) => `${name} ${implementation}`);
+
+  it('fail where one did not run to its end, whatever is asked', () => {
+    expect(failed(false)).toEqual(['completed flash']);
+  });
+
+  it('fail where a kernel is required and not confirmed', () => {
+    expect(failed(true)).toEqual(['kernel sdpa', 'completed flash', 'kernel flash']);
+  });
+});
