@@ -345,15 +345,16 @@ export type Finding =
   /** The implementation did not run to its end; what it gave before that is in the tables. */
   | { code: 'implementation-failed'; implementation: string; failure: Failure }
   /**
-   * Nodes outside attention that part on another provider than the reference's, on the same inputs; `layer` is the
-   * first at which the stream parts (null: after the last), `more` counts nodes that are not listed.
+   * Nodes outside attention that part from the reference's on the same inputs, on another provider or in a lane of
+   * another opset; `layer` is the first at which the stream parts (null: after the last), `more` counts nodes that are
+   * not listed. `relL2` is NaN where one of the two is NaN and the other is not.
    */
-  | { code: 'node-divergence'; implementation: string; provider: ProviderName; layer: number | null; batch: string; nodes: { name: string; opType: string; relL2: number }[]; more: number; limit: number; accumulatedRelL2: number }
+  | { code: 'node-divergence'; implementation: string; provider: ProviderName; layer: number | null; batch: string; nodes: { name: string; opType: string; ranOn: string; relL2: number }[]; more: number; limit: number; accumulatedRelL2: number }
   /**
    * A local divergence of a kernel that the same implementation, run as `twin` on the CPU on the same Q, K, V, does not
    * have: neither rounding nor a setting, but the kernel. `heads` are the query heads that part.
    */
-  | { code: 'kernel-fault'; implementation: string; provider: ProviderName; kernel: string; twin: string; layers: number[]; batch: string; relL2: number; limit: number; twinRelL2: number; heads: number[]; allHeads: boolean; firstToken: number | null }
+  | { code: 'kernel-fault'; implementation: string; against: string; provider: ProviderName; kernel: string; twin: string; layers: number[]; batch: string; relL2: number; limit: number; twinRelL2: number; heads: number[]; allHeads: boolean; firstToken: number | null }
   | { code: 'nothing-compared' };
 
 export interface Check {

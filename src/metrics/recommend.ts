@@ -4,7 +4,7 @@ import { ROUNDING } from './divergence.js';
 import { worst } from './order.js';
 
 /** Findings that make an implementation unfit. */
-const AGAINST: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['fully-masked-nan', 'non-finite', 'score-overflow', 'local-divergence', ...CAUSES]);
+const AGAINST: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['fully-masked-nan', 'non-finite', 'score-overflow', 'local-divergence', 'kernel-fault', 'implementation-failed', ...CAUSES]);
 /** Of equally near ones, what trains with least memory and time; exact and the file's own nodes train nothing. */
 const TRAINING: readonly string[] = ['flash', 'sdpa', 'eager'];
 /** Those that hold the probabilities and can return them. */

@@ -1,5 +1,5 @@
 import { rebuild } from '../attention/rebuild.js';
-import { divergingLayers, localRows, type LocalDivergence } from '../metrics/index.js';
+import { divergingLayers, isReferenceAtFault, localRows, type LocalDivergence } from '../metrics/index.js';
 import { keepOutputs } from '../onnx/rewrite.js';
 import { AttnDiffError } from '../errors.js';
 import type { Batch, Finding, Row, Stream, TensorData } from '../types.js';
@@ -12,31 +12,49 @@ import { headDistances } from './trials.js';
 type KernelFault = Extract<Finding, { code: 'kernel-fault' }>;
 
 /**
- * Whether a local divergence is the doing of a kernel: the same implementation with the same settings is run on the
- * CPU's usual kernel on the same Q, K, V, and agrees with the reference there to within rounding.
+ * Whether a local divergence is the doing of a kernel: of the two that part, the one farther from exact is run with the
+ * same settings on the CPU's usual kernel, on the same Q, K, V, and there agrees with the other to within rounding.
  *
- * @returns null where the implementation has no other kernel than the CPU's, where its twin parts too (then a setting
- *   or rounding does it), or where one of the two does not run alone
+ * @returns null where the one at fault has no other kernel than the CPU's, where its twin parts too (then a setting or
+ *   rounding does it), or where one of them does not run alone
  */
 export async function kernelFault(finding: LocalDivergence, rows: readonly Row[], context: SecondPass): Promise<KernelFault | null> {
   const { implementations, reference: label } = context.config;
   const labelled = (wanted: string): Stream => implementations.find((stream) => stream.label === wanted)!;
   const [stream, reference] = [labelled(finding.implementation), labelled(label)];
-  if (isTwin(stream)) return null;
+  const isReference = isReferenceAtFault(rows, { ...finding, reference: label });
+  const [subject, other] = isReference ? [reference, stream] : [stream, reference];
+  if (isTwin(subject)) return null;
   const batch = context.batches.find(({ name }) => name === finding.batch)!;
   const layers = divergingLayers(rows, finding);
   try {
     const home = await handOut(context, reference, stream, batch);
-    const local = async (of: Stream): Promise<Map<number, Distances>> => distances(await locals(context, of, home, batch, layers), home, batch, layers);
-    const [own, twin] = [await local(stream), await local(twinOf(stream))];
-    const worstOfTwin = Math.max(...layers.map((layer) => twin.get(layer)!.relL2));
-    if (!(worstOfTwin <= finding.limit)) return null;
-    const heads = own.get(finding.layer)!.heads.flatMap((distance, head) => (distance <= finding.limit ? [] : [head]));
-    const { implementation, batch: name, relL2, limit } = finding;
-    const positions = localRows(rows, implementation, name).flatMap(({ layer, firstToken }) => (layers.includes(layer!) && firstToken !== null ? [firstToken] : []));
+    const ofReference = new Map(layers.map((layer) => [layer, handed(home, `layer${layer}/localReference`)]));
+    const [own, twin] = [await locals(context, stream, home, batch, layers), await locals(context, twinOf(subject), home, batch, layers)];
+    const [atFault, right] = isReference ? [ofReference, own] : [own, ofReference];
+    const twinRelL2 = Math.max(...layers.map((layer) => validRelL2(twin.get(layer)!, right.get(layer)!, batch)));
+    if (!(twinRelL2 <= finding.limit)) return null;
+    const heads = headDistances(atFault.get(finding.layer)!, right.get(finding.layer)!, batch).flatMap((distance, head) => (distance <= finding.limit ? [] : [head]));
+    const { batch: name, relL2, limit } = finding;
+    const positions = localRows(rows, finding.implementation, name).flatMap(({ layer, firstToken }) => (layers.includes(layer!) && firstToken !== null ? [firstToken] : []));
     const firstToken = positions.length === 0 ? null : Math.min(...positions);
-    const kernel = stream.settings.kernel === null ? stream.name : `${stream.name} (${stream.settings.kernel})`;
-    return { code: 'kernel-fault', implementation, provider: stream.settings.provider, kernel, twin: `${stream.name}@cpu`, layers, batch: name, relL2, limit, twinRelL2: worstOfTwin, heads, allHeads: heads.length === context.loaded.sizes.heads, firstToken };
+    const { provider, kernel } = subject.settings;
+    return {
+      code: 'kernel-fault',
+      implementation: subject.label,
+      against: other.label,
+      provider,
+      kernel: kernel === null ? subject.name : `${subject.name} (${kernel})`,
+      twin: `${subject.name}@cpu`,
+      layers,
+      batch: name,
+      relL2,
+      limit,
+      twinRelL2,
+      heads,
+      allHeads: heads.length === context.loaded.sizes.heads,
+      firstToken,
+    };
   } catch (error) {
     if (error instanceof AttnDiffError && error.code !== 'interrupted') return null;
     throw error;
@@ -62,18 +80,4 @@ async function locals(context: SecondPass, stream: Stream, home: Handed, batch: 
   keepOutputs(diff.model, captures.map(({ output }) => output));
   const outputs = await runDiffGraph(context, stream, diff, batch, givenFeeds(home.diff.shared, home.outputs));
   return new Map(captures.map(({ layer, output }) => [layer!, outputs[output]!]));
-}
-
-interface Distances {
-  relL2: number;
-  heads: number[];
-}
-
-function distances(tensors: ReadonlyMap<number, TensorData>, home: Handed, batch: Batch, layers: readonly number[]): Map<number, Distances> {
-  return new Map(
-    layers.map((layer) => {
-      const reference = handed(home, `layer${layer}/localReference`);
-      return [layer, { relL2: validRelL2(tensors.get(layer)!, reference, batch), heads: headDistances(tensors.get(layer)!, reference, batch) }];
-    }),
-  );
 }

@@ -30,7 +30,7 @@ export function lanesOf(streams: readonly Stream[], reference: string): Lanes {
   const lanes = new Map<string, Lane>();
   for (const stream of streams) {
     const lane = laneFor(stream);
-    const key = JSON.stringify([lane.provider, Object.entries(lane.environment).toSorted(), lane.provider === 'cpu' ? 0 : opsetOf(stream)]);
+    const key = JSON.stringify([lane.provider, Object.entries(lane.environment).toSorted(), lane.provider === 'cpu' ? 0 : neededOpset(stream)]);
     const known = lanes.get(key);
     if (known) known.streams.push(stream);
     else lanes.set(key, lane);
@@ -41,7 +41,7 @@ export function lanesOf(streams: readonly Stream[], reference: string): Lanes {
 }
 
 /** The version of ai.onnx that a stream's nodes need at least; 0 where the file's own will do. */
-function opsetOf({ name, settings }: Stream): number {
+export function neededOpset({ name, settings }: Stream): number {
   return name === 'original' ? 0 : Math.max(...implementationOf(name, settings).opsets.map(({ domain, version }) => (domain === '' ? version : 0)));
 }
 

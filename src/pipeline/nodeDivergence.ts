@@ -3,13 +3,16 @@ import { AttnDiffError } from '../errors.js';
 import { compareRows, ROUNDING } from '../metrics/index.js';
 import { makeValueInfo } from '../onnx/builder.js';
 import type { OnnxGraph } from '../onnx/graph.js';
+import { raiseOpset } from '../onnx/opset.js';
 import { encodeModel } from '../onnx/read.js';
 import { copyModel, extract } from '../onnx/rewrite.js';
 import { DATA_TYPES } from '../onnx/tensorTypes.js';
 import { DataType, type ModelProto, type NodeProto } from '../onnx/types.js';
 import type { ExecutedNode } from '../runners/types.js';
 import type { Batch, Finding, Row, Stream, TensorData, Tensors } from '../types.js';
+import { shortProvider } from './evidence.js';
 import { modelFeeds } from './feeds.js';
+import { neededOpset } from './lanes.js';
 import { runGraph } from './runGraph.js';
 import { runnerOf, type SecondPass } from './secondPass.js';
 
@@ -21,8 +24,9 @@ const MOST_NODES = 5;
 
 /**
  * Looks for nodes outside attention behind a stream that parts from the reference although no layer's attention does,
- * where the two run on different providers: each node of the layer at which they part first is run alone on the
- * stream's provider, on what enters it in the reference's, and held against what it makes there.
+ * where the two run on different providers, or under different opsets on one that has not the same kernels for both:
+ * each node of the layer at which they part first is run alone as the stream's lane runs it, on what enters it in the
+ * reference's, and held against what it makes there.
  *
  * @returns the findings, with each such `propagation-only` replaced by a `node-divergence`
  */
@@ -37,7 +41,7 @@ async function nodeDivergence({ implementation, accumulatedRelL2 }: Propagation,
   const labelled = (wanted: string): Stream => config.implementations.find(({ label }) => label === wanted)!;
   const [stream, reference] = [labelled(implementation), labelled(config.reference)];
   const { provider } = stream.settings;
-  if (provider === reference.settings.provider) return null;
+  if (provider === 'cpu' && reference.settings.provider === 'cpu') return null;
   const limit = ROUNDING.fp32;
   const first = rows.filter((row) => row.implementation === implementation && row.scope === 'accumulated' && row.kind === 'valid' && row.relL2 > limit).toSorted(compareRows)[0];
   const batch = batches.find(({ name }) => name === first?.batch);
@@ -50,11 +54,10 @@ async function nodeDivergence({ implementation, accumulatedRelL2 }: Propagation,
     const cut = cutApart(part, known);
     if (!cut) return null;
     const { outputs, executed } = await runApart(context, stream, cut, known);
-    const ranOn = new Map(executed.map((node) => [node.name, node.provider]));
+    const ranOn = new Map(executed.map((node) => [node.name, shortProvider(node.provider)]));
     const nodes = cut.nodes.flatMap(({ node, output, apart }) => {
       const relL2 = floatRelL2(outputs[apart]!, known[output]!);
-      const isOwn = !(ranOn.get(node.name) ?? '').startsWith('CPU') || provider === 'cpu';
-      return isOwn && !attention.has(node.name) && !(relL2 <= limit) ? [{ name: node.name || output, opType: node.opType, relL2 }] : [];
+      return attention.has(node.name) || relL2 <= limit ? [] : [{ name: node.name || output, opType: node.opType, ranOn: ranOn.get(node.name) ?? 'unknown', relL2 }];
     });
     if (nodes.length === 0) return null;
     return { code: 'node-divergence', implementation, provider, layer: first.layer, batch: batch.name, nodes: nodes.slice(0, MOST_NODES), more: Math.max(0, nodes.length - MOST_NODES), limit, accumulatedRelL2 };
@@ -77,6 +80,7 @@ function partOf(graph: OnnxGraph, sites: SecondPass['sites'], layer: number | nu
 async function tensorsOf(context: SecondPass, reference: Stream, part: ModelProto, batch: Batch): Promise<Tensors> {
   const { loaded, config } = context;
   const model = copyModel(runGraph(loaded, config).model);
+  raiseOpset(model, neededOpset(reference));
   const entering = part.graph!.input.map(({ name }) => name).filter((name) => !model.graph!.input.some((input) => input.name === name));
   const names = [...new Set([...entering, ...part.graph!.node.flatMap(({ output }) => output)])].filter((name) => name !== '');
   model.graph!.output = names.map((name) => makeValueInfo(name, DataType.UNDEFINED));
@@ -116,6 +120,7 @@ function cutApart(part: ModelProto, known: Tensors): CutPart | null {
 }
 
 async function runApart(context: SecondPass, stream: Stream, { model }: CutPart, known: Tensors): Promise<{ outputs: Tensors; executed: ExecutedNode[] }> {
+  raiseOpset(model, neededOpset(stream));
   const wanted = new Set(model.graph!.node.flatMap(({ input }) => input));
   model.graph!.input = model.graph!.input.filter(({ name }) => wanted.has(name));
   const session = await runnerOf(context, stream).open({ model: { bytes: encodeModel(model), folder: context.loaded.folder }, profile: true }, 'looking into a divergence');

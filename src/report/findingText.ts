@@ -51,7 +51,8 @@ function nodesText({ nodes, more }: Args<'node-divergence'>): string {
 const NODE_REMEDY = ({ provider, nodes }: Args<'node-divergence'>): string => {
   const isAmong = (...operators: string[]): boolean => nodes.some(({ opType }) => operators.includes(opType));
   if (provider === 'cuda' && isAmong('MatMul', 'Gemm')) return 'CUDA multiplies float32 matrices in TF32 unless NVIDIA_TF32_OVERRIDE=0 is set.';
-  if (isAmong('Sin', 'Cos')) return "GPU shading languages promise sine and cosine only to about 5e-4; rotary embedding suffers from that. Export with the tables precomputed, or judge by the logits whether it matters.";
+  if (isAmong('Sin', 'Cos') && nodes.some(({ ranOn }) => ranOn === 'cpu')) return 'An implementation that needs a later opset has the provider leave nodes to the CPU: hold it against one of the same opset, or against the CPU.';
+  if (isAmong('Sin', 'Cos')) return "Every implementation there has it: GPU shading languages promise sine and cosine only to about 5e-4; rotary embedding suffers from that. Export with the tables precomputed, or judge by the logits whether it matters.";
   return 'Judge by the logits or the loss whether it matters.';
 };
 
@@ -139,17 +140,17 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
   },
   'node-divergence': {
     level: 'notice',
-    clause: (f, reference) => `parted from ${reference} because of ${nodesText(f)} on ${f.provider}, outside attention`,
+    clause: (f, reference) => `parted from ${reference} because of ${nodesText(f)}, outside attention`,
     sentences: (f, reference) =>
-      `${f.implementation}, batch ${f.batch}: no layer's attention parts from ${reference} by more than rounding, yet its own stream is ${formatNumber(f.accumulatedRelL2)} away (worst relative L2). ${f.provider} computes other nodes differently from what ${reference} runs on: on the same inputs, ${f.nodes
-        .map(({ name, opType, relL2 }) => `${opType} '${name}' is ${formatNumber(relL2)} away`)
-        .join(', ')}${f.more > 0 ? `, and ${f.more} more` : ''}; rounding explains ${formatLimit(f.limit)}. ${f.layer === 0 || f.layer === null ? '' : `It begins at layer ${f.layer}. `}No attention kernel is to blame, and every implementation on ${f.provider} has it. ${NODE_REMEDY(f)}`,
+      `${f.implementation}, batch ${f.batch}: no layer's attention parts from ${reference} by more than rounding, yet its own stream is ${formatNumber(f.accumulatedRelL2)} away (worst relative L2). Other nodes are computed differently there from what ${reference} runs on: on the same inputs, ${f.nodes
+        .map(({ name, opType, ranOn, relL2 }) => `${opType} '${name}' (on ${ranOn}) ${Number.isNaN(relL2) ? 'is NaN where the other is not, or the other way round' : `is ${formatNumber(relL2)} away`}`)
+        .join(', ')}${f.more > 0 ? `, and ${f.more} more` : ''}; rounding explains ${formatLimit(f.limit)}. ${f.layer === 0 || f.layer === null ? '' : `It begins at layer ${f.layer}. `}No attention kernel is to blame. ${NODE_REMEDY(f)}`,
   },
   'kernel-fault': {
     level: 'fault',
-    clause: (f, reference) => `parted from ${reference} at layer ${f.layers[0] ?? 0} because of its kernel on ${f.provider}`,
-    sentences: (f, reference) =>
-      `${f.implementation}, batch ${f.batch}: the kernel of ${f.kernel} on ${f.provider} is at fault in ${f.layers.length === 1 ? 'layer' : 'layers'} ${rangesText(f.layers)}: on the same Q, K, V it is ${formatNumber(f.relL2)} from ${reference} (relative L2 on valid tokens), where rounding explains ${formatLimit(f.limit)}, and the same computation as ${f.twin} is ${formatNumber(f.twinRelL2)} away. ${
+    clause: (f) => `parted from ${f.against} at layer ${f.layers[0] ?? 0} because of its kernel on ${f.provider}`,
+    sentences: (f) =>
+      `${f.implementation}, batch ${f.batch}: the kernel of ${f.kernel} on ${f.provider} is at fault in ${f.layers.length === 1 ? 'layer' : 'layers'} ${rangesText(f.layers)}: on the same Q, K, V it is ${formatNumber(f.relL2)} from ${f.against} (relative L2 on valid tokens), where rounding explains ${formatLimit(f.limit)}, and the same computation as ${f.twin} is ${formatNumber(f.twinRelL2)} away. ${
         f.allHeads ? 'All query heads part' : `Query ${f.heads.length === 1 ? 'head' : 'heads'} ${rangesText(f.heads)} of the first of these layers ${f.heads.length === 1 ? 'parts' : 'part'}`
       }${f.firstToken === null ? '' : `, first at token position ${f.firstToken}`}. This is neither rounding, padding nor a setting. Use another kernel or provider, and report it: --save-repro writes a model of one node that shows it.`,
   },

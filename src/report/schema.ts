@@ -124,7 +124,7 @@ const finding = z
       provider: z.enum(PROVIDERS),
       layer,
       batch: batchName,
-      nodes: z.array(z.strictObject({ name: text('Name of the node.'), opType: text('Its operator.'), relL2: metric('Relative L2 against the reference\'s provider, on the same inputs.') })),
+      nodes: z.array(z.strictObject({ name: text('Name of the node.'), opType: text('Its operator.'), ranOn: text('Execution provider that ran it.'), relL2: metric('Relative L2 against the reference\'s provider, on the same inputs.') })),
       more: count('Further nodes that part.'),
       limit,
       accumulatedRelL2: relL2,
@@ -132,6 +132,7 @@ const finding = z
     z.strictObject({
       code: z.literal('kernel-fault'),
       implementation: label,
+      against: label,
       provider: z.enum(PROVIDERS),
       kernel: text('The kernel at fault.'),
       twin: text('What was run in its place on the CPU.'),

@@ -32,7 +32,7 @@ describe.skipIf(WITHOUT_WEBGPU !== null)(`WebGPU${WITHOUT_WEBGPU === null ? ' on
   });
 
   it('its own stream parts by what WebGPU makes of sine and cosine, and that is named, not amplified rounding', () => {
-    expect(found('node-divergence', 'eager@webgpu')).toMatchObject({ provider: 'webgpu', layer: 0, nodes: [{ opType: 'Cos' }, { opType: 'Sin' }], more: 0 });
+    expect(found('node-divergence', 'eager@webgpu')).toMatchObject({ provider: 'webgpu', layer: 0, nodes: [{ opType: 'Cos', ranOn: 'webgpu' }, { opType: 'Sin', ranOn: 'webgpu' }], more: 0 });
     expect(found('propagation-only', 'eager@webgpu')).toBeUndefined();
   });
 
@@ -65,6 +65,12 @@ describe.skipIf(WITHOUT_WEBGPU !== null)(`WebGPU${WITHOUT_WEBGPU === null ? ' on
     const [, off, element] = /GroupQueryAttention on webgpu against cpu: max \|difference\| (\S+), first beyond 1e-3 at element (\d+) of \[1,80,128\]/.exec(stdout)!;
     expect(Number(off)).toBeGreaterThan(0.01);
     expect(Math.floor(Number(element) / 128)).toBeGreaterThanOrEqual(4);
+  });
+
+  it('the fault is the reference’s where that has it, in one lane too', () => {
+    const turned = runOnSwiftShader<DiffReport>(['run', '--model', MODEL, '--random', '1x70', '--padding', 'right', '--provider', 'webgpu', '--impl', 'flash,eager', '--reference', 'flash']);
+    expect(turned.findings.find(({ code }) => code === 'kernel-fault')).toMatchObject({ implementation: 'flash', against: 'eager', provider: 'webgpu', layers: [0, 1], allHeads: true, firstToken: 4 });
+    expect(turned.recommendation).toMatchObject({ training: 'eager', against: [{ implementation: 'flash', codes: ['kernel-fault'] }] });
   });
 
   it('a short batch takes another kernel, which is right', () => {

@@ -102,8 +102,9 @@ function otherFaults({ findings, explanations, reference }: DiffReport, context:
   const faults = findings.filter((finding) => findingLevel(finding) === 'fault' && !isTold(finding));
   const lines = faults.flatMap((finding) => prose(`✗ ${findingText(finding, reference)}`, context, '  '));
   const finite = faults.length > 0 ? 'what is finite parts by no more than rounding' : 'nothing parts by more than rounding';
-  const none = explanations.length === 0 ? prose(`On the same Q, K, V ${finite}: there is no divergence to explain.`, context) : [];
-  return [...none, ...(faults.length > 0 ? ['', heading(none.length > 0 ? 'Faults' : 'Besides', context), ...lines] : [])];
+  const isKernels = faults.some(({ code }) => code === 'kernel-fault');
+  const none = explanations.length === 0 && !isKernels ? prose(`On the same Q, K, V ${finite}: there is no divergence to explain.`, context) : [];
+  return [...none, ...(faults.length > 0 ? [...(none.length > 0 ? [''] : []), heading(none.length > 0 || isKernels ? 'Faults' : 'Besides', context), ...lines] : [])];
 }
 
 /** Which implementation to use, and what speaks against the others. */
@@ -130,7 +131,8 @@ function trainingText(label: string): string {
 
 /** `eager:scores=fp32 (attn_implementation="eager" with scores=fp32)` */
 function settingsText(label: string): string {
-  const [name = '', ...settings] = label.replace(/#\d+$/, '').split(':');
+  const [place = '', ...settings] = label.replace(/#\d+$/, '').split(':');
+  const [name = ''] = place.split('@');
   return `${label} (attn_implementation="${HUGGING_FACE[name] ?? name}"${settings.length > 0 ? ` with ${settings.join(', ')}` : ''})`;
 }
 
