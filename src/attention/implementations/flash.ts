@@ -1,9 +1,9 @@
 import type { GraphBuilder } from '../../onnx/builder.js';
 import { DataType } from '../../onnx/types.js';
 import type { AttentionSettings } from '../../types.js';
-import { HALF_TYPES } from '../../onnx/half.js';
 import { isEmulated } from '../kernels.js';
 import { flashTiles } from './flashTiles.js';
+import { fused, widened } from './fused.js';
 import { scattered, unpadded } from './unpadding.js';
 import { varlen } from './varlen.js';
 import type { AttentionInputs, Implementation } from './types.js';
@@ -37,27 +37,16 @@ export function flash(settings: AttentionSettings): Implementation {
 }
 
 function operator(precision: AttentionSettings['precision']): Implementation {
-  const type = precision === 'fp32' ? DataType.FLOAT : HALF_TYPES[precision];
-  const float = (builder: GraphBuilder, tensor: string): string => (type === DataType.FLOAT ? tensor : builder.cast(tensor, DataType.FLOAT));
   return {
-    name: 'flash',
-    emulated: false,
-    precision,
-    opsets: [
-      { domain: '', version: 18 },
-      { domain: 'com.microsoft', version: 1 },
-    ],
-    inputType: type,
-    outputType: 'float32',
-    computeOps: ['GroupQueryAttention'],
+    ...fused('flash', 'GroupQueryAttention', precision),
     obstacle: (headDim) => (headDim % 8 === 0 ? null : `GroupQueryAttention takes head sizes that are a multiple of 8, and this model's is ${headDim}`),
     build(builder, inputs) {
       const { query, key, value, heads, kvHeads, headDim, decoding } = inputs;
-      if (decoding !== null) return float(builder, decoded(builder, inputs, decoding.past, decoding.steps));
+      if (decoding !== null) return widened(builder, decoded(builder, inputs, decoding.past, decoding.steps), precision);
       const segments = inputs.masks.segments('all');
       const [q, k, v] = [unpadded(builder, query, heads * headDim, segments), unpadded(builder, key, kvHeads * headDim, segments), unpadded(builder, value, kvHeads * headDim, segments)];
       const { output } = attend(builder, inputs, [q, k, v], null, segments.seqlensK, segments.totalLength);
-      return scattered(builder, float(builder, output), segments, inputs);
+      return scattered(builder, widened(builder, output, precision), segments, inputs);
     },
   };
 }

@@ -1,11 +1,11 @@
 import { AttnDiffError } from '../../errors.js';
 import type { GraphBuilder } from '../../onnx/builder.js';
-import { HALF_TYPES } from '../../onnx/half.js';
 import { DataType } from '../../onnx/types.js';
 import { isEmulated } from '../kernels.js';
 import { rounded, softmax } from '../rounding.js';
 import type { AttentionSettings } from '../../types.js';
 import { flushed } from './flush.js';
+import { fused, narrowed, typeOf, widened } from './fused.js';
 import { repeatKv } from './repeatKv.js';
 import { softcapped } from './softcap.js';
 import type { AttentionInputs, Implementation } from './types.js';
@@ -23,10 +23,6 @@ export function sdpa(settings: AttentionSettings): Implementation {
   return kernel === 'mha' ? multiHead(precision) : operator(precision, kernel === 'efficient');
 }
 
-function typeOf(precision: AttentionSettings['precision']): DataType {
-  return precision === 'fp32' ? DataType.FLOAT : HALF_TYPES[precision];
-}
-
 /** @param aligned whether to make the number of keys a multiple of 8, as CUDA's memory-efficient kernel needs it for its mask */
 function operator(precision: AttentionSettings['precision'], aligned: boolean): Implementation {
   const type = typeOf(precision);
@@ -41,13 +37,11 @@ function operator(precision: AttentionSettings['precision'], aligned: boolean): 
     build(builder, inputs) {
       const { query, key, value, scale, softcap, mask, masks, settings, decoding } = inputs;
       const attributes = { scale, ...(softcap === null ? {} : { softcap }) };
-      const float = (tensor: string): string => (type === DataType.FLOAT ? tensor : builder.cast(tensor, DataType.FLOAT));
-      if (settings.maskForm === 'causal') return float(byOperator(builder, inputs, attributes, decoding?.past ?? 0));
+      if (settings.maskForm === 'causal') return widened(builder, byOperator(builder, inputs, attributes, decoding?.past ?? 0), precision);
       const additive = settings.maskForm === 'additive' || (settings.maskForm === null && masks.bias() !== null);
-      const biased = additive ? masks.additive(mask, settings) : masks.allowed(mask);
-      const bias = additive && type !== DataType.FLOAT ? builder.cast(biased, type) : biased;
+      const bias = additive ? narrowed(builder, masks.additive(mask, settings), precision) : masks.allowed(mask);
       const [keys, values, own] = aligned ? alignedKeys(builder, key, value, bias, additive ? type : null) : [key, value, bias];
-      return float(builder.op('Attention', [query, keys, values, own], attributes));
+      return widened(builder, builder.op('Attention', [query, keys, values, own], attributes), precision);
     },
   };
 }
@@ -66,26 +60,14 @@ function alignedKeys(builder: GraphBuilder, key: string, value: string, mask: st
 
 /** com.microsoft `MultiHeadAttention` with the mask as its attention_bias; keys and values are repeated for it. */
 function multiHead(precision: AttentionSettings['precision']): Implementation {
-  const type = typeOf(precision);
   return {
-    name: 'sdpa',
-    emulated: false,
-    precision,
-    opsets: [
-      { domain: '', version: 18 },
-      { domain: 'com.microsoft', version: 1 },
-    ],
-    inputType: type,
-    outputType: 'float32',
-    computeOps: ['MultiHeadAttention'],
+    ...fused('sdpa', 'MultiHeadAttention', precision),
     build(builder, { query, key, value, heads, kvHeads, headDim, scale, softcap, mask, masks, settings }) {
       if (softcap !== null) throw new AttnDiffError('not-buildable', { implementation: 'sdpa:kernel=mha', problem: 'MultiHeadAttention has no softcap, and this model has one' });
       const flat = (tensor: string): string => builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), 0, 0, heads * headDim);
       const [keys, values] = [repeatKv(builder, key, heads, kvHeads), repeatKv(builder, value, heads, kvHeads)];
-      const bias = masks.additive(mask, settings);
-      const output = builder.op('MultiHeadAttention', [flat(query), flat(keys), flat(values), '', '', type === DataType.FLOAT ? bias : builder.cast(bias, type)], { num_heads: BigInt(heads), scale }, 'com.microsoft');
-      const byHead = builder.transpose(builder.reshapeTo(output, 0, 0, heads, headDim), 0, 2, 1, 3);
-      return type === DataType.FLOAT ? byHead : builder.cast(byHead, DataType.FLOAT);
+      const output = builder.op('MultiHeadAttention', [flat(query), flat(keys), flat(values), '', '', narrowed(builder, masks.additive(mask, settings), precision)], { num_heads: BigInt(heads), scale }, 'com.microsoft');
+      return widened(builder, builder.transpose(builder.reshapeTo(output, 0, 0, heads, headDim), 0, 2, 1, 3), precision);
     },
   };
 }

@@ -1,6 +1,5 @@
-import { HALF_TYPES } from '../../onnx/half.js';
-import { DataType } from '../../onnx/types.js';
 import type { AttentionPrecision } from '../../types.js';
+import { fused, narrowed, widened } from './fused.js';
 import { scattered, unpadded } from './unpadding.js';
 import type { Implementation } from './types.js';
 
@@ -13,25 +12,15 @@ export const PAGE = 256;
  * is made empty for it.
  */
 export function varlen(precision: AttentionPrecision): Implementation {
-  const type = precision === 'fp32' ? DataType.FLOAT : HALF_TYPES[precision];
   return {
-    name: 'flash',
-    emulated: false,
-    precision,
-    opsets: [
-      { domain: '', version: 18 },
-      { domain: 'com.microsoft', version: 1 },
-    ],
-    inputType: type,
-    outputType: 'float32',
-    computeOps: ['PagedAttention'],
+    ...fused('flash', 'PagedAttention', precision),
     obstacle: (headDim) => (headDim % 8 === 0 ? null : `PagedAttention takes head sizes that are a multiple of 8, and this model's is ${headDim}`),
     build(builder, inputs) {
       const { query, key, value, heads, kvHeads, headDim, scale, softcap, mask: { window }, masks } = inputs;
       const packed = masks.packed();
       const pages = builder.op('Concat', [builder.op('ReduceProd', [builder.op('Shape', [packed.pages])], { keepdims: 1n }), builder.ints(PAGE, kvHeads, headDim)], { axis: 0n });
       // Two zeros, +0 and -0, lest ONNX Runtime makes one buffer of both caches, which are written in place.
-      const cache = (zero: number): string => builder.op('Expand', [builder.cast(builder.float(zero), type), pages]);
+      const cache = (zero: number): string => builder.op('Expand', [narrowed(builder, builder.float(zero), precision), pages]);
       const [output] = builder.ops(
         'PagedAttention',
         [unpadded(builder, query, heads * headDim, packed), unpadded(builder, key, kvHeads * headDim, packed), unpadded(builder, value, kvHeads * headDim, packed), cache(0), cache(-0), packed.starts, packed.pastLengths, packed.pages],
@@ -39,7 +28,7 @@ export function varlen(precision: AttentionPrecision): Implementation {
         { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads), scale, ...(softcap === null ? {} : { softcap }), ...(window === null ? {} : { local_window_size: BigInt(window) }) },
         'com.microsoft',
       );
-      return scattered(builder, type === DataType.FLOAT ? output! : builder.cast(output!, DataType.FLOAT), packed, inputs);
+      return scattered(builder, widened(builder, output!, precision), packed, inputs);
     },
   };
 }

@@ -1,0 +1,36 @@
+import type { GraphBuilder } from '../../onnx/builder.js';
+import { HALF_TYPES } from '../../onnx/half.js';
+import { DataType } from '../../onnx/types.js';
+import type { AttentionPrecision } from '../../types.js';
+import type { Implementation } from './types.js';
+
+/** What every implementation has in common that is one com.microsoft operator in the precision's own type. */
+export function fused(name: Implementation['name'], operator: string, precision: AttentionPrecision): Omit<Implementation, 'build' | 'obstacle'> {
+  return {
+    name,
+    emulated: false,
+    precision,
+    opsets: [
+      { domain: '', version: 18 },
+      { domain: 'com.microsoft', version: 1 },
+    ],
+    inputType: typeOf(precision),
+    outputType: 'float32',
+    computeOps: [operator],
+  };
+}
+
+/** The type that a provider computes in which has the precision. */
+export function typeOf(precision: AttentionPrecision): DataType {
+  return precision === 'fp32' ? DataType.FLOAT : HALF_TYPES[precision];
+}
+
+/** A tensor of the precision's type as float32. */
+export function widened(builder: GraphBuilder, tensor: string, precision: AttentionPrecision): string {
+  return precision === 'fp32' ? tensor : builder.cast(tensor, DataType.FLOAT);
+}
+
+/** A float32 tensor in the precision's type. */
+export function narrowed(builder: GraphBuilder, tensor: string, precision: AttentionPrecision): string {
+  return precision === 'fp32' ? tensor : builder.cast(tensor, HALF_TYPES[precision]);
+}
