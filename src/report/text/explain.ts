@@ -4,7 +4,7 @@ import { shareText } from '../causeText.js';
 import { deviationText } from '../deviationText.js';
 import { findingLevel, findingText } from '../findingText.js';
 import { contextOf, facts, heading, noteLines, prose, type Context, type RenderOptions } from './context.js';
-import { modelFacts } from './header.js';
+import { modelFacts, titled } from './header.js';
 import { formatNumber, plural } from './number.js';
 import { fitColumns, table, type Column } from './table.js';
 
@@ -30,7 +30,7 @@ function shortHeader({ environment, reference, implementations, model, batches }
   const others = implementations.map(({ name }) => name).filter((name) => name !== reference);
   const batchText = ({ name, size, length, padding, tokens }: DiffReport['batches'][number]): string => `${name}: ${size} × ${length}, padded on the ${padding}, ${tokens.valid} valid`;
   return [
-    `${context.paint.bold(`attn-diff ${environment.attnDiff} explain`)}: ${others.join(', ') || 'nothing'} against ${reference}`,
+    ...titled(`attn-diff ${environment.attnDiff} explain`, `${others.join(', ') || 'nothing'} against ${reference}`, context),
     '',
     ...facts([...modelFacts(model), ...batches.map((batch, i) => [i === 0 ? 'Batches' : '', batchText(batch)] as const)], context),
   ];

@@ -1,5 +1,5 @@
 import type { BatchInfo, DiffReport, EnvironmentInfo, FailureKind, ImplementationInfo, ModelInfo, ProofReason, RebuildCheck } from '../../types.js';
-import { facts, type Context } from './context.js';
+import { facts, prose, type Context } from './context.js';
 import { formatCount, formatLimit, formatNumber, plural } from './number.js';
 
 /** What was run, on what, and with which kernels. */
@@ -9,7 +9,7 @@ export function header(report: DiffReport, context: Context): string[] {
   const labels = report.implementations.map(({ name }) => name);
   const others = labels.filter((name) => name !== reference);
   return [
-    `${context.paint.bold(title)}: ${others.join(', ') || 'nothing'} against ${reference}`,
+    ...titled(title, `${others.join(', ') || 'nothing'} against ${reference}`, context),
     '',
     ...facts(
       [
@@ -22,6 +22,12 @@ export function header(report: DiffReport, context: Context): string[] {
       context,
     ),
   ];
+}
+
+/** A report's first lines: what it is, and of what. */
+export function titled(title: string, subject: string, context: Context): string[] {
+  const [first = '', ...rest] = prose(`${title}: ${subject}`, context, '  ');
+  return [context.paint.bold(title) + first.slice(title.length), ...rest];
 }
 
 /** The facts of a model as `label, value` pairs. */
@@ -47,7 +53,7 @@ function batchText({ name, padding, size, length, source, tokens }: BatchInfo): 
 
 /** Where all of it ran. */
 export function providerFact(implementations: readonly Pick<ImplementationInfo, 'provider'>[], environment: EnvironmentInfo): readonly [string, string] {
-  const providers = [...new Set(implementations.map(({ provider }) => provider))].join(', ');
+  const providers = [...new Set(implementations.map(({ provider }) => provider))].filter((provider) => provider !== 'unknown').join(', ') || 'unknown';
   return ['Provider', `${providers} (onnxruntime ${environment.onnxruntime}, node ${environment.node}, ${environment.platform}-${environment.arch}, ${environment.cpu})`];
 }
 
