@@ -62,16 +62,16 @@ function proofOf({ name, settings }: Stream, { silent, providers, told }: { sile
   if (!kernel?.told) return { proof: 'confirmed', reason: null };
   if (told.some((names) => names.length === 0)) return { proof: 'not-provable', reason: 'not-told' };
   const { told: wantedName } = kernel;
-  return told.every((names) => names.some((each) => wantedName.test(each))) ? { proof: 'confirmed', reason: null } : { proof: 'fallback', reason: 'other-kernel' };
+  return told.every((names) => names.every((each) => wantedName.test(each))) ? { proof: 'confirmed', reason: null } : { proof: 'fallback', reason: 'other-kernel' };
 }
 
 /** WebGPU's helpers, which move or fill tensors and are no kernel of attention. */
-const HELPERS = /^(CopyKVCache|PagedAttentionScatter|PagedAttentionPrepare|Transpose|Fill|Cast)/;
+const HELPERS = /^(CopyKVCache|PagedAttention|SplitPackedQKV|FusedQKRotaryEmbedding|RotaryEmbedding|Transpose|Fill|Cast)/;
 
 /** The names by which a provider tells the kernel behind a fused node. */
-function tellsOf({ name, opType, programs }: ExecutedNode, printed: ReadonlyMap<string, string>): string[] {
-  const kernel = printed.get(name);
-  if (kernel !== undefined) return [kernel];
+function tellsOf({ name, opType, programs }: ExecutedNode, printed: ReadonlyMap<string, ReadonlySet<string>>): string[] {
+  const kernels = printed.get(name);
+  if (kernels !== undefined) return [...kernels];
   return opType.endsWith('Attention') ? programs.filter((program) => !HELPERS.test(program)) : [];
 }
 

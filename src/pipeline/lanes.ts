@@ -12,6 +12,8 @@ export interface Lane {
   provider: ProviderName;
   /** Environment variables that choose the kernels. */
   environment: Readonly<Record<string, string>>;
+  /** The opset, where lanes of several are told apart. */
+  group: string;
   streams: Stream[];
 }
 
@@ -30,7 +32,7 @@ export function lanesOf(streams: readonly Stream[], reference: string): Lanes {
   const lanes = new Map<string, Lane>();
   for (const stream of streams) {
     const lane = laneFor(stream);
-    const key = JSON.stringify([lane.provider, Object.entries(lane.environment).toSorted(), lane.provider === 'cpu' ? 0 : neededOpset(stream)]);
+    const key = JSON.stringify([lane.provider, Object.entries(lane.environment).toSorted(), lane.group]);
     const known = lanes.get(key);
     if (known) known.streams.push(stream);
     else lanes.set(key, lane);
@@ -47,9 +49,10 @@ export function neededOpset({ name, settings }: Stream): number {
 
 /** A lane of one stream alone. */
 export function laneFor(stream: Stream): Lane {
-  return { provider: stream.settings.provider, environment: environmentOf(stream.name, stream.settings), streams: [stream] };
+  const { provider } = stream.settings;
+  return { provider, environment: environmentOf(stream.name, stream.settings), group: provider === 'cpu' ? '' : `opset ${neededOpset(stream)}`, streams: [stream] };
 }
 
-export function placeOf({ provider, environment }: Lane, timeout: number | null): RunnerPlace {
-  return { provider, environment, timeout };
+export function placeOf({ provider, environment, group }: Lane, timeout: number | null): RunnerPlace {
+  return { provider, environment, group, timeout };
 }

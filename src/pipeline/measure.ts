@@ -67,6 +67,7 @@ class Measuring implements Measurement {
   #others: OpenLane[];
   readonly #failures = new Map<string, Failure>();
   readonly #infos = new Map<string, ImplementationInfo>();
+  #hasRun = false;
 
   constructor(context: PartContext, runners: Runners, plan: StreamPlan, home: Lane, others: readonly Lane[]) {
     this.#context = context;
@@ -88,6 +89,7 @@ class Measuring implements Measurement {
 
   async run(batch: Batch): Promise<BatchResult> {
     const { config } = this.#context;
+    this.#hasRun = true;
     const { part: home, pass } = await this.#runHome(batch);
     const heads = [{ lane: null as OpenLane | null, run: home.head.begin(pass.outputs[home.head.cut]!, batch, 0) }];
     const bodies: PartPass[] = [pass];
@@ -122,7 +124,8 @@ class Measuring implements Measurement {
   async implementations(): Promise<ImplementationInfo[]> {
     const { config, loaded, batches } = this.#context;
     // Where every batch is from an earlier run, no node has been seen to run.
-    if (this.#infos.size === 0) await this.run(probeFor(batches, loaded.sizes.vocabSize));
+    if (!this.#hasRun) await this.run(probeFor(batches, loaded.sizes.vocabSize));
+    for (const { part } of [this.#home, ...this.#others]) if (part) await this.#see(part).catch(passOver);
     return config.implementations.map((stream) => {
       const failure = this.#failures.get(stream.label) ?? null;
       const info = this.#infos.get(stream.label) ?? unseen(stream, this.#originalPrecision(stream.settings.provider));
@@ -138,7 +141,7 @@ class Measuring implements Measurement {
     const attempt = async (): Promise<{ part: Part; pass: PartPass }> => {
       const part = await this.#openedHome();
       const pass = await part.run(batch, 0);
-      await this.#see(part);
+      if (seesAtOnce(part)) await this.#see(part);
       return { part, pass };
     };
     try {
@@ -180,7 +183,7 @@ class Measuring implements Measurement {
   async #guarded(open: OpenLane, batch: Batch, work: () => Promise<void>): Promise<void> {
     try {
       await work();
-      if (open.part) await this.#see(open.part);
+      if (open.part && seesAtOnce(open.part)) await this.#see(open.part);
     } catch (error) {
       const failure = failureOf(error, batch.name);
       if (!failure) throw error;
@@ -213,7 +216,7 @@ class Measuring implements Measurement {
     return originalPrecision(own.graph, own.sites);
   }
 
-  /** Takes down what a part's first pass showed of its kernels. */
+  /** Takes down what a part's passes showed of its kernels. */
   async #see(part: Part): Promise<void> {
     const { loaded, sites, config } = this.#context;
     const shown = part.streams.filter(({ hidden, label }) => !hidden && !this.#infos.has(label));
@@ -222,6 +225,19 @@ class Measuring implements Measurement {
     const infos = implementationInfos(shown, graphOn(provider, loaded, sites, config).sites, { executed: await part.executed(), printed: part.runner.printed() }, this.#originalPrecision(provider));
     for (const info of await nameFlashKernel(infos, shown, loaded.sizes, part.runner)) this.#infos.set(info.name, info);
   }
+}
+
+/**
+ * On a GPU another batch may take another kernel, so that its profile goes on to the end; the CPU's kernels are known
+ * after the first, and a profile of all would cost more than it tells.
+ */
+function seesAtOnce({ runner }: Part): boolean {
+  return runner.provider === 'cpu';
+}
+
+/** A process that ends while it is asked what ran has told nothing; what it gave stands. */
+function passOver(error: unknown): void {
+  if (!failureOf(error, null)) throw error;
 }
 
 /** A short batch to see the kernels on; where the run's batches have a fixed form, one of them. */

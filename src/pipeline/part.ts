@@ -37,7 +37,7 @@ export interface Part {
   head: HeadPass;
   /** @param home the pass of the part that has the reference, where this one has not */
   run(batch: Batch, batchIndex: number, home?: { diff: DiffGraph; pass: PartPass }): Promise<PartPass>;
-  /** The nodes that its first pass executed. */
+  /** The nodes that its passes executed so far; ends the profile. */
   executed(): Promise<readonly ExecutedNode[]>;
   close(): Promise<void>;
 }
@@ -78,11 +78,9 @@ export async function openPart({ config, loaded, sites: resolved, batches, truth
     run: async (batch, batchIndex, home) => {
       const extra = home ? givenFeeds(home.diff.shared, home.pass.outputs) : {};
       const outputs = await session.run({ ...diffFeeds(inputs, sizes, diff, batch), ...extra });
-      executed ??= session.executed();
-      await executed;
       return { outputs, stats: readProbes(diff, outputs, batch, batchIndex, sizes, home?.pass.stats) };
     },
-    executed: async () => (await executed) ?? [],
+    executed: () => (executed ??= session.executed()),
     close: async () => {
       await quietly(head);
       await quietly(session);

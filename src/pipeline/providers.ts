@@ -41,10 +41,13 @@ export async function checkProviders(streams: readonly Pick<Stream, 'settings'>[
     const available = (await listProviders()).map(({ name }) => name);
     const missing = (problem: string): AttnDiffError => new AttnDiffError('provider-missing', { provider, problem, available });
     if (!available.includes(provider)) throw missing(`onnxruntime-node has none for ${process.platform}-${process.arch}`);
+    const runner = runners.fresh({ provider, timeout });
     try {
-      await runOneNode(runners.at({ provider, timeout }));
+      await runOneNode(runner);
     } catch (error) {
       throw missing(problemOf(error));
+    } finally {
+      runner.stop();
     }
   }
 }

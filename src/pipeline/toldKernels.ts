@@ -2,11 +2,13 @@
 const LINE = /Operator=\S+ Node=(\S+) DataType=\S+ SdpaKernel=([A-Z_]+)/g;
 
 /**
- * The kernels that ONNX Runtime's CUDA provider says it took, by the names of their nodes. A node that took several,
- * in several runs, has the last.
+ * The kernels that ONNX Runtime's CUDA provider says it took, by the names of their nodes; several where it took
+ * another in another run.
  *
  * @param printed what the runtime wrote to its standard output, colour codes included
  */
-export function toldKernels(printed: string): Map<string, string> {
-  return new Map([...printed.matchAll(LINE)].map(([, node, kernel]) => [node!, kernel!]));
+export function toldKernels(printed: string): Map<string, Set<string>> {
+  const told = new Map<string, Set<string>>();
+  for (const [, node, kernel] of printed.matchAll(LINE)) told.set(node!, (told.get(node!) ?? new Set()).add(kernel!));
+  return told;
 }

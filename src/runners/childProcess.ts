@@ -114,7 +114,7 @@ export function childRunners(): Runners {
   return {
     fresh,
     at: (place) => {
-      const key = JSON.stringify([place.provider ?? 'cpu', Object.entries(place.environment ?? {}).toSorted(), place.timeout ?? null]);
+      const key = JSON.stringify([place.provider ?? 'cpu', Object.entries(place.environment ?? {}).toSorted(), place.group ?? '', place.timeout ?? null]);
       const known = shared.get(key);
       if (known && !known.hasEnded()) return known;
       const made = fresh(place);

@@ -9,7 +9,7 @@ interface ProfileEvent {
 }
 
 /**
- * The executed nodes of an ONNX Runtime profile (Chrome trace events), in order. WebGPU's provider adds an event for
+ * The executed nodes of an ONNX Runtime profile (Chrome trace events), in order, each once for all runs. WebGPU's provider adds an event for
  * each shader that it starts, named `node&operator&program`; those become the node's programs, each once.
  */
 export function executedNodes(events: readonly unknown[]): ExecutedNode[] {
@@ -18,9 +18,12 @@ export function executedNodes(events: readonly unknown[]): ExecutedNode[] {
     const [node, , program] = cat === 'Api' ? (name ?? '').split('&') : [];
     if (node !== undefined && program !== undefined) programs.set(node, (programs.get(node) ?? new Set()).add(program));
   }
+  const seen = new Set<string>();
   return (events as readonly ProfileEvent[]).flatMap(({ name, args }) => {
     if (!name?.endsWith(KERNEL_EVENT) || !args?.op_name || !args.provider) return [];
     const node = name.slice(0, -KERNEL_EVENT.length);
+    if (seen.has(node)) return [];
+    seen.add(node);
     return [{ name: node, opType: args.op_name, provider: args.provider, programs: [...(programs.get(node) ?? [])] }];
   });
 }

@@ -5,6 +5,8 @@ export interface RunnerPlace {
   provider: ProviderName;
   /** Environment variables that are set beside the caller's own. */
   environment: Readonly<Record<string, string>>;
+  /** Tells apart runners that are alike in all else, and must not end with each other; '' for none. */
+  group: string;
   /** Seconds that one step (opening a model, one pass) may take; null for no limit. */
   timeout: number | null;
 }
