@@ -30,13 +30,23 @@ export function originalPrecision(graph: OnnxGraph, sites: readonly AttentionSit
  * @param model what lies between the layers' attentions is computed in, perhaps by implementation
  */
 export function roundingLimits(model: Precision | ((implementation: string) => Precision), implementations: readonly Pick<ImplementationInfo, 'name' | 'precision'>[], streams: readonly Stream[], reference: string): (implementation: string) => RoundingLimits {
-  const of = (label: string): number => ROUNDING[implementations.find(({ name }) => name === label)?.precision ?? 'fp32'];
   const streamOf = (label: string): Stream | undefined => streams.find((stream) => stream.label === label);
+  const rounding = (label: string, precision: Precision): number => ROUNDING[precision === 'fp32' && multipliesInTf32(streamOf(label)) ? 'fp16' : precision];
+  const of = (label: string): number => rounding(label, implementations.find(({ name }) => name === label)?.precision ?? 'fp32');
   return (implementation) => {
     const [own, other] = [streamOf(implementation), streamOf(reference)];
     if (own && other && sameComputation(own, other)) return { local: 0, accumulated: 0 };
     const local = Math.max(of(implementation), of(reference));
     const between = typeof model === 'string' ? model : model(implementation);
-    return { local, accumulated: Math.max(local, ROUNDING[between]) };
+    return { local, accumulated: Math.max(local, rounding(implementation, between), rounding(reference, between)) };
   };
+}
+
+/**
+ * Whether a stream's float32 products are made of operands rounded to TF32, which has the 11 bits of fp16: cuBLAS does
+ * so in ONNX Runtime's CUDA provider unless NVIDIA_TF32_OVERRIDE=0 is set.
+ */
+function multipliesInTf32(stream: Stream | undefined): boolean {
+  const isNvidia = stream?.settings.provider === 'cuda' || stream?.settings.provider === 'tensorrt';
+  return isNvidia && process.env['NVIDIA_TF32_OVERRIDE'] !== '0';
 }

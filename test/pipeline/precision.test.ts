@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { parseRunOptions } from '../../src/config/index.js';
+import { ROUNDING, type RoundingLimits } from '../../src/metrics/index.js';
+import { roundingLimits } from '../../src/pipeline/precision.js';
 import { prepareRun } from '../../src/pipeline/prepare.js';
 import { runDiff } from '../../src/pipeline/run.js';
 import { inProcessRunners } from '../../src/runners/inProcess.js';
@@ -24,5 +26,24 @@ describe('what rounding explains', () => {
     expect(report.implementations.find(({ name }) => name === 'original')!.precision).toBe(original);
     expect(report.findings.filter(({ code }) => code === 'local-divergence')).toEqual([]);
     expect(report.findings.filter(({ code }) => code === 'within-rounding' || code === 'identical' || code === 'propagation-only')).toHaveLength(2);
+  });
+});
+
+describe('what TF32 explains', () => {
+  afterEach(() => void delete process.env['NVIDIA_TF32_OVERRIDE']);
+
+  const limitsOf = (implementation: string): RoundingLimits => {
+    const { implementations: streams, reference } = parseRunOptions({ model: 'm', impl: `eager,${implementation}` });
+    return roundingLimits('fp32', streams.map(({ label }) => ({ name: label, precision: 'fp32' })), streams, reference)(implementation);
+  };
+
+  it('CUDA’s float32 products may be off by as much as fp16’s, until TF32 is turned off', () => {
+    expect(limitsOf('eager@cuda')).toEqual({ local: ROUNDING.fp16, accumulated: ROUNDING.fp16 });
+    process.env['NVIDIA_TF32_OVERRIDE'] = '0';
+    expect(limitsOf('eager@cuda')).toEqual({ local: ROUNDING.fp32, accumulated: ROUNDING.fp32 });
+  });
+
+  it('no other provider’s may', () => {
+    for (const name of ['flash', 'eager@webgpu', 'eager@dml']) expect(limitsOf(name)).toEqual({ local: ROUNDING.fp32, accumulated: ROUNDING.fp32 });
   });
 });
