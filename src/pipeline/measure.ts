@@ -82,15 +82,27 @@ class Measuring implements Measurement {
     try {
       await this.#openedHome();
     } catch (error) {
-      this.#splitHome(error);
+      await this.#splitHome(error);
       await this.#openedHome();
     }
   }
 
   async run(batch: Batch): Promise<BatchResult> {
-    const { config } = this.#context;
     this.#hasRun = true;
-    const { part: home, pass } = await this.#runHome(batch);
+    try {
+      return await this.#pass(batch);
+    } catch (error) {
+      await this.#splitHome(error);
+      return await this.#pass(batch);
+    }
+  }
+
+  /** One batch through every lane; what it throws has ended the lane of the reference. */
+  async #pass(batch: Batch): Promise<BatchResult> {
+    const { config } = this.#context;
+    const home = await this.#openedHome();
+    const pass = await home.run(batch, 0);
+    if (seesAtOnce(home)) await this.#see(home);
     const heads = [{ lane: null as OpenLane | null, run: home.head.begin(pass.outputs[home.head.cut]!, batch, 0) }];
     const bodies: PartPass[] = [pass];
     const done = new Set<OpenLane>();
@@ -108,6 +120,8 @@ class Measuring implements Measurement {
       });
     }
     const running = await this.#runHeads(heads, home.head.perChunk, batch);
+    // A lane that splits as late as here has streams that this batch has not been through.
+    if (this.#others.some((each) => !done.has(each))) return this.#pass(batch);
     const logits = running.map(({ run }) => run).reduce<ReturnType<HeadRun['result']>[]>((results, run) => [...results, run.result(results[0]?.stats.find(({ implementation }) => implementation === config.reference)?.l2)], []);
     const stats = [...bodies.flatMap((body) => body.stats), ...logits.flatMap((each) => each.stats)];
     const rows = withRatios(aggregate(stats, [batch]), this.#plan.baselines);
@@ -137,28 +151,14 @@ class Measuring implements Measurement {
     for (const { part } of [this.#home, ...this.#others]) await part?.close();
   }
 
-  async #runHome(batch: Batch): Promise<{ part: Part; pass: PartPass }> {
-    const attempt = async (): Promise<{ part: Part; pass: PartPass }> => {
-      const part = await this.#openedHome();
-      const pass = await part.run(batch, 0);
-      if (seesAtOnce(part)) await this.#see(part);
-      return { part, pass };
-    };
-    try {
-      return await attempt();
-    } catch (error) {
-      this.#splitHome(error);
-      return await attempt();
-    }
-  }
-
   /** Leaves the reference, and what errors are measured against, alone in its lane. */
-  #splitHome(error: unknown): void {
-    const { lane } = this.#home;
+  async #splitHome(error: unknown): Promise<void> {
+    const { lane, part } = this.#home;
     const { config } = this.#context;
     const needed = ({ label, hidden }: Stream): boolean => hidden || label === config.reference || label === this.#plan.truth || Object.values(this.#plan.baselines).includes(label);
     const apart = lane.streams.filter((stream) => !needed(stream));
     if (apart.length === 0 || !failureOf(error, null)) throw error;
+    await part?.close();
     this.#home = { lane: { ...lane, streams: lane.streams.filter(needed) }, part: null, isFresh: true };
     this.#others.push(...apart.map((stream) => ({ lane: laneFor(stream), part: null, isFresh: true })));
   }

@@ -38,10 +38,28 @@ describe('an implementation whose process ends', () => {
     expect(twice.findings[0]).toMatchObject({ code: 'implementation-failed', implementation: 'sdpa' });
   });
 
+  it.each(['body', 'head'])('is told from the reference, with which it shared a process: in the %s', async (where) => {
+    const report = await run([{ stream: 'sdpa', run: 0, ...(where === 'head' && { head: true as const }), error: crash }]);
+    expect(report.findings[0]).toMatchObject({ code: 'implementation-failed', implementation: 'sdpa' });
+    expect(new Set(report.effects.map(({ implementation, batch }) => `${implementation} ${batch}`))).toEqual(new Set(['eager left', 'flash left', 'eager right', 'flash right']));
+  });
+
   it('may fail before its first batch', async () => {
     const report = await run([{ stream: 'flash', run: -1, error: crash }]);
     expect(report.findings[0]).toMatchObject({ code: 'implementation-failed', implementation: 'flash' });
     expect(report.rows.some(({ implementation }) => implementation === 'sdpa')).toBe(true);
+  });
+
+  it('may fail as late as in the head: the others of its lane still go through the whole batch', async () => {
+    const impl = 'eager,flash:kernel=naive,flash:kernel=naive:window=none';
+    const model = fixture('forms', 'qwen2-window-optimum');
+    const labels = impl.split(',').slice(1) as [string, string];
+    const report = await run([{ stream: labels[0], run: 0, head: true, error: crash }], { model, impl });
+    expect(report.findings[0]).toMatchObject({ code: 'implementation-failed', implementation: labels[0] });
+    const places = (label: string): unknown[] => report.rows.filter(({ implementation, kind }) => implementation === label && kind === 'valid').map(({ batch, tap, scope, layer }) => [batch, tap, scope, layer]);
+    const whole = await run([], { model, impl });
+    expect(places(labels[1])).toEqual(whole.rows.filter(({ implementation, kind }) => implementation === labels[1] && kind === 'valid').map(({ batch, tap, scope, layer }) => [batch, tap, scope, layer]));
+    expect(report.effects.filter(({ implementation }) => implementation === labels[1])).toHaveLength(2);
   });
 
   it('has failed in a run that goes on from where it did', async () => {

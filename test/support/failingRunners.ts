@@ -9,6 +9,8 @@ export interface Trouble {
   stream: string;
   /** −1 ends it when it is opened. */
   run: number;
+  /** Whether it ends in the head's session, counted there, rather than in the one before. */
+  head?: true;
   error: AttnDiffError;
 }
 
@@ -20,6 +22,7 @@ export function failingRunners(troubles: readonly Trouble[]): Runners {
   const made = new Map<string, Runner>();
   const fresh: Runners['fresh'] = ({ provider = 'cpu' }) => {
     const inner = inProcessRunner(provider);
+    let body = new Set<string>();
     let ended: AttnDiffError | null = null;
     const check = (trouble: Trouble | undefined): void => {
       ended ??= trouble?.error ?? null;
@@ -30,7 +33,9 @@ export function failingRunners(troubles: readonly Trouble[]): Runners {
       hasEnded: () => ended !== null,
       open: async (request, stage) => {
         const labels = 'bytes' in request.model ? labelsIn(request.model.bytes) : new Set<string>();
-        const own = troubles.filter(({ stream }) => labels.has(stream));
+        const isHead = stage === HEAD_STAGE;
+        if (labels.size > 1) body = labels;
+        const own = troubles.filter(({ stream, head = false }) => head === isHead && (isHead ? body : labels).has(stream));
         check(own.find(({ run }) => run === -1));
         const session = await inner.open(request, stage);
         let runs = 0;
@@ -58,6 +63,8 @@ export function failingRunners(troubles: readonly Trouble[]): Runners {
     stop: () => undefined,
   };
 }
+
+const HEAD_STAGE = 'running the language-model head';
 
 /** Labels of the streams whose attention is in a rebuilt model. */
 function labelsIn(bytes: Uint8Array): Set<string> {
