@@ -29,3 +29,13 @@ export function failureOf(error: unknown, batch: string | null): Failure | null 
       return null;
   }
 }
+
+/** What work gives, or the fallback where the process that does it ends, or refuses: a second look that fails must not lose the first. */
+export async function unlessFailing<T>(work: () => Promise<T>, fallback: T): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!failureOf(error, null)) throw error;
+    return fallback;
+  }
+}

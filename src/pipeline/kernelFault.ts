@@ -1,8 +1,8 @@
 import { rebuild } from '../attention/rebuild.js';
 import { divergingLayers, isReferenceAtFault, localRows, type LocalDivergence } from '../metrics/index.js';
 import { keepOutputs } from '../onnx/rewrite.js';
-import { AttnDiffError } from '../errors.js';
 import type { Batch, Finding, Row, Stream, TensorData } from '../types.js';
+import { unlessFailing } from './failure.js';
 import { givenFeeds } from './feeds.js';
 import { handed, handOut, runDiffGraph, validRelL2, type Handed } from './handed.js';
 import { batchForm, runGraph } from './runGraph.js';
@@ -27,7 +27,7 @@ export async function kernelFault(finding: LocalDivergence, rows: readonly Row[]
   if (isTwin(subject)) return null;
   const batch = context.batches.find(({ name }) => name === finding.batch)!;
   const layers = divergingLayers(rows, finding);
-  try {
+  return unlessFailing(async () => {
     const home = await handOut(context, reference, stream, batch);
     const ofReference = new Map(layers.map((layer) => [layer, handed(home, `layer${layer}/localReference`)]));
     const [own, twin] = [await locals(context, stream, home, batch, layers), await locals(context, twinOf(subject), home, batch, layers)];
@@ -55,10 +55,7 @@ export async function kernelFault(finding: LocalDivergence, rows: readonly Row[]
       allHeads: heads.length === context.loaded.sizes.heads,
       firstToken,
     };
-  } catch (error) {
-    if (error instanceof AttnDiffError && error.code !== 'interrupted') return null;
-    throw error;
-  }
+  }, null);
 }
 
 /** What a stream makes of the reference's Q, K, V: by layer, [B,H,S,D]. */

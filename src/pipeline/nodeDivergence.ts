@@ -1,5 +1,4 @@
 import { logitsOutput } from '../attention/rebuild.js';
-import { AttnDiffError } from '../errors.js';
 import { compareRows, ROUNDING } from '../metrics/index.js';
 import { makeValueInfo } from '../onnx/builder.js';
 import type { OnnxGraph } from '../onnx/graph.js';
@@ -11,6 +10,7 @@ import { DataType, type ModelProto, type NodeProto } from '../onnx/types.js';
 import type { ExecutedNode } from '../runners/types.js';
 import type { Batch, Finding, Row, Stream, TensorData, Tensors } from '../types.js';
 import { shortProvider } from './evidence.js';
+import { unlessFailing } from './failure.js';
 import { modelFeeds } from './feeds.js';
 import { neededOpset } from './lanes.js';
 import { runGraph } from './runGraph.js';
@@ -49,7 +49,7 @@ async function nodeDivergence({ implementation, accumulatedRelL2 }: Propagation,
   const graph = runGraph(loaded, config);
   const part = partOf(graph, sites, first.layer);
   const attention = new Set(sites.flatMap(({ compute }) => compute.map(({ name }) => name)));
-  try {
+  return unlessFailing(async () => {
     const known = await tensorsOf(context, reference, part, batch);
     const cut = cutApart(part, known);
     if (!cut) return null;
@@ -61,10 +61,7 @@ async function nodeDivergence({ implementation, accumulatedRelL2 }: Propagation,
     });
     if (nodes.length === 0) return null;
     return { code: 'node-divergence', implementation, provider, layer: first.layer, batch: batch.name, nodes: nodes.slice(0, MOST_NODES), more: Math.max(0, nodes.length - MOST_NODES), limit, accumulatedRelL2 };
-  } catch (error) {
-    if (error instanceof AttnDiffError && error.code !== 'interrupted') return null;
-    throw error;
-  }
+  }, null);
 }
 
 /** The nodes between the hidden state that enters a layer and the one that leaves it; for the logits, those after the last layer. */

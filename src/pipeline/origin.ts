@@ -1,10 +1,13 @@
 import { TOKEN_KINDS, type Finding, type NonFiniteOrigin } from '../types.js';
 import { jobFor, type BadTap } from './originJob.js';
-import { tapOrigin } from './originTap.js';
-import type { SecondPass } from './secondPass.js';
+import { unlessFailing } from './failure.js';
+import { tapOrigin, type TapOrigin } from './originTap.js';
+import { isTwin, type SecondPass } from './secondPass.js';
 
 type Traceable = Extract<Finding, { code: 'non-finite' | 'fully-masked-nan' }>;
 type Traced = Extract<Finding, { origin: NonFiniteOrigin | null }>;
+
+const UNTRACED: TapOrigin = { origin: null, scores: null, nan: 0, inf: 0 };
 
 const SCORE_STEPS: ReadonlySet<NonFiniteOrigin['step']> = new Set(['scores', 'scaled', 'masked']);
 
@@ -33,7 +36,8 @@ function isTraceable(finding: Finding): finding is Traceable {
 async function traceOne(finding: Traceable, context: SecondPass): Promise<Finding> {
   const place: BadTap = finding.code === 'non-finite' ? finding : { ...finding, tap: 'attention', scope: 'accumulated' };
   const job = jobFor(place, context);
-  const { origin, scores, nan, inf } = await tapOrigin(job);
+  // What failed once on a GPU may fail again; the finding stands all the same.
+  const { origin, scores, nan, inf } = await (isTwin(job.stream) ? tapOrigin(job) : unlessFailing(() => tapOrigin(job), UNTRACED));
   if (!origin || (finding.code === 'fully-masked-nan' && origin.kind === 'fully-masked')) return finding;
   const { implementation, batch, layer, tap, scope, kind } = place;
   if (scores !== null && origin.kind === 'overflow' && SCORE_STEPS.has(origin.step)) {

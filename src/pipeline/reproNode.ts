@@ -1,4 +1,3 @@
-import { AttnDiffError } from '../errors.js';
 import { makeValueInfo } from '../onnx/builder.js';
 import { encodeModel } from '../onnx/read.js';
 import { modelOfNode } from '../onnx/newModel.js';
@@ -8,6 +7,7 @@ import { DataType, type NodeProto } from '../onnx/types.js';
 import type { Runner } from '../runners/types.js';
 import type { Repro, Tensors } from '../types.js';
 import type { Alone } from './alone.js';
+import { unlessFailing } from './failure.js';
 
 /** What the inputs of fused attention nodes are called in their schemas. */
 const INPUT_NAMES: Readonly<Record<string, readonly string[]>> = {
@@ -30,7 +30,7 @@ export async function oneNodeOf({ model, feeds, computeOps }: Alone, runner: Run
   const [node] = nodes;
   const names = node && INPUT_NAMES[node.opType];
   if (!node || nodes.length > 1 || !names) return null;
-  try {
+  return unlessFailing(async () => {
     const entering = await evaluate(model, feeds, node, runner);
     const named = node.input.map((input, i) => ({ input, name: names[i] ?? `input${i}` }));
     const inputs = Object.fromEntries(named.flatMap(({ input, name }) => (input === '' ? [] : [[name, entering[input]!] as const])));
@@ -40,10 +40,7 @@ export async function oneNodeOf({ model, feeds, computeOps }: Alone, runner: Run
     const session = await runner.open({ model: { bytes, folder: '.' } }, 'making a reproduction');
     await session.run(inputs).finally(() => session.close());
     return { opType: node.opType, model: bytes, inputs, output: OUTPUT_NAMES[0]! };
-  } catch (error) {
-    if (error instanceof AttnDiffError && error.code !== 'interrupted') return null;
-    throw error;
-  }
+  }, null);
 }
 
 /** What enters a node. */

@@ -6,6 +6,7 @@ import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo, type Precision
 import { checkWindows } from './buildable.js';
 import { describeBatch, describeEnvironment, describeModel } from './describe.js';
 import { explainDivergences } from './explain.js';
+import { unlessFailing } from './failure.js';
 import { openMeasurement, type BatchResult } from './measure.js';
 import { traceOrigins } from './origin.js';
 import { roundingLimits } from './precision.js';
@@ -81,7 +82,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
   const traced = await traceOrigins(seen, context);
   const placed = await blameNodes(traced, rows, context);
   const explained = await explainDivergences({ findings: placed, rows }, context, { allLayers: explainAllLayers });
-  onRepro?.(await makeRepro(explained.findings, context));
+  onRepro?.(await unlessFailing(() => makeRepro(explained.findings, context), null));
   onProgress({ stage: 'done', done: total, total });
 
   return {
