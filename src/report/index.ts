@@ -10,7 +10,7 @@ export { errorText } from './errorText.js';
 export { inspectionText } from './inspection.js';
 export { reproFiles, reproText } from './reproFiles.js';
 export { doctorJson, inspectionJson } from './json.js';
-export { reportJsonSchema } from './schema.js';
+export { documentJsonSchema, DOCUMENT_NAMES } from './jsonSchema.js';
 export { explainReport } from './text/explain.js';
 export type { RenderOptions } from './text/context.js';
 

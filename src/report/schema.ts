@@ -189,8 +189,3 @@ type ReportDocument = z.infer<typeof reportSchema>;
 
 // Does not compile where the schema and types.ts part.
 true satisfies Same<Decoded<ReportDocument>, DiffReport>;
-
-/** The report's schema as JSON Schema (draft 2020-12). */
-export function reportJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(reportSchema) as Record<string, unknown>;
-}

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/errors.js';
-import { reportJsonSchema } from '../../src/report/index.js';
-import { report, run, TestFolder } from '../support/cli.js';
+import { documentJsonSchema } from '../../src/report/index.js';
+import { expectRefusal, report, run, TestFolder } from '../support/cli.js';
 import { fixture, FIXTURES } from '../support/fixtures.js';
 
 const folder = new TestFolder();
@@ -19,10 +19,13 @@ describe.concurrent('what needs no model', () => {
     expect({ code, stderr }).toEqual({ code: EXIT.passed, stderr: '' });
     expect(stdout.match(/^ {2}(\d) {2}\S/gm)?.map((line) => Number(line.trim()[0]))).toEqual(Object.values(EXIT));
   });
-  it('schema prints the JSON Schema of the report', async () => {
-    const { code, stdout } = await run(['schema']);
+  it.each([[], ['report'], ['bench'], ['doctor']])('schema %s prints the JSON Schema of that document', async (...name) => {
+    const { code, stdout } = await run(['schema', ...name]);
     expect(code).toBe(EXIT.passed);
-    expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(reportJsonSchema())));
+    expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(documentJsonSchema((name[0] ?? 'report') as 'report'))));
+  });
+  it('schema of what there is not is refused', async () => {
+    expectRefusal(await run(['schema', 'inspect']), EXIT.usage, 'report, bench, doctor');
   });
 });
 

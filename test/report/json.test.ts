@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { FORMATS, inspectionJson, reportJsonSchema } from '../../src/report/index.js';
+import { documentJsonSchema, FORMATS, inspectionJson } from '../../src/report/index.js';
 import { reportSchema } from '../../src/report/schema.js';
 import { NON_FINITE } from '../../src/report/schemaParts.js';
 import type { DiffReport, Finding } from '../../src/types.js';
@@ -86,7 +86,7 @@ describe('schema', () => {
   });
 
   it('is JSON Schema with a description of every field of a row', () => {
-    const schema = reportJsonSchema() as { $schema: string; properties: { rows: { items: { properties: Record<string, { description?: string }>; additionalProperties: boolean } } } };
+    const schema = documentJsonSchema('report') as { $schema: string; properties: { rows: { items: { properties: Record<string, { description?: string }>; additionalProperties: boolean } } } };
     expect(schema.$schema).toContain('json-schema.org');
     const { properties, additionalProperties } = schema.properties.rows.items;
     expect(additionalProperties).toBe(false);
@@ -95,7 +95,7 @@ describe('schema', () => {
   });
 
   it('takes the document also as JSON Schema read back', () => {
-    const read = z.fromJSONSchema(reportJsonSchema() as Parameters<typeof z.fromJSONSchema>[0]);
+    const read = z.fromJSONSchema(documentJsonSchema('report') as Parameters<typeof z.fromJSONSchema>[0]);
     expect(read.safeParse(parse(sampleReport({ edit: withoutGuard }))).success).toBe(true);
     expect(read.safeParse({ schema: 'attn-diff/report/v1' }).success).toBe(false);
   });

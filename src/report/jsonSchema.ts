@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { benchSchema } from './benchSchema.js';
+import { doctorSchema } from './doctorSchema.js';
+import { reportSchema } from './schema.js';
+
+const DOCUMENTS = { report: reportSchema, bench: benchSchema, doctor: doctorSchema };
+
+/** The JSON documents that there are: what `run` and `explain` write, what `bench` does, what `doctor` does. */
+export type DocumentName = keyof typeof DOCUMENTS;
+export const DOCUMENT_NAMES = Object.keys(DOCUMENTS) as DocumentName[];
+
+/** The schema of a document as JSON Schema (draft 2020-12). */
+export function documentJsonSchema(name: DocumentName): Record<string, unknown> {
+  return z.toJSONSchema(DOCUMENTS[name]) as Record<string, unknown>;
+}
