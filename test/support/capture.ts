@@ -6,6 +6,7 @@ import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
 import { resolveSites } from '../../src/pipeline/resolve.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
+import type { Runner } from '../../src/runners/types.js';
 import type { Batch, ImplementationName, Scope, Stream, Tap, TensorData, Tensors } from '../../src/types.js';
 
 export interface Captured {
@@ -20,12 +21,11 @@ export async function capture(
   path: string,
   batch: Batch,
   names: readonly (ImplementationName | Stream)[],
-  options: Partial<RebuildOptions> & { change?: (loaded: LoadedModel) => LoadedModel } = {},
+  options: Partial<RebuildOptions> & { change?: (loaded: LoadedModel) => LoadedModel; runner?: Runner } = {},
 ): Promise<Captured> {
-  const runner = inProcessRunner();
-  const { change = (loaded) => loaded, ...rest } = options;
+  const { change = (loaded) => loaded, runner = inProcessRunner(), ...rest } = options;
   const loaded = change(await loadModel(path));
-  const sites = await resolveSites(loaded, runner);
+  const sites = await resolveSites(loaded, inProcessRunner());
   const streams = names.map((name) => (typeof name === 'string' ? streamOf(name) : name));
   const logits = logitsOutput(loaded.graph);
   const diff = rebuild({ graph: loaded.graph, sites, sizes: loaded.sizes, streams, reference: streams[0]!.label, keep: [logits], capture: true, ...rest });

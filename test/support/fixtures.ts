@@ -10,9 +10,13 @@ export function fixture(...path: string[]): string {
   return fileURLToPath(new URL(`../../fixtures/${path.join('/')}`, import.meta.url));
 }
 
-/** Hugging Face's inputs and outputs for one padding side, and the batch as attn-diff would make it from those. */
-export function reference(padding: PaddingSide): { tensors: Map<string, SafeTensor>; batch: Batch } {
-  const tensors = readSafetensors(fixture('reference', `${padding}.safetensors`));
+/**
+ * Hugging Face's inputs and outputs for one padding side, and the batch as attn-diff would make it from those.
+ *
+ * @param file of another model than FIXTURES' (`head64`)
+ */
+export function reference(padding: PaddingSide, file: string = padding): { tensors: Map<string, SafeTensor>; batch: Batch } {
+  const tensors = readSafetensors(fixture('reference', `${file}.safetensors`));
   const ids = tensors.get('input_ids')!;
   const [size, length] = ids.shape as [number, number];
   const attentionMask = tensors.get('attention_mask')!.data as BigInt64Array;
