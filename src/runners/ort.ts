@@ -29,7 +29,12 @@ export async function openOrtSession(request: SessionRequest, scratch: string, p
     ...(profilePrefix ? { enableProfiling: true, profileFilePrefix: profilePrefix } : {}),
   };
   const { model } = request;
-  const inference = 'path' in model ? await ort.InferenceSession.create(model.path, options) : await ort.InferenceSession.create(model.bytes, options);
+  const create = 'path' in model ? ort.InferenceSession.create(model.path, options) : ort.InferenceSession.create(model.bytes, options);
+  const inference = await create.catch(async (error: unknown) => {
+    // A model that is refused leaves a profile with nothing in it.
+    if (profilePrefix) await removeProfile(scratch, basename(profilePrefix));
+    throw error;
+  });
   let isRead = false;
   const executed = async (): Promise<ExecutedNode[]> => {
     if (!profilePrefix || isRead) return [];
@@ -70,13 +75,20 @@ function fromOrt(tensors: ort.InferenceSession.OnnxValueMapType): Tensors {
 }
 
 /** ONNX Runtime appends a timestamp to the prefix, so the file has to be looked for. */
+async function profileFiles(folder: string, prefix: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.startsWith(prefix)).map((name) => join(folder, name));
+}
+
+async function removeProfile(folder: string, prefix: string): Promise<void> {
+  for (const file of await profileFiles(folder, prefix)) await rm(file, { force: true });
+}
+
 async function readProfile(folder: string, prefix: string): Promise<ExecutedNode[]> {
-  const names = (await readdir(folder)).filter((name) => name.startsWith(prefix));
-  const files = names.map((name) => join(folder, name));
   try {
+    const files = await profileFiles(folder, prefix);
     const events = (await Promise.all(files.map(async (file) => JSON.parse(await readFile(file, 'utf8')) as unknown[]))).flat();
     return executedNodes(events);
   } finally {
-    await Promise.all(files.map((file) => rm(file, { force: true })));
+    await removeProfile(folder, prefix);
   }
 }

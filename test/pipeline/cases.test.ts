@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseRunOptions, type RawRunOptions } from '../../src/config/index.js';
 import { overallEffects } from '../../src/metrics/index.js';
 import { encodeModel } from '../../src/onnx/read.js';
@@ -144,7 +144,7 @@ describe('sliding windows', () => {
 
   it('a file that does not slide where config.json says so', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'attn-diff-cases-'));
-    afterAll(() => rmSync(folder, { recursive: true }));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
     cpSync(fixture('qwen2-optimum'), folder, { recursive: true });
     const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as object;
     writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, use_sliding_window: true, sliding_window: 8, max_window_layers: 2, layer_types: null }));

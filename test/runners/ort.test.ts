@@ -1,7 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodeModel } from '../../src/onnx/read.js';
 import { executedNodes } from '../../src/runners/profile.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
+import { openOrtSession } from '../../src/runners/ort.js';
+import type { SessionRequest } from '../../src/runners/types.js';
 import type { Tensors } from '../../src/types.js';
 import { compute, tinyModel } from '../support/tinyGraph.js';
 
@@ -45,6 +50,18 @@ describe('running models in this process', () => {
       code: 'execution-failed',
       args: { stage: 'a stage', problem: expect.stringContaining('NoSuchOperator') },
     });
+  });
+
+  it('leaves no profile behind, where the model is refused and where nobody asked for it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'attn-diff-ort-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const request = (operator: string): SessionRequest => {
+      const { model } = tinyModel(x, (builder) => [builder.op(operator, ['x'])]);
+      return { model: { bytes: encodeModel(model), folder: '.' }, profile: true };
+    };
+    await expect(openOrtSession(request('NoSuchOperator'), folder)).rejects.toThrow(/NoSuchOperator/);
+    await (await openOrtSession(request('Abs'), folder)).close();
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('reads only kernel events of a profile', () => {
