@@ -1,9 +1,9 @@
 import { flashProof } from '../attention/flashProof.js';
 import { kernelOf } from '../attention/kernels.js';
 import type { HeadSizes } from '../attention/qkv.js';
-import { encodeModel } from '../onnx/read.js';
 import type { Runner } from '../runners/types.js';
 import type { ImplementationInfo, Stream } from '../types.js';
+import { runOnce } from './once.js';
 
 /**
  * Tells apart the two CPU kernels behind GroupQueryAttention, which a profile does not: names the one that `flash`
@@ -16,15 +16,9 @@ export async function nameFlashKernel(infos: readonly ImplementationInfo[], stre
   const flashOf = (label: string): Stream | undefined => streams.find(({ label: own, name, settings }) => own === label && name === 'flash' && settings.provider === 'cpu' && settings.precision === 'fp32');
   if (!infos.some(({ name }) => flashOf(name))) return [...infos];
   const { model, feeds, asked, naive } = flashProof(sizes);
-  const session = await runner.open({ model: { bytes: encodeModel(model), folder: '.' } }, 'telling the flash kernel from the naive one');
-  let same: boolean;
-  try {
-    const outputs = await session.run(feeds);
-    const [a, b] = [outputs[asked]!.data as Float32Array, outputs[naive]!.data as Float32Array];
-    same = a.every((value, i) => Object.is(value, b[i]));
-  } finally {
-    await session.close();
-  }
+  const outputs = await runOnce(runner, model, feeds, 'telling the flash kernel from the naive one');
+  const [a, b] = [outputs[asked]!.data as Float32Array, outputs[naive]!.data as Float32Array];
+  const same = a.every((value, i) => Object.is(value, b[i]));
   const ran = same ? 'naive' : 'flash';
   return infos.map((info) => {
     const stream = flashOf(info.name);

@@ -1,10 +1,9 @@
-import { rebuild, type DiffGraph } from '../attention/rebuild.js';
-import { encodeModel } from '../onnx/read.js';
+import type { DiffGraph } from '../attention/rebuild.js';
 import { keepOutputs } from '../onnx/rewrite.js';
 import type { Batch, Stream, TensorData, Tensors } from '../types.js';
 import { diffFeeds } from './feeds.js';
-import { batchForm, runGraph } from './runGraph.js';
-import { runnerOf, type SecondPass } from './secondPass.js';
+import { runOnce } from './once.js';
+import { rebuildAgain, runnerOf, type SecondPass } from './secondPass.js';
 
 /** What the reference's stream hands to others, of one batch: tensors by their keys (see SharedOutput). */
 export interface Handed {
@@ -19,18 +18,7 @@ export interface Handed {
  * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
 export async function handOut(context: SecondPass, reference: Stream, other: Stream, batch: Batch): Promise<Handed> {
-  const { loaded, sites, config, plant } = context;
-  const diff = rebuild({
-    graph: runGraph(loaded, config),
-    sites,
-    sizes: loaded.sizes,
-    ...batchForm([batch]),
-    streams: [reference],
-    reference: reference.label,
-    precision: config.precision,
-    share: { siteInputs: other.name === 'original' },
-    ...(plant && { plant }),
-  });
+  const diff = rebuildAgain(context, [batch], { streams: [reference], reference: reference.label, share: { siteInputs: other.name === 'original' } });
   keepOutputs(diff.model, [...new Set(diff.shared.map(({ output }) => output))]);
   return { diff, outputs: await runDiffGraph(context, reference, diff, batch, {}) };
 }
@@ -41,34 +29,11 @@ export function handed({ diff, outputs }: Handed, key: string): TensorData {
 }
 
 /**
- * ‖x − ref‖ / ‖ref‖ over valid tokens; both tensors are [B,H,S,D]. 0/0 is 0; a NaN leaves NaN.
- */
-export function validRelL2(x: TensorData, ref: TensorData, { kinds, length }: Batch): number {
-  const [, heads, , headDim] = x.dims as [number, number, number, number];
-  let [delta, norm] = [0, 0];
-  for (let i = 0; i < x.data.length; i++) {
-    const row = Math.floor(i / headDim);
-    if (kinds[Math.floor(row / (length * heads)) * length + (row % length)] !== 'valid') continue;
-    const reference = Number(ref.data[i]);
-    delta += (Number(x.data[i]) - reference) ** 2;
-    norm += reference ** 2;
-  }
-  return delta === 0 ? 0 : Math.sqrt(delta / norm);
-}
-
-/**
  * Runs a rebuilt graph in the process of one of its streams.
  *
  * @param given what it takes from another graph
  */
 export async function runDiffGraph(context: SecondPass, stream: Stream, diff: DiffGraph, batch: Batch, given: Tensors): Promise<Tensors> {
   const { loaded } = context;
-  const read = new Set(diff.model.graph!.input.map(({ name }) => name));
-  const feeds = Object.entries({ ...diffFeeds(loaded.inputs, loaded.sizes, diff, batch), ...given }).filter(([name]) => read.has(name));
-  const session = await runnerOf(context, stream).open({ model: { bytes: encodeModel(diff.model), folder: loaded.folder } }, 'looking into a divergence');
-  try {
-    return await session.run(Object.fromEntries(feeds));
-  } finally {
-    await session.close();
-  }
+  return runOnce(runnerOf(context, stream), diff.model, { ...diffFeeds(loaded.inputs, loaded.sizes, diff, batch), ...given }, 'looking into a divergence', loaded.folder);
 }

@@ -1,13 +1,11 @@
-import { rebuild } from '../attention/rebuild.js';
 import { divergingLayers, isReferenceAtFault, localRows, type LocalDivergence } from '../metrics/index.js';
 import { keepOutputs } from '../onnx/rewrite.js';
 import type { Batch, Finding, Row, Stream, TensorData } from '../types.js';
+import { headDistances, validRelL2 } from './distance.js';
 import { unlessFailing } from './failure.js';
 import { givenFeeds } from './feeds.js';
-import { handed, handOut, runDiffGraph, validRelL2, type Handed } from './handed.js';
-import { batchForm, runGraph } from './runGraph.js';
-import { isTwin, twinOf, type SecondPass } from './secondPass.js';
-import { headDistances } from './trials.js';
+import { handed, handOut, runDiffGraph, type Handed } from './handed.js';
+import { isTwin, rebuildAgain, twinOf, type SecondPass } from './secondPass.js';
 
 type KernelFault = Extract<Finding, { code: 'kernel-fault' }>;
 
@@ -60,19 +58,7 @@ export async function kernelFault(finding: LocalDivergence, rows: readonly Row[]
 
 /** What a stream makes of the reference's Q, K, V: by layer, [B,H,S,D]. */
 async function locals(context: SecondPass, stream: Stream, home: Handed, batch: Batch, layers: readonly number[]): Promise<Map<number, TensorData>> {
-  const { loaded, sites, config, plant } = context;
-  const diff = rebuild({
-    graph: runGraph(loaded, config),
-    sites,
-    sizes: loaded.sizes,
-    ...batchForm([batch]),
-    streams: [stream],
-    reference: config.reference,
-    precision: config.precision,
-    given: home.diff.shared,
-    capture: true,
-    ...(plant?.stream === stream.label && { plant }),
-  });
+  const diff = rebuildAgain(context, [batch], { streams: [stream], reference: context.config.reference, given: home.diff.shared, capture: true });
   const captures = diff.captures.filter(({ tap, scope, layer }) => tap === 'attention' && scope === 'local' && layers.includes(layer!));
   keepOutputs(diff.model, captures.map(({ output }) => output));
   const outputs = await runDiffGraph(context, stream, diff, batch, givenFeeds(home.diff.shared, home.outputs));

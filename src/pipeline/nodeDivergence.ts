@@ -13,6 +13,7 @@ import { shortProvider } from './evidence.js';
 import { unlessFailing } from './failure.js';
 import { modelFeeds } from './feeds.js';
 import { neededOpset } from './lanes.js';
+import { inSession, runOnce } from './once.js';
 import { runGraph } from './runGraph.js';
 import { runnerOf, type SecondPass } from './secondPass.js';
 
@@ -82,12 +83,7 @@ async function tensorsOf(context: SecondPass, reference: Stream, part: ModelProt
   const names = [...new Set([...entering, ...part.graph!.node.flatMap(({ output }) => output)])].filter((name) => name !== '');
   model.graph!.output = names.map((name) => makeValueInfo(name, DataType.UNDEFINED));
   const feeds = modelFeeds(loaded.inputs, loaded.sizes, batch, 1);
-  const session = await runnerOf(context, reference).open({ model: { bytes: encodeModel(model), folder: loaded.folder } }, 'looking into a divergence');
-  try {
-    return { ...feeds, ...(await session.run(feeds)) };
-  } finally {
-    await session.close();
-  }
+  return { ...feeds, ...(await runOnce(runnerOf(context, reference), model, feeds, 'looking into a divergence', loaded.folder)) };
 }
 
 interface CutPart {
@@ -120,13 +116,9 @@ async function runApart(context: SecondPass, stream: Stream, { model }: CutPart,
   raiseOpset(model, neededOpset(stream));
   const wanted = new Set(model.graph!.node.flatMap(({ input }) => input));
   model.graph!.input = model.graph!.input.filter(({ name }) => wanted.has(name));
-  const session = await runnerOf(context, stream).open({ model: { bytes: encodeModel(model), folder: context.loaded.folder }, profile: true }, 'looking into a divergence');
-  try {
-    const outputs = await session.run(Object.fromEntries(Object.entries(known).filter(([name]) => wanted.has(name))));
-    return { outputs, executed: await session.executed() };
-  } finally {
-    await session.close();
-  }
+  const feeds = Object.fromEntries(Object.entries(known).filter(([name]) => wanted.has(name)));
+  const request = { model: { bytes: encodeModel(model), folder: context.loaded.folder }, profile: true };
+  return inSession(runnerOf(context, stream), request, 'looking into a divergence', async (session) => ({ outputs: await session.run(feeds), executed: await session.executed() }));
 }
 
 function isFloat(tensor: TensorData | undefined): boolean {

@@ -1,12 +1,12 @@
-import { rebuild, type DiffGraph, type Trace } from '../attention/rebuild.js';
+import type { DiffGraph, Trace } from '../attention/rebuild.js';
 import { isOp, usedNames, type OnnxGraph } from '../onnx/graph.js';
-import { encodeModel } from '../onnx/read.js';
 import { dropUnused, sortNodes } from '../onnx/rewrite.js';
 import type { ModelProto, NodeProto } from '../onnx/types.js';
 import type { Batch, NonFiniteOrigin, Scope, Stream, Tap, Tensors, TokenKind } from '../types.js';
 import { diffFeeds } from './feeds.js';
-import { batchForm, runGraph } from './runGraph.js';
-import { runnerOf, type SecondPass } from './secondPass.js';
+import { runOnce } from './once.js';
+import { runGraph } from './runGraph.js';
+import { rebuildAgain, runnerOf, type SecondPass } from './secondPass.js';
 
 /** Where a stream's first tap that is not finite is. */
 export interface BadTap {
@@ -47,9 +47,8 @@ function found<T>(value: T | undefined, name: string): T {
 }
 
 /** The graph of the run with the traced stream alone, or with the reference beside it. */
-export function rebuildFor({ graph, streams, context }: Job, options: { trace?: Trace; keep?: string[] }): DiffGraph {
-  const { loaded, sites, batches, config, plant } = context;
-  return rebuild({ graph, sites, sizes: loaded.sizes, ...batchForm(batches), streams, reference: streams[0]!.label, precision: config.precision, ...options, ...(plant && { plant }) });
+export function rebuildFor({ streams, context }: Job, options: { trace?: Trace; keep?: string[] }): DiffGraph {
+  return rebuildAgain(context, context.batches, { streams, reference: streams[0]!.label, ...options });
 }
 
 /**
@@ -66,13 +65,7 @@ export async function execute({ context, batch, stream }: Job, diff: DiffGraph, 
   sortNodes(graph);
   const read = new Set(graph.node.flatMap(usedNames));
   graph.input = graph.input.filter(({ name }) => read.has(name));
-  const feeds = Object.entries({ ...diffFeeds(loaded.inputs, loaded.sizes, diff, batch), ...added }).filter(([name]) => read.has(name));
-  const session = await runnerOf(context, stream).open({ model: { bytes: encodeModel(model), folder: loaded.folder } }, 'tracing what is not finite');
-  try {
-    return await session.run(Object.fromEntries(feeds));
-  } finally {
-    await session.close();
-  }
+  return runOnce(runnerOf(context, stream), model, { ...diffFeeds(loaded.inputs, loaded.sizes, diff, batch), ...added }, 'tracing what is not finite', loaded.folder);
 }
 
 /** A node of the file as the report names it. */

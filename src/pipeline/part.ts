@@ -62,8 +62,7 @@ export async function openPart({ config, loaded, sites: resolved, batches, truth
   const { reference, precision } = config;
   const exchange = share ? 'share' : given ? 'take' : null;
   const planned = openHead({ graph, logits: logitsOutput(graph), streams, reference, truth, exchange, vocabSize: sizes.vocabSize, folder });
-  const own = plant && streams.some(({ label }) => label === plant.stream) ? { plant } : {};
-  const diff = rebuild({ graph: planned.graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, keep: [planned.cut], ranges: given === null, share, given, ...own });
+  const diff = rebuild({ graph: planned.graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, keep: [planned.cut], ranges: given === null, share, given, ...(plant && { plant }) });
   const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder }, profile: true }, 'running the batches');
   const head = await planned.open(runner).catch(async (error: unknown) => {
     await quietly(session);

@@ -5,9 +5,11 @@ import { DataType } from '../onnx/types.js';
 import { listProviders } from '../runners/providers.js';
 import type { ExecutedNode, Runner, Runners } from '../runners/types.js';
 import type { Stream, TensorData } from '../types.js';
+import { inSession } from './once.js';
 
 /** Rows and columns of the two matrices that show whether a provider runs anything. */
 const SIZE = 8;
+const STAGE = 'running one node';
 
 /**
  * Runs one node, a product of two small matrices, and returns what ran it.
@@ -19,15 +21,12 @@ export async function runOneNode(runner: Runner): Promise<ExecutedNode[]> {
     for (const name of ['a', 'b']) builder.input(name, DataType.FLOAT, [SIZE, SIZE]);
     return builder.op('MatMul', ['a', 'b']);
   });
-  const session = await runner.open({ model: { bytes: encodeModel(model), folder: '.' }, profile: true }, 'running one node');
-  try {
-    const matrix: TensorData = { type: 'float32', dims: [SIZE, SIZE], data: new Float32Array(SIZE * SIZE).fill(1) };
+  const matrix: TensorData = { type: 'float32', dims: [SIZE, SIZE], data: new Float32Array(SIZE * SIZE).fill(1) };
+  return inSession(runner, { model: { bytes: encodeModel(model), folder: '.' }, profile: true }, STAGE, async (session) => {
     const outputs = await session.run({ a: matrix, b: matrix });
-    if (!outputs[output]!.data.every((value) => value === SIZE)) throw new AttnDiffError('execution-failed', { stage: 'running one node', problem: 'the product of two matrices of ones is wrong' });
+    if (!outputs[output]!.data.every((value) => value === SIZE)) throw new AttnDiffError('execution-failed', { stage: STAGE, problem: 'the product of two matrices of ones is wrong' });
     return await session.executed();
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 /**
@@ -37,8 +36,9 @@ export async function runOneNode(runner: Runner): Promise<ExecutedNode[]> {
  */
 export async function checkProviders(streams: readonly Pick<Stream, 'settings'>[], runners: Runners, timeout: number | null): Promise<void> {
   const asked = new Set(streams.map(({ settings }) => settings.provider).filter((provider) => provider !== 'cpu'));
+  if (asked.size === 0) return;
+  const available = (await listProviders()).map(({ name }) => name);
   for (const provider of asked) {
-    const available = (await listProviders()).map(({ name }) => name);
     const missing = (problem: string): AttnDiffError => new AttnDiffError('provider-missing', { provider, problem, available });
     if (!available.includes(provider)) throw missing(`onnxruntime-node has none for ${process.platform}-${process.arch}`);
     const runner = runners.fresh({ provider, timeout });

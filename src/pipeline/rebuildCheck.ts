@@ -5,11 +5,11 @@ import { rebuildProbeBatch } from '../batch/index.js';
 import { AttnDiffError } from '../errors.js';
 import { aggregate, ROUNDING } from '../metrics/index.js';
 import { streamOf } from '../attention/settings.js';
-import { encodeModel } from '../onnx/read.js';
-import type { Runner, Session } from '../runners/types.js';
+import type { Runner } from '../runners/types.js';
 import { PADDING_SIDES, type AttentionForm, type ImplementationName, type PaddingSide, type RebuildCheck, type Stream, type TensorData, type Tensors } from '../types.js';
 import { diffFeeds, modelFeeds } from './feeds.js';
 import type { LoadedModel } from './load.js';
+import { inSession, runOnce } from './once.js';
 import { originalPrecision } from './precision.js';
 import { readProbes } from './stats.js';
 
@@ -40,11 +40,10 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
   const logits = logitsOutput(graph);
   const execute = async (dequantise: boolean): Promise<{ diff: DiffGraph; outputs: Tensors }> => {
     const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent, keep: [logits], dequantise });
-    const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder: loaded.folder } }, 'running the rebuilt model');
-    return { diff, outputs: await runOnce(session, diffFeeds(inputs, sizes, diff, batch)) };
+    return { diff, outputs: await runOnce(runner, diff.model, diffFeeds(inputs, sizes, diff, batch), 'running the rebuilt model', loaded.folder) };
   };
 
-  const unmodified = await runOnce(await runner.open({ model: loaded.unmodified }, 'running the unmodified model'), modelFeeds(inputs, sizes, batch, 1));
+  const unmodified = await inSession(runner, { model: loaded.unmodified }, 'running the unmodified model', (session) => session.run(modelFeeds(inputs, sizes, batch, 1)));
   const rebuilt = await execute(false);
   const originalRelL2 = relativeL2(secondHalf(rebuilt.outputs[logits]!), unmodified[logits]!);
   if (!(originalRelL2 <= ORIGINAL_LIMIT)) throw new AttnDiffError('rebuild-differs', { what: 'logits', layer: null, actual: originalRelL2, limit: ORIGINAL_LIMIT });
@@ -65,14 +64,6 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
 /** An operator that masks by valid length is wrong on left padding, and with a ring cache refuses any. */
 function understands(mask: MaskSource, side: PaddingSide): boolean {
   return mask.kind === 'tensor' || (side === 'right' && !mask.ring);
-}
-
-async function runOnce(session: Session, feeds: Tensors): Promise<Tensors> {
-  try {
-    return await session.run(feeds);
-  } finally {
-    await session.close();
-  }
 }
 
 /** The part of two streams' stacked logits that belongs to the second. */

@@ -1,11 +1,12 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
 import { environmentOf } from '../attention/kernels.js';
-import { AttnDiffError } from '../errors.js';
 import { encodeModel } from '../onnx/read.js';
 import type { Runner } from '../runners/types.js';
 import type { Finding, Repro, Stream, TensorData } from '../types.js';
 import { alone, type Alone, type AlonePlace, type Case } from './alone.js';
-import { handed, handOut, validRelL2 } from './handed.js';
+import { validRelL2 } from './distance.js';
+import { handed, handOut } from './handed.js';
+import { runOnce } from './once.js';
 import { oneNodeOf } from './reproNode.js';
 import { runnerOf, twinOf, type SecondPass } from './secondPass.js';
 
@@ -96,12 +97,5 @@ function picked({ type, dims, data }: TensorData, row: number, tokens: readonly 
 }
 
 async function output({ model, feeds, output: name }: Alone, runner: Runner): Promise<TensorData> {
-  const session = await runner.open({ model: { bytes: encodeModel(model), folder: '.' } }, 'making a reproduction');
-  try {
-    const tensor = (await session.run(feeds))[name];
-    if (!tensor) throw new AttnDiffError('execution-failed', { stage: 'making a reproduction', problem: 'the model has no output' });
-    return tensor;
-  } finally {
-    await session.close();
-  }
+  return (await runOnce(runner, model, feeds, 'making a reproduction'))[name]!;
 }

@@ -8,6 +8,7 @@ import type { Runner } from '../runners/types.js';
 import type { Repro, Tensors } from '../types.js';
 import type { Alone } from './alone.js';
 import { unlessFailing } from './failure.js';
+import { runOnce } from './once.js';
 
 /** What the inputs of fused attention nodes are called in their schemas. */
 const INPUT_NAMES: Readonly<Record<string, readonly string[]>> = {
@@ -36,10 +37,8 @@ export async function oneNodeOf({ model, feeds, computeOps }: Alone, runner: Run
     const inputs = Object.fromEntries(named.flatMap(({ input, name }) => (input === '' ? [] : [[name, entering[input]!] as const])));
     const infos = Object.entries(inputs).map(([name, { type, dims }]) => makeValueInfo(name, DATA_TYPES[type], dims));
     const single = modelOfNode(model, node, { input: named.map(({ input, name }) => (input === '' ? '' : name)), output: node.output.map((_, i) => OUTPUT_NAMES[i] ?? `output${i}`) }, infos);
-    const bytes = encodeModel(single);
-    const session = await runner.open({ model: { bytes, folder: '.' } }, 'making a reproduction');
-    await session.run(inputs).finally(() => session.close());
-    return { opType: node.opType, model: bytes, inputs, output: OUTPUT_NAMES[0]! };
+    await runOnce(runner, single, inputs, 'making a reproduction');
+    return { opType: node.opType, model: encodeModel(single), inputs, output: OUTPUT_NAMES[0]! };
   }, null);
 }
 
@@ -50,11 +49,5 @@ async function evaluate(model: Alone['model'], feeds: Tensors, node: NodeProto, 
   const part = copyModel(model);
   part.graph!.output = wanted.filter((name) => !Object.hasOwn(direct, name)).map((name) => makeValueInfo(name, DataType.UNDEFINED));
   dropUnused(part.graph!);
-  const session = await runner.open({ model: { bytes: encodeModel(part), folder: '.' } }, 'making a reproduction');
-  try {
-    const read = new Set(part.graph!.input.map(({ name }) => name));
-    return { ...direct, ...(await session.run(Object.fromEntries(Object.entries(feeds).filter(([name]) => read.has(name))))) };
-  } finally {
-    await session.close();
-  }
+  return { ...direct, ...(await runOnce(runner, part, feeds, 'making a reproduction')) };
 }

@@ -7,6 +7,7 @@ import type { Runner } from '../runners/types.js';
 import type { Batch, Tensors } from '../types.js';
 import { modelFeeds } from './feeds.js';
 import type { LoadedModel } from './load.js';
+import { inSession } from './once.js';
 
 /** Shortest mask that shows causality and padding plainly. */
 const SHORTEST_PROBE = 12;
@@ -29,12 +30,9 @@ export async function resolveSites(loaded: LoadedModel, runner: Runner, batches:
     const own = modelFeeds(wanted.filter(({ name }) => !Object.hasOwn(cutFeeds, name)), loaded.sizes, batch, 1);
     return { ...own, ...Object.fromEntries(Object.entries(cutFeeds).filter(([name]) => part.inputs.has(name))) };
   };
-  const session = await runner.open({ model: { bytes: encodeModel(evaluation.model), folder: loaded.folder } }, 'evaluating masks and scales');
-  try {
+  return inSession(runner, { model: { bytes: encodeModel(evaluation.model), folder: loaded.folder } }, 'evaluating masks and scales', async (session) => {
     const sites = evaluation.resolve(await session.run(feeds(probe)), probe);
     for (const batch of batches) evaluation.verify(sites, await session.run(feeds(batch)), batch);
     return sites;
-  } finally {
-    await session.close();
-  }
+  });
 }

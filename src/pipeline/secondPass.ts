@@ -1,10 +1,11 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
-import type { RebuildOptions } from '../attention/rebuild.js';
+import { rebuild, type DiffGraph, type RebuildOptions } from '../attention/rebuild.js';
 import type { RunConfig } from '../config/index.js';
 import type { Runner, Runners } from '../runners/types.js';
 import type { Batch, Stream } from '../types.js';
 import { laneFor, placeOf } from './lanes.js';
 import type { LoadedModel } from './load.js';
+import { batchForm, runGraph } from './runGraph.js';
 
 /** The run that a second pass looks into, and what it needs to run parts of it again. */
 export interface SecondPass {
@@ -15,6 +16,11 @@ export interface SecondPass {
   runners: Runners;
   /** The fault that the run was planted with. */
   plant?: RebuildOptions['plant'];
+}
+
+/** Rebuilds the run's graph for other streams, or with other outputs. */
+export function rebuildAgain({ loaded, sites, config, plant }: SecondPass, batches: readonly Batch[], options: Pick<RebuildOptions, 'streams' | 'reference'> & Partial<RebuildOptions>): DiffGraph {
+  return rebuild({ graph: runGraph(loaded, config), sites, sizes: loaded.sizes, ...batchForm(batches), precision: config.precision, ...options, ...(plant && { plant }) });
 }
 
 /** Where a stream is run again. */

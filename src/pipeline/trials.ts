@@ -1,12 +1,11 @@
 import { PROBE_ROWS } from '../attention/probes.js';
-import { rebuild } from '../attention/rebuild.js';
-import { encodeModel } from '../onnx/read.js';
 import { keepOutputs } from '../onnx/rewrite.js';
 import type { Batch, Stream, TensorData, Tensors } from '../types.js';
+import { headDistances } from './distance.js';
 import type { Computation } from './factors.js';
 import { addedFeeds, modelFeeds } from './feeds.js';
-import { batchForm, runGraph } from './runGraph.js';
-import { runnerOf, twinOf, type SecondPass } from './secondPass.js';
+import { runOnce } from './once.js';
+import { rebuildAgain, runnerOf, twinOf, type SecondPass } from './secondPass.js';
 import { probeRow } from './stats.js';
 
 /** Two streams that part, in one batch. */
@@ -64,44 +63,28 @@ export async function runTrials(context: SecondPass, pair: Pair, layers: readonl
 }
 
 async function runChunk(context: SecondPass, { batch, reference, implementation, subject }: Pair, layers: readonly number[], list: readonly Computation[]): Promise<LayerTrials[]> {
-  const { config, loaded, sites, plant } = context;
-  const { sizes, inputs, folder } = loaded;
-  const diff = rebuild({
-    graph: runGraph(loaded, config),
-    sites,
-    sizes,
-    ...batchForm([batch]),
-    streams: [reference, implementation],
-    reference: reference.label,
-    precision: config.precision,
-    capture: true,
-    variants: { layers, target: subject, list },
-    ...(plant && { plant }),
-  });
+  const { sizes, inputs, folder } = context.loaded;
+  const diff = rebuildAgain(context, [batch], { streams: [reference, implementation], reference: reference.label, capture: true, variants: { layers, target: subject, list } });
   const probes = diff.probes.filter(({ tap, scope, layer }) => tap === 'attention' && scope === 'local' && layers.includes(layer!));
   const captures = diff.captures.filter(({ tap, scope, layer }) => tap === 'attention' && scope === 'local' && layers.includes(layer!));
   keepOutputs(diff.model, [...probes, ...captures, ...diff.variants].map(({ output }) => output));
-  const session = await runnerOf(context, twinOf(reference)).open({ model: { bytes: encodeModel(diff.model), folder } }, 'explaining a divergence');
-  try {
-    const outputs = await session.run({ ...modelFeeds(inputs, sizes, batch, diff.streams.length), ...addedFeeds(diff.added, rowCounted(batch), diff.streams.length) });
-    return layers.map((layer): LayerTrials => {
-      const variant = diff.variants.find((each) => each.layer === layer)!;
-      const probe = probes.find((each) => each.layer === layer)!;
-      const captured = (label: string): TensorData => outputs[captures.find((each) => each.layer === layer && each.stream === label)!.output]!;
-      const local = readRow(outputs, probe.output, probe.streams, batch);
-      const [delta, norm] = [local('l2Delta', implementation.label), local('l2', reference.label)];
-      const read = readRow(outputs, variant.output, variant.variants, batch);
-      return {
-        layer,
-        distances: new Map(variant.variants.map((label) => [label, { squaredDelta: sumOfSquares(read('l2Delta', label), batch), squaredNorm: sumOfSquares(read('l2', label), batch) }])),
-        squaredReference: sumOfSquares(delta, batch),
-        relative: delta.map((value, i) => (value === 0 ? 0 : value / norm[i]!)),
-        heads: headDistances(captured(implementation.label), captured(reference.label), batch),
-      };
-    });
-  } finally {
-    await session.close();
-  }
+  const feeds = { ...modelFeeds(inputs, sizes, batch, diff.streams.length), ...addedFeeds(diff.added, rowCounted(batch), diff.streams.length) };
+  const outputs = await runOnce(runnerOf(context, twinOf(reference)), diff.model, feeds, 'explaining a divergence', folder);
+  return layers.map((layer): LayerTrials => {
+    const variant = diff.variants.find((each) => each.layer === layer)!;
+    const probe = probes.find((each) => each.layer === layer)!;
+    const captured = (label: string): TensorData => outputs[captures.find((each) => each.layer === layer && each.stream === label)!.output]!;
+    const local = readRow(outputs, probe.output, probe.streams, batch);
+    const [delta, norm] = [local('l2Delta', implementation.label), local('l2', reference.label)];
+    const read = readRow(outputs, variant.output, variant.variants, batch);
+    return {
+      layer,
+      distances: new Map(variant.variants.map((label) => [label, { squaredDelta: sumOfSquares(read('l2Delta', label), batch), squaredNorm: sumOfSquares(read('l2', label), batch) }])),
+      squaredReference: sumOfSquares(delta, batch),
+      relative: delta.map((value, i) => (value === 0 ? 0 : value / norm[i]!)),
+      heads: headDistances(captured(implementation.label), captured(reference.label), batch),
+    };
+  });
 }
 
 /**
@@ -122,19 +105,4 @@ function readRow(outputs: Tensors, output: string, streams: readonly string[], {
 
 function sumOfSquares(values: Float64Array, { kinds }: Batch): number {
   return values.reduce((sum, value, i) => (kinds[i] === 'valid' ? sum + value ** 2 : sum), 0);
-}
-
-/** ‖x − ref‖ / ‖ref‖ of each head, over valid tokens; both tensors are [B,H,S,D]. 0/0 is 0. */
-export function headDistances(x: TensorData, ref: TensorData, { kinds, length }: Batch): number[] {
-  const [, heads, , headDim] = x.dims as [number, number, number, number];
-  const [delta, norm] = [new Float64Array(heads), new Float64Array(heads)];
-  for (let i = 0; i < x.data.length; i++) {
-    const row = Math.floor(i / headDim);
-    const head = Math.floor(row / length) % heads;
-    if (kinds[Math.floor(row / (length * heads)) * length + (row % length)] !== 'valid') continue;
-    const reference = Number(ref.data[i]);
-    delta[head]! += (Number(x.data[i]) - reference) ** 2;
-    norm[head]! += reference ** 2;
-  }
-  return Array.from(delta, (squared, head) => (squared === 0 ? 0 : Math.sqrt(squared / norm[head]!)));
 }
