@@ -1,5 +1,6 @@
 import { implementationOf } from '../attention/implementations/index.js';
 import { environmentOf } from '../attention/kernels.js';
+import { placeKey } from '../runners/pool.js';
 import type { RunnerPlace } from '../runners/types.js';
 import type { ProviderName, Stream } from '../types.js';
 
@@ -32,7 +33,7 @@ export function lanesOf(streams: readonly Stream[], reference: string): Lanes {
   const lanes = new Map<string, Lane>();
   for (const stream of streams) {
     const lane = laneFor(stream);
-    const key = JSON.stringify([lane.provider, Object.entries(lane.environment).toSorted(), lane.group]);
+    const key = placeKey(placeOf(lane, null));
     const known = lanes.get(key);
     if (known) known.streams.push(stream);
     else lanes.set(key, lane);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AttnDiffError } from '../errors.js';
+import { pooled } from './pool.js';
 import { INTERRUPTIONS, type Answer, type Request } from './protocol.js';
 import type { Tensors } from '../types.js';
 import type { Runner, RunnerPlace, Runners, Session, SessionRequest } from './types.js';
@@ -19,7 +20,7 @@ type Call = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never
  * and so that a crash there is an error here. The process starts with the first `open`; what it writes lies in a temporary
  * folder that is removed with it.
  */
-function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Partial<RunnerPlace> = {}): Runner {
+function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Partial<RunnerPlace>): Runner {
   let printed = '';
   let child: ChildProcess | undefined;
   let scratch: string | undefined;
@@ -102,27 +103,7 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
   };
 }
 
-/** Runners in processes of their own: one for each place, shared by all that ask for that place, and fresh ones besides. */
+/** Runners in processes of their own. */
 export function childRunners(): Runners {
-  const shared = new Map<string, Runner>();
-  const all: Runner[] = [];
-  const fresh: Runners['fresh'] = (place) => {
-    const runner = childRunner(place);
-    all.push(runner);
-    return runner;
-  };
-  return {
-    fresh,
-    at: (place) => {
-      const key = JSON.stringify([place.provider ?? 'cpu', Object.entries(place.environment ?? {}).toSorted(), place.group ?? '', place.timeout ?? null]);
-      const known = shared.get(key);
-      if (known && !known.hasEnded()) return known;
-      const made = fresh(place);
-      shared.set(key, made);
-      return made;
-    },
-    stop: () => {
-      for (const runner of all) runner.stop();
-    },
-  };
+  return pooled(childRunner);
 }

@@ -1,7 +1,8 @@
 import { decodeModel } from '../../src/onnx/read.js';
 import type { AttnDiffError } from '../../src/errors.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
-import type { Runner, Runners } from '../../src/runners/types.js';
+import { pooled } from '../../src/runners/pool.js';
+import type { Runners } from '../../src/runners/types.js';
 
 /** What a session meets that holds nodes of a stream: at which of its runs, counted from 0, and how it ends. */
 export interface Trouble {
@@ -19,8 +20,7 @@ export interface Trouble {
  * crashes: nothing that is asked of them afterwards succeeds.
  */
 export function failingRunners(troubles: readonly Trouble[]): Runners {
-  const made = new Map<string, Runner>();
-  const fresh: Runners['fresh'] = ({ provider = 'cpu' }) => {
+  return pooled(({ provider = 'cpu' }) => {
     const inner = inProcessRunner(provider);
     let body = new Set<string>();
     let ended: AttnDiffError | null = null;
@@ -49,19 +49,7 @@ export function failingRunners(troubles: readonly Trouble[]): Runners {
         };
       },
     };
-  };
-  return {
-    fresh,
-    at: (place) => {
-      const key = JSON.stringify(place);
-      const known = made.get(key);
-      if (known && !known.hasEnded()) return known;
-      const runner = fresh(place);
-      made.set(key, runner);
-      return runner;
-    },
-    stop: () => undefined,
-  };
+  });
 }
 
 const HEAD_STAGE = 'running the language-model head';

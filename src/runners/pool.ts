@@ -1,0 +1,31 @@
+import type { Runner, RunnerPlace, Runners } from './types.js';
+
+/** Runners made as they are asked for: one for each place, shared by all that ask for that place, and fresh ones besides. */
+export function pooled(make: (place: Partial<RunnerPlace>) => Runner): Runners {
+  const shared = new Map<string, Runner>();
+  const all: Runner[] = [];
+  const fresh: Runners['fresh'] = (place) => {
+    const runner = make(place);
+    all.push(runner);
+    return runner;
+  };
+  return {
+    fresh,
+    at: (place) => {
+      const key = placeKey(place);
+      const known = shared.get(key);
+      if (known && !known.hasEnded()) return known;
+      const made = fresh(place);
+      shared.set(key, made);
+      return made;
+    },
+    stop: () => {
+      for (const runner of all) runner.stop();
+    },
+  };
+}
+
+/** The same for the same place. */
+export function placeKey({ provider = 'cpu', environment = {}, group = '', timeout = null }: Partial<RunnerPlace>): string {
+  return JSON.stringify([provider, Object.entries(environment).toSorted(), group, timeout]);
+}
