@@ -4,16 +4,22 @@ import { DataType } from '../../onnx/types.js';
 import type { AttentionPrecision } from '../../types.js';
 import type { Implementation } from './types.js';
 
-/** What every implementation has in common that is one com.microsoft operator in the precision's own type. */
-export function fused(name: Implementation['name'], operator: string, precision: AttentionPrecision): Omit<Implementation, 'build' | 'obstacle'> {
+const MICROSOFT: Implementation['opsets'] = [
+  { domain: '', version: 18 },
+  { domain: 'com.microsoft', version: 1 },
+];
+
+/**
+ * What every implementation has in common that is one operator in the precision's own type.
+ *
+ * @param opsets those of com.microsoft's operators where left out
+ */
+export function fused(name: Implementation['name'], operator: string, precision: AttentionPrecision, opsets: Implementation['opsets'] = MICROSOFT): Omit<Implementation, 'build' | 'obstacle'> {
   return {
     name,
     emulated: false,
     precision,
-    opsets: [
-      { domain: '', version: 18 },
-      { domain: 'com.microsoft', version: 1 },
-    ],
+    opsets,
     inputType: typeOf(precision),
     outputType: 'float32',
     computeOps: [operator],

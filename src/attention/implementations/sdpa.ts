@@ -25,22 +25,15 @@ export function sdpa(settings: AttentionSettings): Implementation {
 
 /** @param aligned whether to make the number of keys a multiple of 8, as CUDA's memory-efficient kernel needs it for its mask */
 function operator(precision: AttentionSettings['precision'], aligned: boolean): Implementation {
-  const type = typeOf(precision);
   return {
-    name: 'sdpa',
-    emulated: false,
-    precision,
-    opsets: [{ domain: '', version: 23 }],
-    inputType: type,
-    outputType: 'float32',
-    computeOps: ['Attention'],
+    ...fused('sdpa', 'Attention', precision, [{ domain: '', version: 23 }]),
     build(builder, inputs) {
       const { query, key, value, scale, softcap, mask, masks, settings, decoding } = inputs;
       const attributes = { scale, ...(softcap === null ? {} : { softcap }) };
       if (settings.maskForm === 'causal') return widened(builder, byOperator(builder, inputs, attributes, decoding?.past ?? 0), precision);
       const additive = settings.maskForm === 'additive' || (settings.maskForm === null && masks.bias() !== null);
       const bias = additive ? narrowed(builder, masks.additive(mask, settings), precision) : masks.allowed(mask);
-      const [keys, values, own] = aligned ? alignedKeys(builder, key, value, bias, additive ? type : null) : [key, value, bias];
+      const [keys, values, own] = aligned ? alignedKeys(builder, key, value, bias, additive ? typeOf(precision) : null) : [key, value, bias];
       return widened(builder, builder.op('Attention', [query, keys, values, own], attributes), precision);
     },
   };
