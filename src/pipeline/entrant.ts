@@ -2,7 +2,7 @@ import type { ResolvedSite } from '../attention/evaluate.js';
 import type { Runner, Session } from '../runners/types.js';
 import type { Batch, ImplementationInfo, Stream, Tensors } from '../types.js';
 import { benchModel } from './benchModel.js';
-import { implementationInfos, unseen } from './evidence.js';
+import { failed, implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
 import { nameFlashKernel } from './flashKernel.js';
 import type { LoadedModel } from './load.js';
@@ -65,7 +65,7 @@ export class Entrant {
       await this.#open!.session.close();
     });
     const failure = failureOf(this.#error, this.#batch.name);
-    const info = failure ? { ...this.#unseen(), reason: 'failed' as const, failure } : await this.#seen();
+    const info = failure ? failed(this.#unseen(), failure) : await this.#seen();
     this.stop();
     return { info, seconds: this.#seconds, peakBytes: this.#peakBytes, error: this.#error };
   }

@@ -2,7 +2,7 @@ import { implementationOf } from '../attention/implementations/index.js';
 import { kernelOf } from '../attention/kernels.js';
 import type { AttentionSite } from '../attention/site.js';
 import type { ExecutedNode } from '../runners/types.js';
-import type { ImplementationInfo, Precision, Stream } from '../types.js';
+import type { Failure, ImplementationInfo, Precision, Stream } from '../types.js';
 import { toldKernels } from './toldKernels.js';
 
 /** What shows which kernels ran. */
@@ -23,7 +23,6 @@ export function implementationInfos(streams: readonly Stream[], sites: readonly 
   const byName = new Map(executed.map((node) => [node.name, node]));
   const printedKernels = toldKernels(printed);
   return streams.map((stream) => {
-    const { name, settings } = stream;
     const layers = sites.map((site) => nodesOf(stream, site, executed, byName));
     const nodes = layers.flat();
     const chains = new Set(layers.map((layer) => chain(layer.map(({ opType }) => opType))));
@@ -33,12 +32,9 @@ export function implementationInfos(streams: readonly Stream[], sites: readonly 
     const named = [...new Set(told.flat())];
     const operators = nodes.length === 0 ? 'unknown' : [...chains].filter((kernel) => kernel !== '').join(' | ');
     return {
-      name: stream.label,
-      asked: { provider: settings.provider, kernel: kernelOf(name, settings)?.name ?? null },
+      ...askedOf(stream, originalPrecision),
       kernel: named.length === 0 ? operators : `${operators} (${named.join(', ')})`,
       provider: [...providers.keys()].join('+') || 'unknown',
-      precision: name === 'original' ? originalPrecision : implementationOf(name, settings).precision,
-      emulated: name !== 'original' && implementationOf(name, settings).emulated,
       evidence: silent > 0 ? `the profile shows no node of ${silent} of ${sites.length} layers` : `profile: ${counts(providers)}${elsewhere(stream, executed)}`,
       ...proofOf(stream, { silent, providers: [...providers.keys()], told }),
       failure: null,
@@ -47,10 +43,19 @@ export function implementationInfos(streams: readonly Stream[], sites: readonly 
 }
 
 /** Of an implementation that never ran. */
-export function unseen({ label, name, settings }: Stream, originalPrecision: Precision): ImplementationInfo {
-  const { provider, kernel } = settings;
+export function unseen(stream: Stream, originalPrecision: Precision): ImplementationInfo {
+  return { ...askedOf(stream, originalPrecision), kernel: 'unknown', provider: 'unknown', evidence: 'no pass was finished', proof: 'not-provable', reason: 'no-profile', failure: null };
+}
+
+/** Of an implementation that did not run to its end, with what was seen of it before. */
+export function failed(info: ImplementationInfo, failure: Failure): ImplementationInfo {
+  return { ...info, proof: 'not-provable', reason: 'failed', failure };
+}
+
+/** What is known of an implementation before it runs. */
+function askedOf({ label, name, settings }: Stream, originalPrecision: Precision): Pick<ImplementationInfo, 'name' | 'asked' | 'precision' | 'emulated'> {
   const { precision, emulated } = name === 'original' ? { precision: originalPrecision, emulated: false } : implementationOf(name, settings);
-  return { name: label, asked: { provider, kernel }, kernel: 'unknown', provider: 'unknown', precision, emulated, evidence: 'no pass was finished', proof: 'not-provable', reason: 'no-profile', failure: null };
+  return { name: label, asked: { provider: settings.provider, kernel: kernelOf(name, settings)?.name ?? null }, precision, emulated };
 }
 
 function proofOf({ name, settings }: Stream, { silent, providers, told }: { silent: number; providers: readonly string[]; told: readonly (readonly string[])[] }): Pick<ImplementationInfo, 'proof' | 'reason'> {

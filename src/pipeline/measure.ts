@@ -6,7 +6,7 @@ import { aggregate, effectRows, withRatios } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
 import type { Batch, EffectRow, Failure, ImplementationInfo, Precision, ProviderName, RangeRow, Row, Stream } from '../types.js';
 import { withBaselines, type StreamPlan } from './baselines.js';
-import { implementationInfos, unseen } from './evidence.js';
+import { failed, implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
 import { nameFlashKernel } from './flashKernel.js';
 import { chunksOf, type HeadRun } from './headPass.js';
@@ -59,6 +59,12 @@ interface OpenLane {
   isFresh: boolean;
 }
 
+/** A lane's head on its way through a batch. */
+interface LaneHead {
+  lane: OpenLane;
+  run: HeadRun;
+}
+
 class Measuring implements Measurement {
   readonly #context: PartContext;
   readonly #runners: Runners;
@@ -103,7 +109,8 @@ class Measuring implements Measurement {
     const home = await this.#openedHome();
     const pass = await home.run(batch, 0);
     if (seesAtOnce(home)) await this.#see(home);
-    const heads = [{ lane: null as OpenLane | null, run: home.head.begin(pass.outputs[home.head.cut]!, batch, 0) }];
+    const homeHead = home.head.begin(pass.outputs[home.head.cut]!, batch, 0);
+    const heads: LaneHead[] = [];
     const bodies: PartPass[] = [pass];
     const done = new Set<OpenLane>();
     // A lane that splits leaves the list, and its streams come to the end of it.
@@ -119,10 +126,12 @@ class Measuring implements Measurement {
         heads.push({ lane: open, run: part.head.begin({ ...cut, dims: [], data: (cut.data as Float32Array).subarray(0, rows) }, batch, 0) });
       });
     }
-    const running = await this.#runHeads(heads, home.head.perChunk, batch);
+    const running = await this.#runHeads(homeHead, heads, home.head.perChunk, batch);
     // A lane that splits as late as here has streams that this batch has not been through.
     if (this.#others.some((each) => !done.has(each))) return this.#pass(batch);
-    const logits = running.map(({ run }) => run).reduce<ReturnType<HeadRun['result']>[]>((results, run) => [...results, run.result(results[0]?.stats.find(({ implementation }) => implementation === config.reference)?.l2)], []);
+    const atHome = running.home.result();
+    const norms = atHome.stats.find(({ implementation }) => implementation === config.reference)!.l2;
+    const logits = [atHome, ...running.others.map((run) => run.result(norms))];
     const stats = [...bodies.flatMap((body) => body.stats), ...logits.flatMap((each) => each.stats)];
     const rows = withRatios(aggregate(stats, [batch]), this.#plan.baselines);
     const orderOf = ({ implementation }: { implementation: string }): number => config.implementations.findIndex(({ label }) => label === implementation);
@@ -143,7 +152,7 @@ class Measuring implements Measurement {
     return config.implementations.map((stream) => {
       const failure = this.#failures.get(stream.label) ?? null;
       const info = this.#infos.get(stream.label) ?? unseen(stream, this.#originalPrecision(stream.settings.provider));
-      return failure ? { ...info, proof: 'not-provable', reason: 'failed', failure } : info;
+      return failure ? failed(info, failure) : info;
     });
   }
 
@@ -197,17 +206,16 @@ class Measuring implements Measurement {
   }
 
   /** Runs all heads side by side, since the logits of the reference are only ever held for some tokens. */
-  async #runHeads(heads: { lane: OpenLane | null; run: HeadRun }[], perChunk: number, batch: Batch): Promise<{ run: HeadRun }[]> {
-    const [home, ...others] = heads;
+  async #runHeads(home: HeadRun, others: readonly LaneHead[], perChunk: number, batch: Batch): Promise<{ home: HeadRun; others: HeadRun[] }> {
     let running = others;
     for (const { from, to } of chunksOf(batch, perChunk)) {
-      const shared = await home!.run.chunk(from, to);
+      const shared = await home.chunk(from, to);
       for (const { lane, run } of running) {
-        await this.#guarded(lane!, batch, async () => void (await run.chunk(from, to, shared)));
+        await this.#guarded(lane, batch, async () => void (await run.chunk(from, to, shared)));
       }
-      running = running.filter(({ lane }) => this.#others.includes(lane!));
+      running = running.filter(({ lane }) => this.#others.includes(lane));
     }
-    return [home!, ...running];
+    return { home, others: running.map(({ run }) => run) };
   }
 
   #originalPrecision(provider: ProviderName): Precision {

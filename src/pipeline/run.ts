@@ -5,6 +5,7 @@ import type { Runners } from '../runners/types.js';
 import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
 import { checkWindows } from './buildable.js';
 import { describeBatch, describeEnvironment, describeModel } from './describe.js';
+import { failed } from './evidence.js';
 import { explainDivergences } from './explain.js';
 import { unlessFailing } from './failure.js';
 import { openMeasurement, type BatchResult } from './measure.js';
@@ -109,7 +110,7 @@ function withFailures(infos: readonly ImplementationInfo[], done: readonly Batch
   const failures = new Map(done.flatMap((result) => result.failures).map(({ implementation, failure }) => [implementation, failure]));
   return infos.map((info) => {
     const failure = failures.get(info.name);
-    return failure && !info.failure ? { ...info, proof: 'not-provable', reason: 'failed', failure } : info;
+    return failure && !info.failure ? failed(info, failure) : info;
   });
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AttentionSite } from '../../src/attention/site.js';
 import { streamOf } from '../../src/attention/settings.js';
-import { implementationInfos } from '../../src/pipeline/evidence.js';
+import { implementationInfos, unseen } from '../../src/pipeline/evidence.js';
 import { toldKernels } from '../../src/pipeline/toldKernels.js';
 import type { ExecutedNode } from '../../src/runners/types.js';
 import type { AttentionSettings, ImplementationInfo, ImplementationName } from '../../src/types.js';
@@ -14,6 +14,14 @@ function infoOf(name: ImplementationName, settings: Partial<AttentionSettings>, 
 }
 
 const gqa = (provider: string, ...programs: string[]): { opType: string; provider: string; programs: string[] } => ({ opType: 'GroupQueryAttention', provider, programs });
+
+it('what was asked for is the same whether or not it ran', () => {
+  for (const [name, settings] of [['flash', { provider: 'webgpu' }], ['sdpa', { kernel: 'mha' }], ['eager', { precision: 'bf16' }], ['original', {}]] as const) {
+    const { asked, precision, emulated } = infoOf(name, settings, []);
+    expect(unseen(streamOf(name, settings), 'fp32')).toMatchObject({ asked, precision, emulated });
+  }
+  expect(unseen(streamOf('flash', { provider: 'webgpu' }), 'fp32').asked).toEqual({ provider: 'webgpu', kernel: 'flash' });
+});
 
 describe('what shows that a kernel ran', () => {
   it('on the CPU is the profile', () => {
