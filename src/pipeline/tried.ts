@@ -7,6 +7,7 @@ import type { Runner, Runners } from '../runners/types.js';
 import type { TensorData } from '../types.js';
 import { alone, type Case } from './alone.js';
 import { shortProvider } from './evidence.js';
+import { inSession } from './once.js';
 import { problemOf } from './providers.js';
 
 /** What is tried: enough for every kernel's head size. */
@@ -19,7 +20,10 @@ const [HEADS, KV_HEADS, HEAD_DIM, LENGTH] = [2, 1, 64, 16];
  * @returns the same, with those that were refused, or ran elsewhere, said to be so
  */
 export async function tried(capabilities: readonly Capability[], runners: Runners, timeout: number): Promise<Capability[]> {
-  return Promise.all(capabilities.map((capability) => (capability.kind === 'real' ? tryOne(capability, runners, timeout) : capability)));
+  const found: Capability[] = [];
+  // One after the other: those of one process would wait for each other within their time, and end with each other.
+  for (const capability of capabilities) found.push(capability.kind === 'real' ? await tryOne(capability, runners, timeout) : capability);
+  return found;
 }
 
 async function tryOne(capability: Capability, runners: Runners, timeout: number): Promise<Capability> {
@@ -36,13 +40,10 @@ async function tryOne(capability: Capability, runners: Runners, timeout: number)
 /** Where the nodes of its attention ran. */
 async function ranOn({ implementation: name }: Capability, settings: ReturnType<typeof plainSettings>, runner: Runner): Promise<string[]> {
   const { model, feeds, computeOps } = alone({ name, settings }, { scale: HEAD_DIM ** -0.5, softcap: null, window: null }, smallCase());
-  const session = await runner.open({ model: { bytes: encodeModel(model), folder: '.' }, profile: true }, 'trying an implementation');
-  try {
+  return inSession(runner, { model: { bytes: encodeModel(model), folder: '.' }, profile: true }, 'trying an implementation', async (session) => {
     await session.run(feeds);
     return (await session.executed()).filter(({ opType }) => computeOps.includes(opType)).map(({ provider }) => shortProvider(provider));
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 function smallCase(): Case {

@@ -2,6 +2,8 @@ import { expect, it } from 'vitest';
 import { capabilities } from '../../src/pipeline/capabilities.js';
 import { tried } from '../../src/pipeline/tried.js';
 import { inProcessRunner, inProcessRunners } from '../../src/runners/inProcess.js';
+import { AttnDiffError } from '../../src/errors.js';
+import { pooled } from '../../src/runners/pool.js';
 import type { Runners } from '../../src/runners/types.js';
 import type { AttentionPrecision, ImplementationName, ProviderName } from '../../src/types.js';
 
@@ -51,4 +53,27 @@ it('what a provider leaves to another, or refuses, is said to be so', async () =
   expect(kindOf('eager', 'fp32')).toMatchObject({ kind: 'elsewhere', reason: expect.stringContaining('cpu') });
   expect(kindOf('flash', 'fp16')).toMatchObject({ kind: 'elsewhere' });
   expect(kindOf('eager', 'bf16')).toMatchObject({ kind: 'none', operators: [], reason: expect.stringContaining('Could not find an implementation') });
+});
+
+it('one that crashes its process takes no other with it', async () => {
+  const runners = pooled(() => {
+    const inner = inProcessRunner();
+    let ended: AttnDiffError | null = null;
+    return {
+      ...inner,
+      hasEnded: () => ended !== null,
+      open: async (request, stage) => {
+        const isFlash = 'bytes' in request.model && Buffer.from(request.model.bytes).includes('GroupQueryAttention');
+        const later = async (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+        await later();
+        if (isFlash) ended ??= new AttnDiffError('runner-crashed', { stage, signal: 'SIGSEGV' });
+        // A process ends for all that wait for it.
+        await later();
+        if (ended) throw ended;
+        return inner.open(request, stage);
+      },
+    };
+  });
+  const found = await tried(capabilities(['cpu']).filter(({ precision }) => precision === 'fp32').toReversed(), runners, 60);
+  expect(found.map(({ implementation, kind }) => [implementation, kind])).toEqual([['flash', 'none'], ['sdpa', 'real'], ['eager', 'real']]);
 });
