@@ -39,10 +39,10 @@ const capability = z.strictObject({
   implementation: z.enum(CHOSEN).describe('Implementation.'),
   provider,
   precision: z.enum(ATTENTION_PRECISIONS).describe('Precision of the attention.'),
-  kind: z.enum(CAPABILITIES).describe('real: a kernel of that precision; emulated: with explicit rounding; none: it cannot be run.'),
+  kind: z.enum(CAPABILITIES).describe('real: it ran in that precision; emulated: with explicit rounding; elsewhere: the provider leaves it to another; none: it cannot be run.'),
   operators: z.array(z.string()).describe('Operators that compute it.'),
   kernels: z.array(z.enum(KERNELS)).describe('Kernels that can be asked for by name, the usual one first.'),
-  reason: z.string().nullable().describe('Why it cannot be run; null where it can.'),
+  reason: z.string().nullable().describe('Why it cannot be run, or where it runs instead; null where neither.'),
 });
 
 /** The JSON form of a Diagnosis: schema `attn-diff/doctor/v1`. */
