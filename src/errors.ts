@@ -32,6 +32,7 @@ export interface ErrorArgs {
   'resume-unasked': { path: string; batches: number };
   'resume-mismatch': { path: string; field: string };
   'resume-unreadable': { path: string; problem: string };
+  'report-unreadable': { path: string; problem: string };
   // model unreadable or not supported: exit code 3
   'model-not-found': { path: string };
   'model-no-onnx': { folder: string };
@@ -81,7 +82,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'usage', 'bad-option', 'unknown-implementation', 'prompts-unreadable', 'prompts-empty', 'prompts-not-utf8',
   'prompts-bad-jsonl', 'prompt-no-tokens', 'prompt-too-long', 'mask-unreadable', 'mask-invalid', 'mask-shape', 'tokenizer-missing', 'tokenizer-unreadable',
   'pad-token-missing', 'chat-template-missing', 'chat-template-unusable', 'token-out-of-range', 'provider-missing', 'output-not-writable', 'folder-not-writable',
-  'resume-unasked', 'resume-mismatch', 'resume-unreadable',
+  'resume-unasked', 'resume-mismatch', 'resume-unreadable', 'report-unreadable',
 ]);
 const EXECUTION: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['execution-failed', 'runner-crashed', 'timed-out', 'interrupted']);
 

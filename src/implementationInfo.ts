@@ -57,6 +57,12 @@ export interface ImplementationInfo {
   failure: Failure | null;
 }
 
+/** The same, of a run with a reference. */
+export interface RunImplementationInfo extends ImplementationInfo {
+  /** The relative L2 that rounding explains of its difference from the reference: on the same Q, K, V, and in its own stream. */
+  rounding: { local: number; accumulated: number };
+}
+
 /** One layer's attention alone, with what shows that it diverges. */
 export interface Repro {
   implementation: string;

@@ -3,31 +3,16 @@
  * T key length, H query heads, Hkv key/value heads, D head size.
  */
 import type { Alignment, Deviation, ImplementationName, ProviderName } from './stream.js';
-import type { Failure, ImplementationInfo, ProofReason } from './implementationInfo.js';
+import type { Failure, ImplementationInfo, ProofReason, RunImplementationInfo } from './implementationInfo.js';
+import type { PaddingSide, Scope, Tap, TokenKind } from './tap.js';
 import type { Precision } from './tensor.js';
+import type { Verdict } from './gateTypes.js';
 
+export * from './gateTypes.js';
 export * from './implementationInfo.js';
 export * from './stream.js';
+export * from './tap.js';
 export * from './tensor.js';
-
-export const PADDING_SIDES = ['left', 'right'] as const;
-export type PaddingSide = (typeof PADDING_SIDES)[number];
-
-/** Where a tensor is measured: what leaves attention, what leaves a layer, what leaves the model. */
-export type Tap = 'attention' | 'hidden' | 'logits';
-
-/**
- * `local`: the implementation on the reference stream's Q, K, V (what this layer's kernel introduces).
- * `accumulated`: the implementation in its own stream (what has built up).
- */
-export type Scope = 'local' | 'accumulated';
-
-/**
- * Every token is of exactly one kind: `valid` (attention_mask 1); `padding` (attention_mask 0, but its
- * query may look at some key); `fullyMasked` (its query may look at no key).
- */
-export const TOKEN_KINDS = ['valid', 'padding', 'fullyMasked'] as const;
-export type TokenKind = (typeof TOKEN_KINDS)[number];
 
 /** One padded batch. All arrays are row-major [size, length]. */
 export interface Batch {
@@ -209,6 +194,12 @@ export interface ModelInfo {
   attention: string;
 }
 
+/** A model that was run. */
+export interface RunModelInfo extends ModelInfo {
+  /** SHA-256 of the ONNX file and its external data, in hexadecimal. */
+  sha256: string;
+}
+
 export interface EnvironmentInfo {
   attnDiff: string;
   node: string;
@@ -225,6 +216,8 @@ export interface BatchInfo {
   length: number;
   source: string;
   tokens: Record<TokenKind, number>;
+  /** SHA-256 of token ids, masks and documents, in hexadecimal. */
+  sha256: string;
 }
 
 /** Proof, made on a short probe batch before every run, that rebuilding the graph changed nothing. */
@@ -357,54 +350,64 @@ export type Finding =
   | { code: 'kernel-fault'; implementation: string; against: string; provider: ProviderName; kernel: string; twin: string; layers: number[]; batch: string; relL2: number; limit: number; twinRelL2: number; heads: number[]; allHeads: boolean; firstToken: number | null }
   | { code: 'nothing-compared' };
 
-export interface Check {
-  name: 'max-abs' | 'min-cosine' | 'max-ratio' | 'non-finite' | 'compared' | 'completed' | 'kernel';
-  operator: '<=' | '>=' | '==' | '>';
-  expected: number;
-  /** The worst value that was seen. */
-  actual: number;
-  layer: number | null;
+/** What is measured of one tap, for each layer and token of a batch; see metrics/tokenMap.ts for the bytes. */
+export interface TokenMapStream {
   implementation: string;
-  tap: Tap | null;
-  scope: Scope | null;
-  batch: string | null;
-  passed: boolean;
+  /** `attention` of the local scope; `hidden`, and after it the logits, of the accumulated one. */
+  scope: Scope;
+  /** What each row of the map is of, from top to bottom; null for the logits. */
+  layers: (number | null)[];
+  /** ‖Δ‖ / ‖ref‖ of each token: base64 of one byte for each layer and token, [layers, size·length]. */
+  relL2: string;
 }
 
-export interface Verdict {
-  passed: boolean;
-  checks: Check[];
+/** Where in one batch implementations part from the reference. */
+export interface TokenMap {
+  batch: string;
+  size: number;
+  length: number;
+  /** One letter a token, row-major: v valid, p padding, m fully masked. */
+  kinds: string;
+  streams: TokenMapStream[];
 }
 
-/** Thresholds of the gate; a threshold left out is not checked. */
-export interface GateOptions {
-  maxAbs?: number;
-  minCosine?: number;
-  /** Of the error against exact to that of eager at the same precision. */
-  maxRatio?: number;
-  failOn: 'nan' | 'none';
-  /** Whether every implementation must be shown to have run the kernel that it asks for. */
-  requireKernel?: boolean;
+/** One part of a run whose batches are divided among several. */
+export interface Shard {
+  /** From 1 to `count`. */
+  index: number;
+  count: number;
+  /** The batches of all parts, in order. */
+  batches: string[];
 }
+
+/** What a report can be written as. */
+export const REPORT_FORMATS = ['text', 'json'] as const;
+export type ReportFormatName = (typeof REPORT_FORMATS)[number];
 
 export const REPORT_SCHEMA = 'attn-diff/report/v1';
 
 /** What a run found. Numbers may be NaN or infinite here; the JSON form writes those as strings. */
 export interface DiffReport {
   schema: typeof REPORT_SCHEMA;
-  model: ModelInfo;
+  /** Arguments of attn-diff that make this report, without those that only say where and how it is written. */
+  command: string[];
+  model: RunModelInfo;
   environment: EnvironmentInfo;
   batches: BatchInfo[];
-  implementations: ImplementationInfo[];
+  implementations: RunImplementationInfo[];
   reference: string;
   rebuild: RebuildCheck;
   rows: Row[];
   effects: EffectRow[];
   ranges: RangeRow[];
+  /** Of at most four batches, those that part most. */
+  maps: TokenMap[];
   explanations: Explanation[];
   findings: Finding[];
   recommendation: Recommendation;
   verdict: Verdict;
+  /** Null where the report is of all batches. */
+  shard: Shard | null;
   /** Wall-clock seconds; the only part that differs between two runs of one command. */
   timing: { loadSeconds: number; runSeconds: number };
 }

@@ -25,11 +25,11 @@ export function benchCommand(finish: (code: ExitCode) => void): Command {
     .option('--output <file>', 'write the report to a file instead of standard output')
     .action(async (options) => {
       const config = parseBenchOptions(options);
-      await withResources(config.output, async ({ output, runners, progress, download }) => {
+      await withResources([config.output], async ({ outputs: [output], runners, progress, download }) => {
         await checkProviders(config.implementations, runners, config.timeout);
         const report = await runBench(await prepareBench(config, download), runners, progress.update);
         progress.stop();
-        output.write(BENCH_FORMATS[config.format](report, renderOptions(config.output !== null)));
+        output!.write(BENCH_FORMATS[config.format](report, renderOptions(config.output !== null)));
       });
       finish(EXIT.passed);
     }) as unknown as Command;

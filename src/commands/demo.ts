@@ -9,5 +9,5 @@ const DEMO_MODEL = fileURLToPath(new URL('../../fixtures/qwen2-optimum', import.
 export function demoCommand(finish: (code: ExitCode) => void): Command {
   return withRunOptions(new Command('demo'))
     .description('Do what `run` does, on the tiny Qwen2 model that the package ships.')
-    .action(async (options) => finish(await run({ ...options, model: DEMO_MODEL }))) as unknown as Command;
+    .action(async (options) => finish(await run({ ...options, model: DEMO_MODEL }, 'demo'))) as unknown as Command;
 }

@@ -15,9 +15,9 @@ export function doctorCommand(finish: (code: ExitCode) => void): Command {
     .option('--output <file>', 'write to a file instead of standard output')
     .action(async ({ format, ...options }) => {
       const { timeout, output: path } = parseDoctorOptions(options);
-      await withResources(path, async ({ output, runners }) => {
+      await withResources([path], async ({ outputs: [output], runners }) => {
         const diagnosis = await diagnose(runners, timeout);
-        output.write(format === 'json' ? doctorJson(diagnosis) : doctorText(diagnosis, renderOptions(path !== null)));
+        output!.write(format === 'json' ? doctorJson(diagnosis) : doctorText(diagnosis, renderOptions(path !== null)));
       });
       finish(EXIT.passed);
     }) as unknown as Command;

@@ -7,5 +7,5 @@ export function explainCommand(finish: (code: ExitCode) => void): Command {
     .description('Do what `run` does, then rebuild the reference with one factor changed at a time where an implementation parts from it, and say what makes the difference.')
     .option('--model <path>', MODEL_HELP)
     .option('--dtype <dtype>', DTYPE_HELP)
-    .action(async (options) => finish(await run(options, { explain: true }))) as unknown as Command;
+    .action(async (options) => finish(await run(options, 'explain'))) as unknown as Command;
 }

@@ -16,9 +16,9 @@ export function inspectCommand(finish: (code: ExitCode) => void): Command {
     .option('--output <file>', 'write to a file instead of standard output')
     .action(async ({ format, ...paths }) => {
       const { model, dtype, output: path } = parseInspectPaths(paths);
-      await withResources(path, async ({ output, runners, download }) => {
+      await withResources([path], async ({ outputs: [output], runners, download }) => {
         const inspection = await inspect(model, runners.at({}), { dtype, hub: download });
-        output.write(format === 'json' ? inspectionJson(inspection) : inspectionText(inspection, renderOptions(path !== null)));
+        output!.write(format === 'json' ? inspectionJson(inspection) : inspectionText(inspection, renderOptions(path !== null)));
       });
       finish(EXIT.passed);
     }) as unknown as Command;

@@ -9,7 +9,8 @@ import { progressBar, type ProgressBar } from './progress.js';
 
 /** What a command holds while it works. */
 export interface Resources {
-  output: Output;
+  /** One for each path, in their order. */
+  outputs: Output[];
   /** Where a reproduction goes. */
   folder: OutputFolder;
   runners: Runners;
@@ -23,13 +24,17 @@ export interface Resources {
 /**
  * Opens what a command needs, and clears it away however the work ends: well, with an error, or by Ctrl-C.
  *
- * @param outputPath null for standard output
+ * @param outputPaths null for standard output
  * @param folderPath the folder that several files go to; null for none
  * @throws AttnDiffError output-not-writable, folder-not-writable, before anything else is done
  */
-export async function withResources<T>(outputPath: string | null, work: (resources: Resources) => Promise<T>, folderPath: string | null = null): Promise<T> {
-  const output = openOutput(outputPath);
-  const folder = openedAfter(output, folderPath);
+export async function withResources<T>(outputPaths: readonly (string | null)[], work: (resources: Resources) => Promise<T>, folderPath: string | null = null): Promise<T> {
+  const outputs: Output[] = [];
+  const discard = (): void => outputs.forEach((output) => output.discard());
+  const folder = opened(() => {
+    for (const path of outputPaths) outputs.push(openOutput(path));
+    return openOutputFolder(folderPath);
+  }, discard);
   const runners = childRunners();
   const progress = progressBar();
   const download = downloadBar();
@@ -37,25 +42,25 @@ export async function withResources<T>(outputPath: string | null, work: (resourc
     download.stop();
     progress.stop();
     runners.stop();
-    output.discard();
+    discard();
     folder.discard();
   };
   let kept: ErrorArgs['interrupted']['kept'] = null;
   const release = onInterrupt(clear, () => kept);
   try {
-    return await work({ output, folder, runners, progress, download, keep: (what) => (kept = what) });
+    return await work({ outputs, folder, runners, progress, download, keep: (what) => (kept = what) });
   } finally {
     clear();
     release();
   }
 }
 
-/** Where the folder cannot be opened, the output that was begun is taken back. */
-function openedAfter(output: Output, path: string | null): OutputFolder {
+/** Where one of several places cannot be opened, those that were begun are taken back. */
+function opened<T>(open: () => T, discard: () => void): T {
   try {
-    return openOutputFolder(path);
+    return open();
   } catch (error) {
-    output.discard();
+    discard();
     throw error;
   }
 }

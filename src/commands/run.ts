@@ -7,7 +7,7 @@ import { prepareRun } from '../pipeline/prepare.js';
 import { checkProviders } from '../pipeline/providers.js';
 import { runDiff } from '../pipeline/run.js';
 import { explainReport, FORMATS, reproFiles, reproText } from '../report/index.js';
-import { PROVIDERS, type Repro } from '../types.js';
+import { PROVIDERS, REPORT_FORMATS, type Repro } from '../types.js';
 import { withResources } from './resources.js';
 import { renderOptions } from './terminal.js';
 
@@ -51,8 +51,10 @@ export function withRunOptions(command: Command) {
     .option('--fail-on <what>', 'nan: fail when a valid token is NaN or Inf; none: do not (default: nan)')
     .option('--require-kernel', 'fail when an implementation is not shown to have run the kernel that it asks for')
     .option('--save-repro <folder>', 'write a model of one layer, its inputs and a script that show the gravest divergence with onnxruntime-node alone')
-    .option('--format <format>', 'text or json (default: text)')
-    .option('--output <file>', 'write the report to a file instead of standard output');
+    .option('--default-budgets <level>', 'what missing the limits that attn-diff itself sets for each precision is: error, warn or off (default: error)')
+    .option('--report <format[=file]>', `write a report, perhaps to a file: ${REPORT_FORMATS.join(', ')}; may be given several times`, (target: string, targets: string[] | undefined) => [...(targets ?? []), target])
+    .option('--format <format>', 'format of the report on standard output, or in --output (default: text)')
+    .option('--output <file>', 'write that report to a file instead of standard output');
 }
 
 export function runCommand(finish: (code: ExitCode) => void): Command {
@@ -66,15 +68,17 @@ export function runCommand(finish: (code: ExitCode) => void): Command {
 /**
  * Opens the output, checks every input, runs, and writes the report.
  *
- * @param explain whether to explain every layer that parts, and to write that in place of the tables
+ * @param subcommand `explain` explains every layer that parts, and writes that in place of the tables; `demo` has its model given
  * @throws AttnDiffError
  */
-export async function run(options: RawRunOptions, { explain = false } = {}): Promise<ExitCode> {
-  const config = parseRunOptions(options);
-  return withResources(config.output, async ({ output, folder, runners, progress, download, keep }) => {
+export async function run(options: RawRunOptions, subcommand: 'run' | 'explain' | 'demo' = 'run'): Promise<ExitCode> {
+  const explain = subcommand === 'explain';
+  const config = parseRunOptions(options, subcommand);
+  const { reports } = config;
+  return withResources(reports.map(({ path }) => path), async ({ outputs, folder, runners, progress, download, keep }) => {
     await checkProviders(config.implementations, runners, config.timeout);
     const prepared = await prepareRun(config, download);
-    const checkpoint = config.prompts.kind === 'data' ? openCheckpoint(`${config.output ?? 'attn-diff'}.partial.jsonl`, prepared, config.resume) : null;
+    const checkpoint = config.prompts.kind === 'data' ? openCheckpoint(`${reports.find(({ path }) => path !== null)?.path ?? 'attn-diff'}.partial.jsonl`, prepared, config.resume) : null;
     let made: Repro | null = null;
     const report = await runDiff(prepared, runners, {
       onProgress: progress.update,
@@ -87,8 +91,8 @@ export async function run(options: RawRunOptions, { explain = false } = {}): Pro
       },
     });
     progress.stop();
-    const format = explain && config.format === 'text' ? explainReport : FORMATS[config.format];
-    output.write(format(report, renderOptions(config.output !== null)));
+    const texts = reports.map(({ format, path }) => (explain && format === 'text' ? explainReport : FORMATS[format])(report, renderOptions(path !== null)));
+    texts.forEach((text, i) => outputs[i]!.write(text));
     if (made) folder.write(reproFiles(made));
     if (config.saveRepro !== null) process.stderr.write(`attn-diff: ${reproText(made, config.saveRepro)}\n`);
     checkpoint?.remove();

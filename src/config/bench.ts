@@ -4,10 +4,13 @@ import { DEFAULT_SETTINGS } from '../attention/settings.js';
 import type { Stream } from '../types.js';
 import { badOption, implementationNames, RUN_OPTIONS, runSchema, type OptionHelp, type RunConfig } from './run.js';
 import { nameStreams, withReference, type StreamDefaults } from './streams.js';
-import { integer, list } from './values.js';
+import { integer, list, word } from './values.js';
 
 /** Everything that `attn-diff bench` was asked for, checked. */
-export interface BenchConfig extends BenchSettings, Pick<RunConfig, 'model' | 'dtype' | 'format' | 'output'> {
+export interface BenchConfig extends BenchSettings, Pick<RunConfig, 'model' | 'dtype'> {
+  format: 'text' | 'json';
+  /** Null for standard output. */
+  output: string | null;
   /** In the order asked for; the baseline comes first where it was not among them. */
   implementations: Stream[];
   /** Label of the one that ratios are taken against: the unmodified file. */
@@ -21,7 +24,7 @@ const MOST_TOKENS = 2 ** 20;
 const MOST_ROWS = 4096;
 const MOST_RUNS = 10_000;
 
-const { model, dtype, provider, precision, timeout, format, output } = runSchema.shape;
+const { model, dtype, provider, precision, timeout, output } = runSchema.shape;
 
 const schema = z.object({
   model,
@@ -38,7 +41,7 @@ const schema = z.object({
   repeat: z.string().default('5').pipe(integer(1, MOST_RUNS)),
   warmup: z.string().default('1').pipe(integer(0, MOST_RUNS)),
   timeout,
-  format,
+  format: z.string().default('text').pipe(word(['text', 'json'])),
   output,
 });
 

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
 import { DTYPES, type Dtype } from '../model/dtype.js';
-import type { AttentionPrecision, GateOptions, Stream } from '../types.js';
-import { ALIGNMENTS, ATTENTION_PRECISIONS, IMPLEMENTATIONS, MASK_FILLS, PROVIDERS } from '../types.js';
+import type { AttentionPrecision, Budget, GateOptions, Stream } from '../types.js';
+import { ALIGNMENTS, ATTENTION_PRECISIONS, IMPLEMENTATIONS, LEVELS, MASK_FILLS, PROVIDERS } from '../types.js';
 import { INPUT_OPTIONS, inputFields, runInputs, type RawInputOptions, type RunInputs } from './inputs.js';
+import { REPORT_OPTIONS, reportFields, reportTargets, type RawReportOptions, type ReportTarget } from './reports.js';
 import { LARGEST_BLOCK, nameStreams, withReference } from './streams.js';
 import { decimal, filePath, integer, list, word } from './values.js';
 
@@ -27,16 +28,14 @@ export interface RunConfig extends RunInputs {
   /** The folder that a reproduction of the gravest divergence goes to; null for none. */
   saveRepro: string | null;
   gate: GateOptions;
-  format: OutputFormat;
-  /** Null for standard output. */
-  output: string | null;
+  /** What is written, and where; at most one of them to standard output. */
+  reports: ReportTarget[];
+  /** The arguments of attn-diff that make this run, without those that only say where and how its report is written. */
+  command: string[];
 }
 
-const FORMATS = ['text', 'json'] as const;
-export type OutputFormat = (typeof FORMATS)[number];
-
 /** Options as commander hands them over: strings, absent where not given and without a default. */
-export interface RawRunOptions extends RawInputOptions {
+export interface RawRunOptions extends RawInputOptions, RawReportOptions {
   model?: string | undefined;
   dtype?: string | undefined;
   impl?: string | undefined;
@@ -54,11 +53,10 @@ export interface RawRunOptions extends RawInputOptions {
   maxAbs?: string | undefined;
   minCosine?: string | undefined;
   maxRatio?: string | undefined;
+  defaultBudgets?: string | undefined;
   failOn?: string | undefined;
   requireKernel?: boolean | undefined;
   saveRepro?: string | undefined;
-  format?: string | undefined;
-  output?: string | undefined;
 }
 
 export const seconds = decimal(0.001, 86_400, 'it is not between 0.001 and 86400');
@@ -88,8 +86,8 @@ export const runSchema = z.object({
   failOn: z.string().default('nan').pipe(word(['nan', 'none'])),
   requireKernel: z.boolean().default(false),
   saveRepro: filePath.optional(),
-  format: z.string().default('text').pipe(word(FORMATS)),
-  output: filePath.optional(),
+  defaultBudgets: z.string().default('error').pipe(word(LEVELS)),
+  ...reportFields,
 });
 
 /** How an option is written, and what it takes. */
@@ -120,8 +118,8 @@ export const RUN_OPTIONS: Record<keyof typeof runSchema.shape, OptionHelp> = {
   failOn: { flag: '--fail-on', accepts: 'nan or none' },
   requireKernel: { flag: '--require-kernel', accepts: 'it without a value' },
   saveRepro: { flag: '--save-repro', accepts: 'a path of the folder to write' },
-  format: { flag: '--format', accepts: 'text or json' },
-  output: { flag: '--output', accepts: 'a path of the file to write' },
+  defaultBudgets: { flag: '--default-budgets', accepts: `one of ${LEVELS.join(', ')}` },
+  ...REPORT_OPTIONS,
 };
 
 /**
@@ -129,7 +127,7 @@ export const RUN_OPTIONS: Record<keyof typeof runSchema.shape, OptionHelp> = {
  *
  * @throws AttnDiffError bad-option (the first that is wrong), unknown-implementation
  */
-export function parseRunOptions(raw: RawRunOptions): RunConfig {
+export function parseRunOptions(raw: RawRunOptions, subcommand: string = 'run'): RunConfig {
   const parsed = runSchema.safeParse(raw);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -150,13 +148,31 @@ export function parseRunOptions(raw: RawRunOptions): RunConfig {
     timeout: options.timeout ?? null,
     saveRepro: options.saveRepro ?? null,
     gate: gateOptions(options),
-    format: options.format,
-    output: options.output ?? null,
+    reports: reportTargets(options, raw),
+    command: commandOf(subcommand, raw),
   };
 }
 
-function gateOptions({ maxAbs, minCosine, maxRatio, failOn, requireKernel }: z.output<typeof runSchema>): GateOptions {
-  return { failOn, requireKernel, ...(maxAbs !== undefined && { maxAbs }), ...(minCosine !== undefined && { minCosine }), ...(maxRatio !== undefined && { maxRatio }) };
+function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, failOn, requireKernel }: z.output<typeof runSchema>): GateOptions {
+  const limits = [['max-abs', maxAbs, RUN_OPTIONS.maxAbs], ['min-cosine', minCosine, RUN_OPTIONS.minCosine], ['max-ratio', maxRatio, RUN_OPTIONS.maxRatio]] as const;
+  const budgets = limits.flatMap(([metric, limit, { flag }]): Budget[] =>
+    limit === undefined ? [] : [{ metric, limit, level: 'error', taps: null, scopes: null, layers: null, implementations: null, batches: null, kinds: ['valid'], source: { kind: 'flag', flag } }],
+  );
+  return { budgets, defaults: defaultBudgets, findings: {}, failOn, requireKernel };
+}
+
+/** Options that say where and how a report is written, and nothing of what is in it. */
+const WRITING: ReadonlySet<string> = new Set(['report', 'format', 'output', 'resume', 'saveRepro']);
+
+/** The options that were given as arguments, in the order of {@link RUN_OPTIONS}. */
+function commandOf(subcommand: string, raw: RawRunOptions): string[] {
+  const given = (Object.keys(RUN_OPTIONS) as (keyof RawRunOptions)[]).filter((key) => raw[key] !== undefined && !WRITING.has(key) && !(subcommand === 'demo' && key === 'model'));
+  return [subcommand, ...given.flatMap((key) => [raw[key]].flat().flatMap((value) => argumentsOf(RUN_OPTIONS[key].flag, value)))];
+}
+
+function argumentsOf(flag: string, value: string | boolean | undefined): string[] {
+  if (typeof value !== 'string') return value ? [flag] : [];
+  return value.startsWith('-') ? [`${flag}=${value}`] : [flag, value];
 }
 
 /**

@@ -78,7 +78,7 @@ function readDone(text: string, path: string, key: Key, resume: boolean): BatchR
 
 function keyOf({ config, loaded, batches }: PreparedRun): Key {
   const { attnDiff, onnxruntime } = describeEnvironment();
-  const { format: _format, output: _output, gate: _gate, resume: _resume, ...options } = config;
+  const { command: _command, reports: _reports, gate: _gate, resume: _resume, ...options } = config;
   const data = createHash('sha256');
   for (const { inputIds, attentionMask } of batches) data.update(bytes(inputIds)).update(bytes(attentionMask));
   const model = createHash('sha256').update(readFileSync(loaded.source.onnxPath));

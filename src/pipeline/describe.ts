@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { cpus } from 'node:os';
 import { createRequire } from 'node:module';
 import type { AttentionSite } from '../attention/site.js';
@@ -56,5 +57,14 @@ export function packageVersion(): string {
 export function describeBatch(batch: Batch): BatchInfo {
   const count = (kind: TokenKind): number => batch.kinds.filter((item) => item === kind).length;
   const { name, padding, size, length, source } = batch;
-  return { name, padding, size, length, source, tokens: Object.fromEntries(TOKEN_KINDS.map((kind) => [kind, count(kind)])) as Record<TokenKind, number> };
+  return { name, padding, size, length, source, sha256: batchDigest(batch), tokens: Object.fromEntries(TOKEN_KINDS.map((kind) => [kind, count(kind)])) as Record<TokenKind, number> };
+}
+
+/** SHA-256, in hexadecimal, of all that makes a batch what it is: its shape, token ids, masks, documents and past. */
+function batchDigest({ size, length, past, inputIds, attentionMask, documents, mask }: Batch): string {
+  const hash = createHash('sha256').update(JSON.stringify({ size, length, past, documents: documents !== null, mask: mask?.dims ?? null, additive: (mask?.additive ?? null) !== null }));
+  for (const array of [inputIds, attentionMask, documents, mask?.allowed, mask?.additive]) {
+    if (array) hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+  }
+  return hash.digest('hex');
 }

@@ -2,9 +2,9 @@ import type { ResolvedSite } from '../attention/evaluate.js';
 import type { RebuildOptions } from '../attention/rebuild.js';
 import { rebuildProbeBatch } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
-import { aggregate, effectRows, withRatios } from '../metrics/index.js';
+import { aggregate, effectRows, tokenMap, withRatios } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
-import type { Batch, EffectRow, Failure, ImplementationInfo, Precision, ProviderName, RangeRow, Row, Stream } from '../types.js';
+import type { Batch, EffectRow, Failure, ImplementationInfo, Precision, ProviderName, RangeRow, Row, Stream, TokenMap } from '../types.js';
 import { withBaselines, type StreamPlan } from './baselines.js';
 import { failed, implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
@@ -22,6 +22,8 @@ export interface BatchResult {
   rows: Row[];
   effects: EffectRow[];
   ranges: RangeRow[];
+  /** Null in a result of which it is not kept. */
+  map: TokenMap | null;
   /** Implementations that ended on this batch, or on one before. */
   failures: { implementation: string; failure: Failure }[];
 }
@@ -140,6 +142,7 @@ class Measuring implements Measurement {
       rows: rows.filter(isShown),
       effects: effectRows(logits.flatMap(({ effects }) => effects).filter(isShown), [batch], config.reference).toSorted((a, b) => orderOf(a) - orderOf(b)),
       ranges: readRanges(home.diff, pass.outputs, batch).filter(({ head }) => config.heads || head === null),
+      map: tokenMap(stats.filter(isShown), batch, config.reference),
       failures: [...this.#failures].map(([implementation, failure]) => ({ implementation, failure })),
     };
   }

@@ -1,6 +1,6 @@
 import { hasBfloat16 } from '../attention/kernels.js';
 import { judge } from '../gate/index.js';
-import { findings, kernelFindings, recommend, windowFindings } from '../metrics/index.js';
+import { findings, kernelFindings, recommend, windowFindings, worstMaps } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
 import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
 import { checkWindows } from './buildable.js';
@@ -9,6 +9,7 @@ import { failed } from './evidence.js';
 import { explainDivergences } from './explain.js';
 import { unlessFailing } from './failure.js';
 import { openMeasurement, type BatchResult } from './measure.js';
+import { modelDigest } from './modelDigest.js';
 import { traceOrigins } from './origin.js';
 import { roundingLimits } from './precision.js';
 import type { PreparedRun } from './prepare.js';
@@ -44,6 +45,9 @@ export interface RunHooks {
  */
 export async function runDiff({ config, loaded, batches }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined, onRepro }: RunHooks = {}): Promise<DiffReport> {
   const started = performance.now();
+  // Gigabytes are read while the model runs elsewhere; what fails is thrown where it is waited for.
+  const digest = modelDigest(loaded);
+  digest.catch(() => undefined);
   const total = batches.length + 4;
   const runner = runners.at({ timeout: config.timeout });
   onProgress({ stage: 'evaluating masks and scales', done: 0, total });
@@ -55,14 +59,14 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
   onProgress({ stage: 'loading the rebuilt graph', done: 2, total });
   const measurement = await openMeasurement(config, loaded, sites, batches, runners);
   const loadedAt = performance.now();
-  const results = [...done];
+  const results = withWorstMaps(done);
   let implementations: ImplementationInfo[];
   try {
     for (const batch of batches.slice(done.length)) {
       onProgress({ stage: `batch ${batch.name}`, done: 3 + results.length, total });
       const result = await measurement.run(batch);
-      results.push(result);
-      onResult(result, results.length);
+      onResult(result, results.length + 1);
+      results.splice(0, Infinity, ...withWorstMaps([...results, result]));
     }
     implementations = withFailures(await measurement.implementations(), done);
   } finally {
@@ -70,9 +74,11 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
   }
 
   const rows = results.flatMap((result) => result.rows);
+  const effects = results.flatMap((result) => result.effects);
   const model = describeModel(loaded);
   const { reference } = config;
   const limits = roundingLimits((label) => config.activations ?? precisionBetween(label, loaded, config.implementations) ?? model.precision, implementations, config.implementations, reference);
+  const told = implementations.map((info) => ({ ...info, rounding: limits(info.name) }));
   const seen = [
     ...kernelFindings(implementations),
     ...windowFindings(sites.map(({ layer, maskSummary: { window } }) => ({ layer, window })), loaded.source.config),
@@ -88,21 +94,30 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
 
   return {
     schema: REPORT_SCHEMA,
-    model,
+    command: config.command,
+    model: { ...model, sha256: await digest },
     environment: describeEnvironment(),
     batches: batches.map(describeBatch),
-    implementations,
+    implementations: told,
     reference,
     rebuild: check,
     rows,
-    effects: results.flatMap((result) => result.effects),
+    effects,
     ranges: results.flatMap((result) => result.ranges),
+    maps: results.flatMap(({ map }) => map ?? []),
     explanations: explained.explanations,
     findings: explained.findings,
     recommendation: recommend({ implementations, rows, findings: explained.findings, reference }),
-    verdict: judge(rows, config.gate, reference, implementations),
+    verdict: judge({ rows, effects, findings: explained.findings, implementations: told, reference }, config.gate),
+    shard: null,
     timing: { loadSeconds: (loadedAt - started) / 1000, runSeconds: (performance.now() - loadedAt) / 1000 },
   };
+}
+
+/** Results of which the batches that part most alone keep their maps, so that memory does not grow with the batches. */
+function withWorstMaps(results: readonly BatchResult[]): BatchResult[] {
+  const kept = new Set(worstMaps(results.flatMap(({ map }) => map ?? []), results.flatMap(({ map, rows }) => (map ? rows : []))));
+  return results.map((result) => (result.map === null || kept.has(result.map) ? result : { ...result, map: null }));
 }
 
 /** An implementation that failed in an earlier part of a run has not run to its end, whatever it does in this one. */

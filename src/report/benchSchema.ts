@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { BENCH_SCHEMA, type BenchReport } from '../bench.js';
 import { implementation } from './implementationSchema.js';
 import { model } from './schema.js';
-import { count, environment, label, metric, type Decoded, type Same } from './schemaParts.js';
+import { count, environment, label, metric, type Same } from './schemaParts.js';
 
 const { name: _name, failure, ...kernel } = implementation.shape;
 
@@ -48,4 +48,4 @@ export const benchSchema = z
   .meta({ title: 'attn-diff bench', description: 'Time and memory of forward passes, by implementation of attention and length.' });
 
 // Does not compile where the schema and bench.ts part.
-true satisfies Same<Decoded<z.infer<typeof benchSchema>>, BenchReport>;
+true satisfies Same<z.infer<typeof benchSchema>, BenchReport>;

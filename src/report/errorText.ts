@@ -120,6 +120,7 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'resume-unasked': (a) => `${a.path}: it holds ${plural(a.batches, 'finished batch', 'finished batches')} of an interrupted run. Go on from there with --resume, or remove it.`,
   'resume-mismatch': (a) =>
     `${a.path}: it was written with another ${a.field === 'options' || a.field === 'data' ? a.field : `version or file of ${a.field}`}, so its batches cannot be part of this run. Run the very command that was interrupted, or remove the file.`,
+  'report-unreadable': (a) => `${a.path}: it is not a report that attn-diff run wrote with --report json: ${clause(a.problem)}. Give such a file.`,
   'resume-unreadable': (a) => `${a.path}: it is not what an interrupted run leaves: ${clause(a.problem)}. Remove it, or give --output another name.`,
 };
 

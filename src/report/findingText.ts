@@ -6,20 +6,16 @@ import { originSentences, overflowSentences } from './originText.js';
 import { placeText, rangesText } from './text/kinds.js';
 import { formatCount, formatLimit, formatNumber, plural } from './text/number.js';
 
-/** How a finding is to be taken: a fault to act on, something to know, or nothing to worry about. */
-export type FindingLevel = 'fault' | 'notice' | 'fine';
-
 type Args<C extends Finding['code']> = C extends Cause ? CauseFinding : Extract<Finding, { code: C }>;
 
 /** `reference` is the label of the reference. */
 interface Words<F> {
-  level: FindingLevel;
   /** What the implementation did, in the past tense, so that it fits one name and several. */
   clause: (finding: F, reference: string) => string;
   sentences: (finding: F, reference: string) => string;
 }
 
-const CAUSE: Words<CauseFinding> = { level: 'fault', clause: causeClause, sentences: causeSentences };
+const CAUSE: Words<CauseFinding> = { clause: causeClause, sentences: causeSentences };
 
 const windowWords = (window: number | null): string => (window === null ? 'no sliding window' : `a sliding window of ${plural(window, 'token')}`);
 
@@ -58,13 +54,11 @@ const NODE_REMEDY = ({ provider, nodes }: Args<'node-divergence'>): string => {
 
 const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
   'nothing-compared': {
-    level: 'fault',
     clause: () => 'nothing was compared',
     sentences: () =>
       'Nothing was compared: there is only the reference, or no valid token. Name a second implementation with --impl, or give prompts that hold text.',
   },
   'fully-masked-nan': {
-    level: 'fault',
     clause: (f) =>
       `became NaN on fully masked rows at layer ${f.layer}${f.spreadsToValidAtLayer === null ? '' : `, and on valid tokens at layer ${f.spreadsToValidAtLayer}`}`,
     sentences: (f) =>
@@ -75,7 +69,6 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
       } Fill the mask with the smallest finite number instead of −inf (--mask-fill min, or at export), set such rows to 0 after the softmax, or pad on the right.`,
   },
   'non-finite': {
-    level: 'fault',
     clause: (f) => `became ${nanOrInf(f)} on ${kindWords(f)} at ${placeText(f.layer, f.tap)}`,
     sentences: (f) =>
       `${f.implementation}, ${batchWords(f)}: the first ${nanOrInf(f)} is at ${placeText(f.layer, f.tap)}${
@@ -87,18 +80,15 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
       }`,
   },
   'score-overflow': {
-    level: 'fault',
     clause: (f) => `became NaN because its scores overflow ${f.precision} at layer ${f.origin.layer ?? 0}`,
     sentences: (f) => `${f.implementation}, ${batchWords(f)}: ${overflowSentences(f)}`,
   },
   'not-comparable': {
-    level: 'notice',
     clause: (f) => `could not be compared, because the reference ${f.reference} is not finite`,
     sentences: (f) =>
       `${f.implementation}, ${batchWords(f)}: from ${placeText(f.layer, f.tap)} on it cannot be compared on valid tokens, because the reference ${f.reference} is NaN or infinite there and ${f.implementation} is not. Choose a reference that stays finite (--reference).`,
   },
   'local-divergence': {
-    level: 'fault',
     clause: (f, reference) => `parted from ${reference} at layer ${f.layer} by more than rounding`,
     sentences: (f, reference) =>
       `${f.implementation}, batch ${f.batch}: the kernel of layer ${f.layer} parts from ${reference} on the same Q, K, V: relative L2 ${formatNumber(f.relL2)} on valid tokens, where rounding explains ${formatLimit(f.limit)}${
@@ -107,25 +97,21 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
   },
   ...(Object.fromEntries(CAUSES.map((cause) => [cause, CAUSE])) as Record<Cause, typeof CAUSE>),
   'window-not-as-configured': {
-    level: 'fault',
     clause: (f) => `the file has ${windowWords(f.found)} where config.json asks for ${windowWords(f.expected)}`,
     sentences: (f) =>
       `The masks of ${f.layers.length === 1 ? 'layer' : 'layers'} ${rangesText(f.layers)} have ${windowWords(f.found)}, where config.json (use_sliding_window, layer_types, max_window_layers, sliding_window) asks for ${windowWords(f.expected)}. Every implementation is run with what the file has, so the table does not show it; prompts longer than the window give other results than in training. Export again with a transformers release that keeps the window, or correct config.json.`,
   },
   'propagation-only': {
-    level: 'notice',
     clause: (_, reference) => `parted from ${reference} only by rounding that later layers amplified`,
     sentences: (f, reference) =>
       `${f.implementation}: no layer's attention parts from ${reference} by more than rounding (worst local relative L2 ${formatNumber(f.localRelL2)}), yet its own stream is ${formatNumber(f.accumulatedRelL2)} away at ${placeText(f.layer, f.tap)}. The layers amplify the rounding; no kernel is to blame. Judge it by the logits or the loss, and add exact to --impl to see whether ${reference} is any nearer to the truth.`,
   },
   'within-rounding': {
-    level: 'fine',
     clause: (_, reference) => `stayed within rounding of ${reference}`,
     sentences: (f, reference) =>
       `${f.implementation} agrees with ${reference} on valid tokens to within rounding: worst relative L2 ${formatNumber(f.localRelL2)} local, ${formatNumber(f.accumulatedRelL2)} accumulated; limit ${formatLimit(f.limit)}. Carry on.`,
   },
   'kernel-fallback': {
-    level: 'notice',
     clause: (f) => `ran another kernel, ${f.kernel} on ${f.provider}`,
     sentences: (f) =>
       `${f.implementation} asked for ${askedText(f.asked)}, and ONNX Runtime ran ${f.kernel} on ${f.provider}: ${
@@ -133,13 +119,11 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
       }`.trimEnd(),
   },
   'implementation-failed': {
-    level: 'fault',
     clause: (f) => `${FAILURE_CLAUSE[f.failure.kind]}`,
     sentences: (f) =>
       `${f.implementation} ${FAILURE_CLAUSE[f.failure.kind]} while ${f.failure.stage}${f.failure.batch === null ? '' : `, batch ${f.failure.batch}`}: ${failureText(f.failure)} The tables hold what it gave before that; the others ran on. ${FAILURE_REMEDY[f.failure.kind]}`,
   },
   'node-divergence': {
-    level: 'notice',
     clause: (f, reference) => `parted from ${reference} because of ${nodesText(f)}, outside attention`,
     sentences: (f, reference) =>
       `${f.implementation}, batch ${f.batch}: no layer's attention parts from ${reference} by more than rounding, yet its own stream is ${formatNumber(f.accumulatedRelL2)} away (worst relative L2). Other nodes are computed differently there from what ${reference} runs on: on the same inputs, ${f.nodes
@@ -147,7 +131,6 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
         .join(', ')}${f.more > 0 ? `, and ${f.more} more` : ''}; rounding explains ${formatLimit(f.limit)}. ${f.layer === 0 || f.layer === null ? '' : `It begins at layer ${f.layer}. `}No attention kernel is to blame. ${NODE_REMEDY(f)}`,
   },
   'kernel-fault': {
-    level: 'fault',
     clause: (f) => `parted from ${f.against} at layer ${f.layers[0] ?? 0} because of its kernel on ${f.provider}`,
     sentences: (f) =>
       `${f.implementation}, batch ${f.batch}: the kernel of ${f.kernel} on ${f.provider} is at fault in ${f.layers.length === 1 ? 'layer' : 'layers'} ${rangesText(f.layers)}: on the same Q, K, V it is ${formatNumber(f.relL2)} from ${f.against} (relative L2 on valid tokens), where rounding explains ${formatLimit(f.limit)}, and the same computation as ${f.twin} is ${formatNumber(f.twinRelL2)} away. ${
@@ -155,13 +138,11 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
       }${f.firstToken === null ? '' : `, first at token position ${f.firstToken}`}. This is neither rounding, padding nor a setting. Use another kernel or provider, and report it: --save-repro writes a model of one node that shows it.`,
   },
   identical: {
-    level: 'fine',
     clause: (_, reference) => `gave the same bits as ${reference}`,
     sentences: (f, reference) =>
       `${f.implementation} is bit-identical to ${reference}: every difference, on every kind of token, is exactly 0.`,
   },
   'padding-by-design': {
-    level: 'fine',
     clause: () => 'differed on padding by design',
     sentences: (f) =>
       `${f.implementation} writes all-zero attention rows on ${formatCount(f.zeroRows)} of ${plural(f.tokens, 'padding token')}, ${f.reference} on ${formatCount(f.referenceZeroRows)}. By design: no valid token looks at these rows. Carry on, and keep padding out of the loss and of any mean over tokens.`,
@@ -184,11 +165,6 @@ function kindWords({ kind }: Args<'non-finite'>): string {
 // One place to undo what TypeScript cannot follow: the wording of a code takes the finding of that code.
 function wordsFor(finding: Finding): Words<Finding> {
   return WORDING[finding.code] as Words<Finding>;
-}
-
-/** How a finding is to be taken. */
-export function findingLevel(finding: Finding): FindingLevel {
-  return wordsFor(finding).level;
 }
 
 /**

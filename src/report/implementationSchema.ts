@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FAILURES, KERNELS, PRECISIONS, PROOF_REASONS, PROOFS, PROVIDERS } from '../types.js';
-import { batchName, label, text } from './schemaParts.js';
+import { batchName, label, metric, text } from './schemaParts.js';
 
 export const asked = z
   .strictObject({
@@ -29,4 +29,10 @@ export const implementation = z.strictObject({
   proof: z.enum(PROOFS).describe('Whether the kernel asked for is the one that ran.'),
   reason: z.enum(PROOF_REASONS).nullable().describe('Why it is not confirmed; null where it is.'),
   failure: failure.nullable(),
+});
+
+export const runImplementation = implementation.extend({
+  rounding: z
+    .strictObject({ local: metric('On the same Q, K, V.'), accumulated: metric('In its own stream.') })
+    .describe('The relative L2 that rounding explains of its difference from the reference.'),
 });

@@ -1,5 +1,5 @@
 import type { BenchReport } from '../bench.js';
-import type { DiffReport } from '../types.js';
+import type { DiffReport, ReportFormatName } from '../types.js';
 import { benchText } from './bench.js';
 import { benchJson, jsonReport } from './json.js';
 import type { RenderOptions } from './text/context.js';
@@ -11,14 +11,14 @@ export { inspectionText } from './inspection.js';
 export { reproFiles, reproText } from './reproFiles.js';
 export { doctorJson, inspectionJson } from './json.js';
 export { documentJsonSchema, DOCUMENT_NAMES } from './jsonSchema.js';
+export { readReport } from './read.js';
 export { explainReport } from './text/explain.js';
 export type { RenderOptions } from './text/context.js';
 
-export type FormatName = 'text' | 'json';
 export type ReportFormat = (report: DiffReport, options: RenderOptions) => string;
 
 /** Every report format by its name; a new one is one file and one line here. */
-export const FORMATS: Record<FormatName, ReportFormat> = { text: textReport, json: jsonReport };
+export const FORMATS: Record<ReportFormatName, ReportFormat> = { text: textReport, json: jsonReport };
 
 /** As FORMATS, of a bench. */
-export const BENCH_FORMATS: Record<FormatName, (report: BenchReport, options: RenderOptions) => string> = { text: benchText, json: benchJson };
+export const BENCH_FORMATS: Record<'text' | 'json', (report: BenchReport, options: RenderOptions) => string> = { text: benchText, json: benchJson };

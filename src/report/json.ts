@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { BenchReport } from '../bench.js';
 import type { Diagnosis } from '../doctorTypes.js';
 import type { DiffReport, Inspection } from '../types.js';
@@ -12,12 +12,12 @@ import { reportSchema } from './schema.js';
  * with a line end; NaN and ±Infinity are the strings "NaN", "Infinity" and "-Infinity".
  */
 export function jsonReport(report: DiffReport): string {
-  return write(ordered(reportSchema, withoutNonFinite(report)));
+  return write(encoded(reportSchema, report));
 }
 
 /** What a bench measured, as one JSON document in the manner of {@link jsonReport}: see {@link benchSchema}. */
 export function benchJson(report: BenchReport): string {
-  return write(ordered(benchSchema, withoutNonFinite(report)));
+  return write(encoded(benchSchema, report));
 }
 
 /** What was recognised, as one JSON document; −Infinity (a mask's fill value) is the string "-Infinity". */
@@ -32,21 +32,18 @@ export function doctorJson(diagnosis: Diagnosis): string {
     providers: diagnosis.providers.map((provider) => ({ ...provider, remedy: providerRemedy(provider) })),
     libraries: diagnosis.libraries.map((library) => ({ ...library, remedy: libraryRemedy(library) })),
   };
-  return write(ordered(doctorSchema, document));
+  return write(encoded(doctorSchema, document));
 }
 
 /** What was found is worth more than the order of its keys: what the schema refuses is written as it came. */
-function ordered(schema: z.ZodType, document: unknown): unknown {
-  const parsed = schema.safeParse(document);
-  return parsed.success ? parsed.data : document;
+function encoded<S extends z.ZodType>(schema: S, document: z.output<S>): unknown {
+  const written = z.safeEncode(schema, document);
+  return written.success ? written.data : withoutNonFinite(document);
 }
 
+/** A number that JSON has none for as its name. */
 function withoutNonFinite(value: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(value, (_key, item: unknown) =>
-      typeof item === 'number' && !Number.isFinite(item) ? String(item) : item,
-    ),
-  );
+  return JSON.parse(JSON.stringify(value, (_key, item: unknown) => (typeof item === 'number' && !Number.isFinite(item) ? String(item) : item)));
 }
 
 function write(value: unknown): string {

@@ -11,5 +11,5 @@ export const DOCUMENT_NAMES = Object.keys(DOCUMENTS) as DocumentName[];
 
 /** The schema of a document as JSON Schema (draft 2020-12). */
 export function documentJsonSchema(name: DocumentName): Record<string, unknown> {
-  return z.toJSONSchema(DOCUMENTS[name]) as Record<string, unknown>;
+  return z.toJSONSchema(DOCUMENTS[name], { io: 'input' }) as Record<string, unknown>;
 }

@@ -1,18 +1,10 @@
 import { z } from 'zod';
-import { failure, implementation, asked } from './implementationSchema.js';
+import { asked, failure, runImplementation } from './implementationSchema.js';
 import { causeFinding, explanation, recommendation, windowFinding } from './explanationSchema.js';
+import { verdict } from './gateSchema.js';
 import { batches, origin } from './originSchema.js';
-import { batchName, count, environment, label, limit, metric, oneLayer, position, relL2, text, type Decoded, type Same } from './schemaParts.js';
-import { PADDING_SIDES, PRECISIONS, PROOF_REASONS, PROVIDERS, REPORT_SCHEMA, TOKEN_KINDS, IMPLEMENTATIONS, type DiffReport } from '../types.js';
-
-const layer = z.int().nonnegative().nullable().describe('Layer, counted from 0; null where it is the logits or no one place.');
-const tap = z.enum(['attention', 'hidden', 'logits']).describe('What is measured: what leaves attention, a layer, or the model.');
-const scope = z
-  .enum(['local', 'accumulated'])
-  .describe('local: on the reference stream\'s Q, K, V; accumulated: in the implementation\'s own stream.');
-const kind = z
-  .enum(TOKEN_KINDS)
-  .describe('valid: attention_mask 1; padding: attention_mask 0; fullyMasked: padding whose query may look at no key.');
+import { batchName, count, environment, kind, label, layer, limit, metric, oneLayer, position, relL2, scope, sha256, tap, text, type Same } from './schemaParts.js';
+import { PADDING_SIDES, PRECISIONS, PROOF_REASONS, PROVIDERS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
 export const model = z.strictObject({
   path: text('Path of the ONNX file.'),
@@ -38,6 +30,7 @@ const batch = z.strictObject({
   tokens: z
     .strictObject({ valid: count('Valid tokens.'), padding: count('Padding tokens that see some key.'), fullyMasked: count('Padding tokens that see no key.') })
     .describe('Tokens of each kind.'),
+  sha256: sha256('token ids, masks and documents'),
 });
 
 const rebuild = z
@@ -149,43 +142,52 @@ const finding = z
   ])
   .describe('What the rows mean: a code with its evidence.');
 
-const check = z.strictObject({
-  name: z.enum(['max-abs', 'min-cosine', 'max-ratio', 'non-finite', 'compared', 'completed', 'kernel']).describe('What was checked, on valid tokens; completed and kernel: 1 where an implementation ran to its end, and where its kernel is confirmed.'),
-  operator: z.enum(['<=', '>=', '==', '>']).describe('How actual must stand to expected.'),
-  expected: metric('The limit.'),
-  actual: metric('The worst value that was seen.'),
-  layer,
-  implementation: label,
-  tap: tap.nullable(),
-  scope: scope.nullable(),
-  batch: batchName.nullable(),
-  passed: z.boolean(),
-});
+const map = z
+  .strictObject({
+    batch: batchName,
+    size: count('Sequences.'),
+    length: count('Tokens per sequence, padding included.'),
+    kinds: text('One letter a token, row-major: v valid, p padding, m fully masked.'),
+    streams: z.array(
+      z.strictObject({
+        implementation: label,
+        scope,
+        layers: z.array(layer).describe('What each row is of.'),
+        relL2: text('Base64 of one byte for each layer and token, [layers, size · length], of ‖Δ‖ / ‖reference‖: 0 is 0; 1 to 253 are log₁₀ from −12 to 4; 254 is infinite, 255 NaN.'),
+      }),
+    ),
+  })
+  .describe('Where in one batch implementations part: of the local scope the attention, of the accumulated one hidden states and logits. Of at most four batches, those that part most.');
+
+const shard = z
+  .strictObject({ index: z.int().positive().describe('From 1.'), count: z.int().positive().describe('Parts in all.'), batches: z.array(batchName).describe('The batches of all parts, in order.') })
+  .describe('One part of a run whose batches are divided among several.');
 
 /** The JSON form of a DiffReport: schema `attn-diff/report/v1`. */
 export const reportSchema = z
   .strictObject({
     schema: z.literal(REPORT_SCHEMA),
-    model,
+    command: z.array(z.string()).describe('Arguments of attn-diff that make this report, without those that only say where and how it is written.'),
+    model: model.extend({ sha256: sha256('the ONNX file and its external data') }),
     environment,
     batches: z.array(batch),
-    implementations: z.array(implementation),
+    implementations: z.array(runImplementation),
     reference: label,
     rebuild,
     rows: z.array(row),
     effects: z.array(effectRow),
     ranges: z.array(rangeRow),
+    maps: z.array(map),
     explanations: z.array(explanation),
     findings: z.array(finding),
     recommendation,
-    verdict: z.strictObject({ passed: z.boolean().describe('Whether every check passed.'), checks: z.array(check) }),
+    verdict,
+    shard: shard.nullable().describe('Null where the report is of all batches.'),
     timing: z
       .strictObject({ loadSeconds: metric('Loading the model.'), runSeconds: metric('Running it.') })
       .describe('Wall-clock seconds; the only part that differs between two runs of one command.'),
   })
   .meta({ title: 'attn-diff report', description: 'How implementations of attention part, layer by layer, in one model.' });
 
-type ReportDocument = z.infer<typeof reportSchema>;
-
 // Does not compile where the schema and types.ts part.
-true satisfies Same<Decoded<ReportDocument>, DiffReport>;
+true satisfies Same<z.infer<typeof reportSchema>, DiffReport>;

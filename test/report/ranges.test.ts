@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { FORMATS } from '../../src/report/index.js';
-import { reportSchema } from '../../src/report/schema.js';
 import { contextOf } from '../../src/report/text/context.js';
 import { ranges } from '../../src/report/text/ranges.js';
 import { displayWidth } from '../../src/report/text/width.js';
@@ -56,7 +55,7 @@ describe('ranges in the text report', () => {
   });
 
   it('are in the JSON form, NaN and Infinity as strings', () => {
-    const { ranges: found } = reportSchema.parse(JSON.parse(FORMATS.json(reportWith({ heads: 1 }), { width: 80, color: false })));
+    const { ranges: found } = JSON.parse(FORMATS.json(reportWith({ heads: 1 }), { width: 80, color: false })) as { ranges: Record<string, unknown>[] };
     expect(found).toHaveLength(5 * 2 * 2);
     expect(found.slice(4, 10).filter((_, i) => i % 2 === 0)).toMatchObject([{ maxScore: 131008, entropy: 'NaN' }, { maxScore: 'Infinity', headroom: 0 }, { maxScore: 'NaN', headroom: 'NaN', head: null }]);
   });

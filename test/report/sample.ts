@@ -1,12 +1,13 @@
 import { judge } from '../../src/gate/index.js';
 import { findings } from '../../src/metrics/index.js';
 import {
-  REPORT_SCHEMA, type DiffReport, type GateOptions, type Inspection, type Row, type TokenKind,
+  REPORT_SCHEMA, type DiffReport, type Inspection, type ModelInfo, type Row, type TokenKind,
 } from '../../src/types.js';
+import { gateOf, type GateWords } from '../support/gate.js';
 
 interface SampleOptions {
   layers?: number;
-  gate?: GateOptions;
+  gate?: GateWords;
   /** Changes a row before the findings and the verdict are made. */
   edit?: (row: Row) => Row;
 }
@@ -17,42 +18,47 @@ const TOKENS: Record<string, Record<TokenKind, number>> = {
 };
 
 /** A small report made by hand: eager the reference, sdpa and flash within rounding, flash with zeros on padding. */
-export function sampleReport({ layers = 2, gate = { failOn: 'nan' }, edit = (row) => row }: SampleOptions = {}): DiffReport {
+export function sampleReport({ layers = 2, gate = { defaults: 'error' }, edit = (row) => row }: SampleOptions = {}): DiffReport {
   const names = ['eager', 'sdpa', 'flash'];
   const rows = sampleRows(layers, names).map(edit);
   const batches = (['left', 'right'] as const).map((padding) => ({
-    name: padding, padding, size: 4, length: 16, source: 'built-in', tokens: TOKENS[padding]!,
+    name: padding, padding, size: 4, length: 16, source: 'built-in', tokens: TOKENS[padding]!, sha256: (padding === 'left' ? 'b' : 'c').repeat(64),
   }));
+  const implementations = [
+    implementation('eager', 'MatMul → Add → Softmax → MatMul', 'profile names /layers.0/eager/Softmax and 3 more nodes in every layer'),
+    implementation('sdpa', 'Attention (opset 23)', 'profile names /layers.0/sdpa/Attention in every layer'),
+    implementation('flash', 'com.microsoft.GroupQueryAttention', 'profile names /layers.0/flash/GroupQueryAttention in every layer'),
+  ];
+  const found = findings(rows, batches, names, 'eager');
   return {
     schema: REPORT_SCHEMA,
+    command: ['run', '--model', 'fixtures/eager/model.onnx'],
     model: {
       path: 'fixtures/eager/model.onnx', family: 'qwen2', layers, hiddenSize: 64, heads: 4, kvHeads: 2, headDim: 16,
-      vocabSize: 384, exporter: 'pytorch 2.8.0', opset: 18, precision: 'fp32', attention: 'decomposed',
+      vocabSize: 384, exporter: 'pytorch 2.8.0', opset: 18, precision: 'fp32', attention: 'decomposed', sha256: 'a'.repeat(64),
     },
     environment: {
       attnDiff: '0.1.0', node: '20.19.0', onnxruntime: '1.30.0', platform: 'linux', arch: 'x64', cpu: 'AMD EPYC 7B13',
     },
     batches,
-    implementations: [
-      implementation('eager', 'MatMul → Add → Softmax → MatMul', 'profile names /layers.0/eager/Softmax and 3 more nodes in every layer'),
-      implementation('sdpa', 'Attention (opset 23)', 'profile names /layers.0/sdpa/Attention in every layer'),
-      implementation('flash', 'com.microsoft.GroupQueryAttention', 'profile names /layers.0/flash/GroupQueryAttention in every layer'),
-    ],
+    implementations,
     reference: 'eager',
     rebuild: { originalRelL2: 0, originalLimit: 1e-6, equivalent: 'eager', equivalentRelL2: 1.3e-7, equivalentLimit: 1e-5 },
     rows,
     effects: [],
     ranges: [],
+    maps: [],
     explanations: [],
     recommendation: { training: 'eager', weights: 'eager', against: [] },
-    findings: findings(rows, batches, names, 'eager'),
-    verdict: judge(rows, gate, 'eager'),
+    findings: found,
+    verdict: judge({ rows, effects: [], findings: found, implementations, reference: 'eager' }, gateOf(gate)),
+    shard: null,
     timing: { loadSeconds: 0.2, runSeconds: 1.5 },
   };
 }
 
 function implementation(name: string, kernel: string, evidence: string): DiffReport['implementations'][number] {
-  return { name, asked: { provider: 'cpu', kernel: null }, kernel, provider: 'cpu', precision: 'fp32', emulated: false, evidence, proof: 'confirmed', reason: null, failure: null };
+  return { name, asked: { provider: 'cpu', kernel: null }, kernel, provider: 'cpu', precision: 'fp32', emulated: false, evidence, proof: 'confirmed', reason: null, failure: null, rounding: { local: 1e-5, accumulated: 1e-5 } };
 }
 
 function sampleRows(layers: number, names: readonly string[]): Row[] {
@@ -111,9 +117,15 @@ export function notANumber(row: Row): Row {
   };
 }
 
+/** The model of the sample, as a report that did not run it tells it. */
+export function sampleModel(): ModelInfo {
+  const { sha256: _sha256, ...model } = sampleReport().model;
+  return model;
+}
+
 export function sampleInspection(layers = 24): Inspection {
   return {
-    model: sampleReport().model,
+    model: sampleModel(),
     inputs: [
       { name: 'input_ids', type: 'int64', shape: ['batch_size', 'sequence_length'] },
       { name: 'attention_mask', type: 'int64', shape: ['batch_size', 'sequence_length'] },

@@ -142,18 +142,18 @@ describe('text report', () => {
     const text = lines(BROKEN, { width: 2000, color: false }).join(' ').replaceAll(/\s+/g, ' ');
     expect(text).toContain('FAILED:');
     expect(text).toMatch(/non-finite, sdpa: 41,984 NaN or Inf elements .* layer 1, attention/);
-    expect(text).toMatch(/max-abs, flash: 1.03e-5 at logits, accumulated, batch left; the limit is 1e-6. Smallest limit that passes: --max-abs 1.03e-5/);
+    expect(text).toMatch(/max-abs, flash: max\|Δ\| is 1.03e-5 at logits, accumulated, batch left; the limit is 1e-6. Smallest limit that passes: --max-abs 1.03e-5. Again: attn-diff run --model fixtures\/eager\/model.onnx --impl flash --padding left/);
     expect(text).toMatch(/min-cosine, flash: .* Largest limit that passes: --min-cosine 0.9999974/);
-    expect(text).toMatch(/max-abs, sdpa: NaN .* No limit lets NaN or Inf pass/);
+    expect(text).toMatch(/max-abs, sdpa: max\|Δ\| is NaN .* No limit lets NaN or Inf pass/);
   });
 
   it('says that no threshold was set, and does not where one was', () => {
-    expect(FORMATS.text(sampleReport(), plain)).toMatch(/PASSED: [^]*No threshold was set/);
-    expect(FORMATS.text(sampleReport({ gate: { failOn: 'nan', maxAbs: 1 } }), plain)).not.toContain('No threshold');
+    expect(FORMATS.text(sampleReport({ gate: {} }), plain)).toMatch(/PASSED: [^]*No threshold was set/);
+    expect(FORMATS.text(sampleReport({ gate: { maxAbs: 1 } }), plain)).not.toContain('No threshold');
   });
 
   it('does not hide a fault behind a gate that was passed', () => {
-    const faulty = sampleReport({ edit: (row) => (row.scope === 'local' && row.implementation === 'flash' && row.kind === 'valid' ? { ...row, relL2: 0.1 } : row) });
+    const faulty = sampleReport({ edit: (row) => (row.scope === 'local' && row.implementation === 'flash' && row.kind === 'valid' ? { ...row, relL2: 5e-5 } : row) });
     expect(faulty.verdict.passed).toBe(true);
     expect(FORMATS.text(faulty, plain)).toMatch(/PASSED the gate, yet look at this: flash parted from eager at layer 0/);
   });

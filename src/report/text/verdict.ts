@@ -1,8 +1,9 @@
 import type { Check, DiffReport, Finding } from '../../types.js';
-import { findingClause, findingLevel, findingText, type FindingLevel } from '../findingText.js';
+import { findingLevel, type FindingLevel } from '../../metrics/index.js';
+import { actualText, checkText, measuredText, passingLimit } from '../checkText.js';
+import { findingClause, findingText } from '../findingText.js';
 import { heading, noteLines, prose, type Context } from './context.js';
-import { placeText } from './kinds.js';
-import { formatCosine, formatLimit, formatNumber, limitAbove, limitBelow, plural } from './number.js';
+import { formatLimit, plural } from './number.js';
 
 const MARKS: Record<FindingLevel, string> = { fault: '✗', notice: '!', fine: '✓' };
 
@@ -24,7 +25,13 @@ export function findingsSection(report: DiffReport, context: Context): string[] 
 export function verdictSection(report: DiffReport, context: Context): string[] {
   const { paint } = context;
   const { passed, checks } = report.verdict;
-  const failed = checks.filter((check) => !check.passed);
+  const missed = checks.filter((check) => !check.passed && check.name !== 'finding');
+  const failed = checks.filter((check) => !check.passed && check.level === 'error');
+  const warned = missed.filter(({ level }) => level === 'warn');
+  const told = (check: Check): string[] => {
+    const [mark, colour_] = check.level === 'error' ? (['✗', paint.red] as const) : (['!', paint.yellow] as const);
+    return prose(`${mark} ${checkText(check, report)}`, context, '  ').map((line, index) => (index === 0 ? colour_(line.slice(0, 1)) + line.slice(1) : line));
+  };
   const word = passed ? 'PASSED' : 'FAILED';
   const hasFault = report.findings.some((finding) => findingLevel(finding) === 'fault');
   const lines = prose(`${word}${passed && hasFault ? ' the gate, yet look at this' : ''}: ${clauses(report)}.`, context);
@@ -32,11 +39,9 @@ export function verdictSection(report: DiffReport, context: Context): string[] {
   return [
     ...lines.map((line, index) => (index === 0 ? colour(word) + line.slice(word.length) : line)),
     ...(passed ? [] : prose(`${failed.length} of ${plural(checks.length, 'check')} failed:`, context)),
-    ...failed.flatMap((check) =>
-      prose(`✗ ${failureText(check)}`, context, '  ').map((line, index) =>
-        index === 0 ? paint.red(line.slice(0, 1)) + line.slice(1) : line,
-      ),
-    ),
+    ...failed.flatMap(told),
+    ...(warned.length > 0 ? prose(`${plural(warned.length, 'warning')}:`, context) : []),
+    ...warned.flatMap(told),
     ...(passed ? noteLines(passText(checks), context) : []),
   ];
 }
@@ -66,44 +71,24 @@ function subjectOf(finding: Finding): string {
 function passText(checks: readonly Check[]): string {
   const compared = checks.find(({ name }) => name === 'compared');
   const finite = checks.filter(({ name }) => name === 'non-finite').map(({ implementation }) => implementation);
-  const limits = checks.flatMap(({ name, actual, expected, implementation }) => {
-    if (name === 'max-abs') return [`max|Δ| of ${implementation} ${formatNumber(actual)} ≤ ${formatLimit(expected)}`];
-    if (name === 'max-ratio') return [`error ratio of ${implementation} ${formatNumber(actual)} ≤ ${formatLimit(expected)}`];
-    if (name === 'min-cosine') return [`min cosine of ${implementation} ${formatCosine(actual)} ≥ ${formatLimit(expected)}`];
-    return [];
-  });
+  const measured = checks.filter((check) => passingLimit(check) !== null && check.passed);
+  const groups = new Map<string, Check[]>();
+  for (const check of measured) {
+    const key = JSON.stringify([measuredText(check), check.expected, check.source]);
+    groups.set(key, [...(groups.get(key) ?? []), check]);
+  }
   const parts = [
     `${plural(compared?.actual ?? 0, 'valid token')} compared`,
     ...(finite.length > 0 ? [`no NaN or Inf in ${finite.join(', ')}`] : []),
-    ...limits,
+    ...[...groups.values()].map(groupText),
   ];
-  return `Checked: ${parts.join('; ')}.${limits.length > 0 ? '' : ' No threshold was set (--max-abs, --min-cosine, --max-ratio).'}`;
+  return `Checked: ${parts.join('; ')}.${measured.length > 0 ? '' : ' No threshold was set (--max-abs, --min-cosine, --max-ratio).'}`;
 }
 
-function failureText(check: Check): string {
-  const { name, actual, expected, implementation } = check;
-  const where = `${placeText(check.layer, check.tap)}, ${check.scope}, batch ${check.batch}`;
-  const noLimit = 'No limit lets NaN or Inf pass.';
-  switch (name) {
-    case 'compared':
-      return 'compared: no valid token was compared with the reference, and comparing nothing is a failure. Name a second implementation (--impl), or give prompts that hold text.';
-    case 'completed':
-      return `completed, ${implementation}: it did not run to its end (see the findings). Leave it out of --impl to pass without it.`;
-    case 'kernel':
-      return `kernel, ${implementation}: it is not shown to have run the kernel that it asks for (--require-kernel; see the implementations above). Ask for the kernel that runs, or drop --require-kernel.`;
-    case 'non-finite':
-      return `non-finite, ${implementation}: ${plural(actual, 'NaN or Inf element')} on valid tokens, the first at ${where}; 0 are allowed. Only --fail-on none lets them pass.`;
-    case 'max-abs':
-      return `max-abs, ${implementation}: ${formatNumber(actual)} at ${where}; the limit is ${formatLimit(expected)}. ${
-        Number.isFinite(actual) ? `Smallest limit that passes: --max-abs ${limitAbove(actual)}` : noLimit
-      }`;
-    case 'max-ratio':
-      return `max-ratio, ${implementation}: its error against exact is ${formatNumber(actual)} times that of eager at the same precision, at ${where}; the limit is ${formatLimit(expected)}. ${
-        Number.isFinite(actual) ? `Smallest limit that passes: --max-ratio ${limitAbove(actual)}` : 'No limit lets this pass.'
-      }`;
-    case 'min-cosine':
-      return `min-cosine, ${implementation}: ${formatCosine(actual)} at ${where}; the limit is ${formatLimit(expected)}. ${
-        Number.isFinite(actual) ? `Largest limit that passes: --min-cosine ${limitBelow(actual)}` : noLimit
-      }`;
-  }
+/** Checks of one limit: the limit, and the implementation that came nearest to it. */
+function groupText(group: readonly Check[]): string {
+  const [first, ...others] = group as [Check, ...Check[]];
+  const nearest = others.reduce((near, check) => ((first.operator === '<=' ? check.actual > near.actual : check.actual < near.actual) ? check : near), first);
+  const scope = first.source.kind === 'default' ? `${first.scope} ` : '';
+  return `${scope}${measuredText(first)} ${first.operator === '<=' ? '≤' : '≥'} ${formatLimit(first.expected)}${first.source.kind === 'default' ? ' by default' : ''} (${actualText(nearest)}, ${nearest.implementation})`;
 }

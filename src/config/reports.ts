@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { AttnDiffError } from '../errors.js';
+import { REPORT_FORMATS, type ReportFormatName } from '../types.js';
+import { filePath, word } from './values.js';
+
+/** One report that is to be written. */
+export interface ReportTarget {
+  format: ReportFormatName;
+  /** Null for standard output. */
+  path: string | null;
+}
+
+/** Options as commander hands them over. */
+export interface RawReportOptions {
+  report?: string[] | undefined;
+  format?: string | undefined;
+  output?: string | undefined;
+}
+
+const target = z.string().transform((text, context): ReportTarget => {
+  const [, name = text, path = null] = /^([^=]*)=([^]*)$/.exec(text) ?? [];
+  const format = REPORT_FORMATS.find((candidate) => candidate === name);
+  if (format !== undefined && path !== '') return { format, path };
+  context.addIssue({ code: 'custom', message: format === undefined ? `${name || 'nothing'} is no format` : 'it names no file after the =' });
+  return z.NEVER;
+});
+
+export const reportFields = {
+  report: z.array(target).default([]),
+  format: word(REPORT_FORMATS).optional(),
+  output: filePath.optional(),
+};
+
+export const REPORT_OPTIONS: Record<keyof typeof reportFields, { flag: string; accepts: string }> = {
+  report: { flag: '--report', accepts: `format=file, or a format for standard output, with one of ${REPORT_FORMATS.join(', ')}` },
+  format: { flag: '--format', accepts: `one of ${REPORT_FORMATS.join(', ')}` },
+  output: { flag: '--output', accepts: 'a path of the file to write' },
+};
+
+/**
+ * What is to be written: what `--report` names, and what `--format` and `--output` do. Without any of them for standard
+ * output, the text goes there.
+ *
+ * @throws AttnDiffError bad-option where two would go to one place
+ */
+export function reportTargets({ report, format, output }: z.output<z.ZodObject<typeof reportFields>>, raw: RawReportOptions): ReportTarget[] {
+  const isAsked = format !== undefined || output !== undefined || !report.some(({ path }) => path === null);
+  const targets = isAsked ? [{ format: format ?? 'text', path: output ?? null } as const, ...report] : report;
+  const again = targets.find(({ path }, i) => targets.findIndex((other) => other.path === path) < i);
+  if (!again) return targets;
+  const value = raw.report?.find((text) => (again.path === null ? !text.includes('=') : text.endsWith(`=${again.path}`))) ?? null;
+  throw new AttnDiffError('bad-option', { option: '--report', value, problem: `${again.path ?? 'standard output'} gets another report already`, remedy: 'format=file with a file of its own for each' });
+}

@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { AttnDiffError } from '../errors.js';
+import type { LoadedModel } from './load.js';
+
+/**
+ * SHA-256, in hexadecimal, of a model: of its ONNX file and, in the order of their names, of the files that hold its
+ * external data, each as `name digest`. The same for copies of a model in other places.
+ *
+ * @throws AttnDiffError model-unreadable
+ */
+export async function modelDigest({ source: { onnxPath }, externalFiles }: Pick<LoadedModel, 'source' | 'externalFiles'>): Promise<string> {
+  const own = await fileDigest(onnxPath);
+  if (externalFiles.length === 0) return own;
+  const all = createHash('sha256').update(own);
+  for (const file of externalFiles.toSorted()) all.update(`\n${file} ${await fileDigest(join(dirname(onnxPath), file))}`);
+  return all.digest('hex');
+}
+
+async function fileDigest(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
+  } catch (error) {
+    throw new AttnDiffError('model-unreadable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,104 @@
+import type { Check, CheckName, CheckSource, DiffReport } from '../types.js';
+import { placeText, KIND_TEXT } from './text/kinds.js';
+import { commandFor } from './commandText.js';
+import { formatCosine, formatCount, formatLimit, formatNumber, limitAbove, limitBelow, plural } from './text/number.js';
+
+/** What the number of a check is, as a reader would call it. */
+const MEASURED: Readonly<Record<CheckName, string>> = {
+  'max-abs': 'max|Δ|',
+  'min-cosine': 'min cosine',
+  'max-ratio': 'error against exact over that of eager at the same precision',
+  'mean-l2': 'mean L2',
+  'rel-l2': 'relative L2',
+  'mean-cosine': 'mean cosine',
+  bias: '|bias|',
+  'exact-abs': 'max|Δ| against exact',
+  'exact-rel-l2': 'relative L2 against exact',
+  'ratio-fp32': 'error against exact over that of eager in fp32',
+  loss: '|Δ loss|',
+  kl: 'KL',
+  flips: 'share of predictions that change',
+  'non-finite': 'NaN and Inf',
+  compared: 'valid tokens compared',
+  completed: 'completed',
+  kernel: 'kernel',
+  finding: 'finding',
+  regression: 'against the baseline',
+};
+
+const number = (name: CheckName, value: number): string => (name.endsWith('cosine') ? formatCosine(value) : formatNumber(value));
+
+/** `relative L2 of flash`: what a check measures. */
+export function measuredText({ name, subject }: Pick<Check, 'name' | 'subject'>): string {
+  return name === 'regression' ? `${subject} ${MEASURED.regression}` : MEASURED[name];
+}
+
+/** The value that was seen, as it is written for a reader. */
+export function actualText({ name, actual }: Pick<Check, 'name' | 'actual'>): string {
+  return name === 'non-finite' || name === 'compared' ? formatCount(actual) : number(name, actual);
+}
+
+/** `layer 3, attention, local, batch left, valid tokens`; empty where a check has no place. */
+export function checkPlace({ layer, tap, scope, batch, kind }: Pick<Check, 'layer' | 'tap' | 'scope' | 'batch' | 'kind'>): string {
+  const parts = [layer !== null || tap !== null ? placeText(layer, tap) : null, scope, batch === null ? null : `batch ${batch}`, kind === null || kind === 'valid' || tap === null ? null : `${KIND_TEXT[kind]} tokens`];
+  return parts.filter((part) => part !== null).join(', ');
+}
+
+/** The nearest limit that would let a check pass, as it is to be written; null where none would. */
+export function passingLimit({ operator, actual, name }: Pick<Check, 'operator' | 'actual' | 'name'>): string | null {
+  if (!Number.isFinite(actual) || operator === '==' || operator === '>' || name === 'regression') return null;
+  return operator === '<=' ? limitAbove(actual) : limitBelow(actual);
+}
+
+/** Where a limit was set, and so where to change it. */
+export function sourceText(source: CheckSource): string {
+  switch (source.kind) {
+    case 'always':
+      return '';
+    case 'flag':
+      return source.flag;
+    case 'config':
+      return `${source.path}:${source.line}, ${source.key}`;
+    case 'default':
+      return source.precision === 'same' ? 'by default two streams of one computation give the same bits' : `the default for ${source.precision}`;
+    case 'baseline':
+      return `the baseline ${source.path}`;
+  }
+}
+
+function limitSentence(check: Check): string {
+  const { name, operator, source, actual, expected } = check;
+  const limit = passingLimit(check);
+  if (name === 'regression') return Number.isFinite(actual) && expected > 0 ? 'Look at what changed since, or save a new baseline (--save-baseline).' : 'No factor lets this pass; look at what changed since, or save a new baseline (--save-baseline).';
+  if (limit === null) return name === 'max-ratio' || name === 'ratio-fp32' ? 'No limit lets this pass.' : 'No limit lets NaN or Inf pass.';
+  const which = operator === '<=' ? 'Smallest' : 'Largest';
+  return `${which} limit that passes: ${source.kind === 'flag' ? `${source.flag} ${limit}` : source.kind === 'config' ? `${limit}, at ${sourceText(source)}` : source.kind === 'default' ? `${limit} (a budget of your own, or --default-budgets off)` : limit}.`;
+}
+
+/**
+ * A check that was missed, in sentences on one line: layer, implementation, metric, value, limit, the nearest limit that
+ * would pass and where it is set, and the command that shows it again.
+ */
+export function checkText(check: Check, report: Pick<DiffReport, 'command' | 'reference'>): string {
+  const { name, actual, expected, operator, implementation, source, subject } = check;
+  const place = checkPlace(check);
+  const again = `Again: ${commandFor(check, report)}`;
+  switch (name) {
+    case 'compared':
+      return 'compared: no valid token was compared with the reference, and comparing nothing is a failure. Name a second implementation (--impl), or give prompts that hold text.';
+    case 'completed':
+      return `completed, ${implementation}: it did not run to its end (see the findings). Leave it out of --impl to pass without it.`;
+    case 'kernel':
+      return `kernel, ${implementation}: it is not shown to have run the kernel that it asks for (--require-kernel; see the implementations above). Ask for the kernel that runs, or drop --require-kernel.`;
+    case 'finding':
+      return `finding, ${implementation}: ${subject}${place === '' ? '' : ` at ${place}`} (see the findings).`;
+    case 'non-finite':
+      return `non-finite, ${implementation}: ${plural(actual, 'NaN or Inf element')} on valid tokens, the first at ${place}; 0 are allowed. Only --fail-on none lets them pass. ${again}`;
+    default: {
+      const nothing = place === '';
+      const limit = `the limit is ${formatLimit(expected)}${source.kind === 'flag' || source.kind === 'always' ? '' : ` (${sourceText(source)})`}`;
+      if (nothing && Number.isNaN(actual)) return `${name}, ${implementation}: there is nothing that it could be measured on, and comparing nothing is a failure; ${limit}. Look at the layers, taps, batches and kinds that it names.`;
+      return `${name}, ${implementation}: ${measuredText(check)} is ${actualText(check)} at ${place}; ${operator === '<=' || operator === '>=' ? limit : formatLimit(expected)}. ${limitSentence(check)} ${again}`;
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import type { Check, DiffReport } from '../types.js';
+
+const SAFE = /^[\w@%+=:,./-]+$/;
+
+/** An argument as a POSIX shell takes it. */
+export function shellQuote(argument: string): string {
+  return SAFE.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** A command line of attn-diff. */
+export function commandText(command: readonly string[]): string {
+  return ['attn-diff', ...command].map(shellQuote).join(' ');
+}
+
+/** Options that leave a run with batches of other names than the sides they are padded on. */
+const NAMED_BATCHES = ['--data', '--mask', '--past'];
+
+/** The command that shows a check again: that of the run, with no other implementation and no other padding than it needs. */
+export function commandFor({ implementation, batch }: Pick<Check, 'implementation' | 'batch'>, { command, reference }: Pick<DiffReport, 'command' | 'reference'>): string {
+  let narrowed = [...command];
+  if (implementation !== reference && !/#\d+$/.test(implementation)) narrowed = withOption(narrowed, '--impl', implementation);
+  const isSide = batch === 'left' || batch === 'right';
+  if (isSide && !NAMED_BATCHES.some((flag) => optionAt(command, flag) >= 0)) narrowed = withOption(narrowed, '--padding', batch);
+  return commandText(narrowed);
+}
+
+function optionAt(command: readonly string[], flag: string): number {
+  return command.findIndex((argument) => argument === flag || argument.startsWith(`${flag}=`));
+}
+
+function withOption(command: readonly string[], flag: string, value: string): string[] {
+  const at = optionAt(command, flag);
+  const pair = value.startsWith('-') ? [`${flag}=${value}`] : [flag, value];
+  return at < 0 ? [...command, ...pair] : [...command.slice(0, at), ...pair, ...command.slice(at + (command[at] === flag ? 2 : 1))];
+}
