@@ -6,9 +6,9 @@ const MOST_MAPS = 4;
 const LETTER: Readonly<Record<TokenKind, string>> = { valid: 'v', padding: 'p', fullyMasked: 'm' };
 
 /** The decimal exponents that the bytes 1 and 253 stand for; those between are spread evenly. */
-export const MAP_EXPONENTS = [-12, 4] as const;
-export const MAP_INFINITE = 254;
-export const MAP_NAN = 255;
+const MAP_EXPONENTS = [-12, 4] as const;
+const MAP_INFINITE = 254;
+const MAP_NAN = 255;
 const LARGEST = 253;
 
 /**

@@ -25,7 +25,7 @@ describe.concurrent('the command line', () => {
     ['an argument too many', ['demo', 'x'], /too many arguments for 'demo'.*See attn-diff demo --help\./],
     ['an argument with control characters', ['a\nb\u001B[31m'], /unknown command 'a b/],
     ['an unknown implementation', ['run', ...MODEL, '--impl', 'eager,xformers'], /--impl "xformers": there is no such implementation\. Choose from eager, sdpa, flash, exact, original/],
-    ['an unknown format', ['run', ...MODEL, '--format', 'xml'], /--format "xml": .*Give text or json/],
+    ['an unknown format', ['run', ...MODEL, '--format', 'xml'], /--format "xml": .*Give one of text, json/],
     ['an unknown format of inspect', ['inspect', ...MODEL, '--format', 'xml'], /--format <format>' argument 'xml' is invalid\. Allowed choices are table, json/],
     ['a threshold that is no number', ['run', ...MODEL, '--max-abs', '1e'], /--max-abs "1e": it is not a number\. Give/],
     ['two sources of prompts', ['run', ...MODEL, '--prompt', 'a', '--random', '2x4'], /cannot be combined/],
