@@ -12,7 +12,12 @@ import { reportSchema } from './schema.js';
  * with a line end; NaN and ±Infinity are the strings "NaN", "Infinity" and "-Infinity".
  */
 export function jsonReport(report: DiffReport): string {
-  return write(encoded(reportSchema, report));
+  return write(encodedReport(report));
+}
+
+/** The report with what JSON has no number for as its name, keys in the order of the schema. */
+export function encodedReport(report: DiffReport): z.input<typeof reportSchema> {
+  return encoded(reportSchema, report);
 }
 
 /** What a bench measured, as one JSON document in the manner of {@link jsonReport}: see {@link benchSchema}. */
@@ -36,9 +41,9 @@ export function doctorJson(diagnosis: Diagnosis): string {
 }
 
 /** What was found is worth more than the order of its keys: what the schema refuses is written as it came. */
-function encoded<S extends z.ZodType>(schema: S, document: z.output<S>): unknown {
+function encoded<S extends z.ZodType>(schema: S, document: z.output<S>): z.input<S> {
   const written = z.safeEncode(schema, document);
-  return written.success ? written.data : withoutNonFinite(document);
+  return written.success ? written.data : (withoutNonFinite(document) as z.input<S>);
 }
 
 /** A number that JSON has none for as its name. */
