@@ -1,0 +1,15 @@
+import { stringify } from 'csv-stringify/sync';
+import type { DiffReport, Row } from '../types.js';
+import { reportSchema } from './schema.js';
+
+/** The columns, which are the fields of a row in the order of the schema. */
+const COLUMNS = Object.keys(reportSchema.shape.rows.element.shape) as (keyof Row)[];
+
+/**
+ * The rows as CSV (RFC 4180): a line of names, then a line for each row. Null is an empty field. Numbers have all their
+ * digits; those that are none are `NaN`, `Infinity` and `-Infinity`, as pandas and R read them.
+ */
+export function csvReport({ rows }: DiffReport): string {
+  // By itself the library quotes the line end that it writes, and no other.
+  return stringify([...rows], { header: true, columns: COLUMNS, record_delimiter: 'windows', quoted_match: /[\r\n]/, cast: { number: String } });
+}
