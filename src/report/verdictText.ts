@@ -1,0 +1,64 @@
+import { findingLevel } from '../metrics/index.js';
+import type { Check, DiffReport, Finding, Verdict } from '../types.js';
+import { actualText, measuredText, passingLimit } from './checkText.js';
+import { findingClause } from './findingText.js';
+import { formatLimit, plural } from './text/number.js';
+
+/** The first word of the verdict. */
+export function verdictWord({ passed }: Pick<Verdict, 'passed'>): 'PASSED' | 'FAILED' {
+  return passed ? 'PASSED' : 'FAILED';
+}
+
+/** The verdict, and what was found, in one sentence: `FAILED: flash parted from eager at layer 3 by more than rounding.` */
+export function verdictSentence(report: Pick<DiffReport, 'verdict' | 'findings' | 'reference'>): string {
+  const hasFault = report.findings.some((finding) => findingLevel(finding) === 'fault');
+  return `${verdictWord(report.verdict)}${report.verdict.passed && hasFault ? ' the gate, yet look at this' : ''}: ${clauses(report)}.`;
+}
+
+/**
+ * What was found, in a clause for each kind of finding. Of an implementation with a fault or something to know,
+ * only that is said.
+ */
+function clauses(report: Pick<DiffReport, 'findings' | 'reference'>): string {
+  const grave = report.findings.filter((finding) => findingLevel(finding) !== 'fine');
+  const named = new Set(grave.map(subjectOf));
+  const fine = report.findings.filter((finding) => findingLevel(finding) === 'fine' && !named.has(subjectOf(finding)));
+  const subjects = new Map<string, Set<string>>();
+  for (const finding of [...grave, ...fine]) {
+    const clause = findingClause(finding, report.reference);
+    const names = subjects.get(clause) ?? new Set();
+    subjects.set(clause, names.add(subjectOf(finding)));
+  }
+  const said = [...subjects].map(([clause, names]) => `${[...names].join(' and ')} ${clause}`.trim());
+  return said.join('; ') || 'there is nothing to report';
+}
+
+function subjectOf(finding: Finding): string {
+  return 'implementation' in finding ? finding.implementation : '';
+}
+
+/** What the checks of a run that passed have held it to: `Checked: 82 valid tokens compared; …` */
+export function checkedText(checks: readonly Check[]): string {
+  const compared = checks.find(({ name }) => name === 'compared');
+  const finite = checks.filter(({ name }) => name === 'non-finite').map(({ implementation }) => implementation);
+  const measured = checks.filter((check) => passingLimit(check) !== null && check.passed);
+  const groups = new Map<string, Check[]>();
+  for (const check of measured) {
+    const key = JSON.stringify([measuredText(check), check.expected, check.source]);
+    groups.set(key, [...(groups.get(key) ?? []), check]);
+  }
+  const parts = [
+    `${plural(compared?.actual ?? 0, 'valid token')} compared`,
+    ...(finite.length > 0 ? [`no NaN or Inf in ${finite.join(', ')}`] : []),
+    ...[...groups.values()].map(groupText),
+  ];
+  return `Checked: ${parts.join('; ')}.${measured.length > 0 ? '' : ' No threshold was set (--max-abs, --min-cosine, --max-ratio).'}`;
+}
+
+/** Checks of one limit: the limit, and the implementation that came nearest to it. */
+function groupText(group: readonly Check[]): string {
+  const [first, ...others] = group as [Check, ...Check[]];
+  const nearest = others.reduce((near, check) => ((first.operator === '<=' ? check.actual > near.actual : check.actual < near.actual) ? check : near), first);
+  const scope = first.source.kind === 'default' ? `${first.scope} ` : '';
+  return `${scope}${measuredText(first)} ${first.operator === '<=' ? '≤' : '≥'} ${formatLimit(first.expected)}${first.source.kind === 'default' ? ' by default' : ''} (${actualText(nearest)}, ${nearest.implementation})`;
+}
