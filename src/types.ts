@@ -381,7 +381,7 @@ export interface Shard {
 }
 
 /** What a report can be written as. */
-export const REPORT_FORMATS = ['text', 'json', 'jsonl', 'csv'] as const;
+export const REPORT_FORMATS = ['text', 'json', 'jsonl', 'csv', 'github'] as const;
 export type ReportFormatName = (typeof REPORT_FORMATS)[number];
 
 export const REPORT_SCHEMA = 'attn-diff/report/v1';

@@ -66,6 +66,12 @@ export function sourceText(source: CheckSource): string {
   }
 }
 
+/** What is checked, without what came of it, and so the same in every run: `rel-l2, local, by default`. */
+export function checkTitle({ name, subject, scope, source }: Pick<Check, 'name' | 'subject' | 'scope' | 'source'>): string {
+  const parts = [subject === null ? name : `${name} ${subject}`, source.kind === 'default' ? scope : null, source.kind === 'default' ? 'by default' : source.kind === 'config' ? source.key : null];
+  return parts.filter((part) => part !== null).join(', ');
+}
+
 function limitSentence(check: Check): string {
   const { name, operator, source, actual, expected } = check;
   const limit = passingLimit(check);
@@ -80,9 +86,25 @@ function limitSentence(check: Check): string {
  * would pass and where it is set, and the command that shows it again.
  */
 export function checkText(check: Check, report: Pick<DiffReport, 'command' | 'reference'>): string {
+  const command = checkCommand(check, report);
+  return `${checkSentences(check)}${command === null ? '' : ` Again: ${command}`}`;
+}
+
+/** The command that shows a missed check again; null where the check is about the run as a whole, or there is nothing to show. */
+export function checkCommand(check: Check, report: Pick<DiffReport, 'command' | 'reference'>): string | null {
+  const isOfRun = check.name === 'compared' || check.name === 'completed' || check.name === 'kernel' || check.name === 'finding';
+  return isOfRun || isUnmeasured(check) ? null : commandFor(check, report);
+}
+
+/** Whether a budget found nothing that it could be measured on. */
+function isUnmeasured(check: Check): boolean {
+  return check.name !== 'non-finite' && checkPlace(check) === '' && Number.isNaN(check.actual);
+}
+
+/** As {@link checkText}, without the command. */
+export function checkSentences(check: Check): string {
   const { name, actual, expected, operator, implementation, source, subject } = check;
   const place = checkPlace(check);
-  const again = `Again: ${commandFor(check, report)}`;
   switch (name) {
     case 'compared':
       return 'compared: no valid token was compared with the reference, and comparing nothing is a failure. Name a second implementation (--impl), or give prompts that hold text.';
@@ -93,12 +115,11 @@ export function checkText(check: Check, report: Pick<DiffReport, 'command' | 're
     case 'finding':
       return `finding, ${implementation}: ${subject}${place === '' ? '' : ` at ${place}`} (see the findings).`;
     case 'non-finite':
-      return `non-finite, ${implementation}: ${plural(actual, 'NaN or Inf element')} on valid tokens, the first at ${place}; 0 are allowed. Only --fail-on none lets them pass. ${again}`;
+      return `non-finite, ${implementation}: ${plural(actual, 'NaN or Inf element')} on valid tokens, the first at ${place}; 0 are allowed. Only --fail-on none lets them pass.`;
     default: {
-      const nothing = place === '';
       const limit = `the limit is ${formatLimit(expected)}${source.kind === 'flag' || source.kind === 'always' ? '' : ` (${sourceText(source)})`}`;
-      if (nothing && Number.isNaN(actual)) return `${name}, ${implementation}: there is nothing that it could be measured on, and comparing nothing is a failure; ${limit}. Look at the layers, taps, batches and kinds that it names.`;
-      return `${name}, ${implementation}: ${measuredText(check)} is ${actualText(check)} at ${place}; ${operator === '<=' || operator === '>=' ? limit : formatLimit(expected)}. ${limitSentence(check)} ${again}`;
+      if (isUnmeasured(check)) return `${name}, ${implementation}: there is nothing that it could be measured on, and comparing nothing is a failure; ${limit}. Look at the layers, taps, batches and kinds that it names.`;
+      return `${name}, ${implementation}: ${measuredText(check)} is ${actualText(check)} at ${place}; ${operator === '<=' || operator === '>=' ? limit : formatLimit(expected)}. ${limitSentence(check)}`;
     }
   }
 }

@@ -2,6 +2,7 @@ import type { BenchReport } from '../bench.js';
 import type { DiffReport, ReportFormatName } from '../types.js';
 import { benchText } from './bench.js';
 import { csvReport } from './csv.js';
+import { githubReport } from './github.js';
 import { benchJson, jsonReport } from './json.js';
 import { jsonlReport } from './jsonl.js';
 import type { RenderOptions } from './text/context.js';
@@ -20,7 +21,7 @@ export type { RenderOptions } from './text/context.js';
 export type ReportFormat = (report: DiffReport, options: RenderOptions) => string;
 
 /** Every report format by its name; a new one is one file and one line here. */
-export const FORMATS: Record<ReportFormatName, ReportFormat> = { text: textReport, json: jsonReport, jsonl: jsonlReport, csv: csvReport };
+export const FORMATS: Record<ReportFormatName, ReportFormat> = { text: textReport, json: jsonReport, jsonl: jsonlReport, csv: csvReport, github: githubReport };
 
 /** As FORMATS, of a bench. */
 export const BENCH_FORMATS: Record<'text' | 'json', (report: BenchReport, options: RenderOptions) => string> = { text: benchText, json: benchJson };
