@@ -1,18 +1,20 @@
-import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DOCUMENTS, readDocument, ROOT, shownCommands } from './documents.js';
 import { SWIFTSHADER } from '../support/webgpu.js';
+import { execute, executeInShell, plainArguments, readsOnly, type Execution } from './execute.js';
 import { mask } from './mask.js';
 
 let scratch: string;
+let place: { home: string; path: string };
 
 beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), 'attn-diff-docs-'));
-  mkdirSync(join(scratch, 'path'));
-  const shim = join(scratch, 'path', 'attn-diff');
+  place = { home: scratch, path: join(scratch, 'path') };
+  mkdirSync(place.path);
+  const shim = join(place.path, 'attn-diff');
   writeFileSync(shim, `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, 'bin', 'attn-diff.js')}" "$@"\n`);
   chmodSync(shim, 0o755);
 });
@@ -22,20 +24,23 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 /** A folder as the documents assume it: a model, a prompt file, and a clone's own folders. */
 function folderFor(document: string): string {
   const folder = join(scratch, document.replaceAll(/\W/g, '-'));
+  if (existsSync(folder)) return folder;
   mkdirSync(folder);
   cpSync(join(ROOT, 'fixtures', 'qwen2-optimum'), join(folder, 'my-model'), { recursive: true });
   writeFileSync(join(folder, 'prompts.txt'), 'Good morning.\nThe bridge was closed, so everyone took the ferry.\n');
-  for (const name of ['bin', 'fixtures']) symlinkSync(join(ROOT, name), join(folder, name));
+  for (const name of ['bin', 'fixtures', 'scripts', 'dist']) symlinkSync(join(ROOT, name), join(folder, name));
   return folder;
 }
 
-function execute(command: string, folder: string): { output: string; exitCode: number | null } {
-  const { stdout, status } = spawnSync('sh', ['-c', `{ ${command.replace(/^npx /, '')}\n} 2>&1`], {
-    cwd: folder,
-    encoding: 'utf8',
-    env: { PATH: [join(scratch, 'path'), process.env['PATH']].join(delimiter), NO_COLOR: '1', HOME: scratch, ORT_INTRA_OP_NUM_THREADS: '1', ...(command.includes('webgpu') ? SWIFTSHADER : {}) },
-  });
-  return { output: stdout, exitCode: status };
+const known = new Map<string, Promise<Execution>>();
+
+/** A command that several documents show is executed once, as long as nothing in those documents has changed a file before it. */
+function executed(command: string, { document, isShared, isStarted }: { document: string; isShared: boolean; isStarted: boolean }): Promise<Execution> {
+  const start = async (): Promise<Execution> => (isStarted ? executeInShell(command, folderFor(document), place) : execute(command, folderFor(document), place));
+  if (!isShared) return start();
+  const execution = known.get(command) ?? start();
+  known.set(command, execution);
+  return execution;
 }
 
 /** `actual` with lines left out where `shown` has `…`, as far as the two agree. */
@@ -61,7 +66,16 @@ function maskedLines(text: string): string[] {
   return mask(text.trimEnd(), ROOT).split('\n').map((line) => line.trimEnd());
 }
 
-const documented = DOCUMENTS.map((document) => ({ document, commands: shownCommands(readDocument(document)) })).filter(({ commands }) => commands.length > 0);
+/** Without what does not matter to the command: how a reader gets at it, and a comment behind it. */
+function bare(command: string): string {
+  return command.replace(/^npx /, '').replace(/\s+#[^'"]*$/, '');
+}
+
+const documented = DOCUMENTS.map((document) => {
+  const commands = shownCommands(readDocument(document)).map((shown) => ({ ...shown, run: bare(shown.command) }));
+  const firstChange = commands.findIndex(({ run }) => !readsOnly(run));
+  return { document, commands: commands.map((shown, i) => ({ ...shown, isShared: firstChange < 0 || i < firstChange, isStarted: document === 'README.md' && shown.output !== null })) };
+}).filter(({ commands }) => commands.length > 0);
 
 test('the documents show commands, and their output', () => {
   const commands = documented.flatMap((document) => document.commands);
@@ -70,16 +84,26 @@ test('the documents show commands, and their output', () => {
   expect(commands.filter(({ output }) => output !== null && output.length > 0).length).toBeGreaterThan(5);
 });
 
-describe.each(documented)('$document', ({ document, commands }) => {
-  let folder: string;
-  beforeAll(() => {
-    folder = folderFor(document);
-  });
+test.each([
+  ['attn-diff run --impl eager#2,eager:fill=-1e4 --mask-fill=-inf', ['run', '--impl', 'eager#2,eager:fill=-1e4', '--mask-fill=-inf']],
+  [`attn-diff demo --prompt "it's one" --prompt 'two $words'`, ['demo', '--prompt', "it's one", '--prompt', 'two $words']],
+  ['node bin/attn-diff.js demo', ['demo']],
+  ['attn-diff demo > report.txt', null],
+  ['attn-diff demo --prompt "$TEXT"', null],
+  ['attn-diff demo --timeout 5', null],
+  ['attn-diff demo --impl eager,flash:kernel=naive', null],
+  ['attn-diff doctor', null],
+  ['node -p 1', null],
+  ['VARIABLE=1 attn-diff demo', null],
+])('%s', (command, args) => {
+  expect(plainArguments(command)).toEqual(args);
+});
 
-  test.for(commands)('$command', ({ command, output, exitCode }, context) => {
+describe.each(documented)('$document', ({ document, commands }) => {
+  test.for(commands)('$command', async ({ command, run, output, exitCode, isShared, isStarted }, context) => {
     context.skip(SWIFTSHADER === null && command.includes('webgpu'), 'there is no SwiftShader to run WebGPU on');
     context.skip(command.includes('cuda'), 'CUDA is not run by the tests');
-    const actual = execute(command, folder);
+    const actual = await executed(run, { document, isShared, isStarted });
     const shown = output === null ? ['…'] : maskedLines(output.join('\n'));
     expect(elideAs(shown, maskedLines(actual.output))).toEqual(shown);
     expect(actual.exitCode).toBe(exitCode);

@@ -5,7 +5,12 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/[/\\]$/, '');
 
 /** The documents that the tests hold to the truth, as paths from the root. */
-export const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+export const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...documentsBelow('docs')];
+
+function documentsBelow(folder: string): string[] {
+  const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'));
+  return names.map((name) => `${folder}/${name.replaceAll('\\', '/')}`).toSorted();
+}
 
 export function readDocument(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');
