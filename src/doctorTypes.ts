@@ -1,6 +1,6 @@
 /** What `attn-diff doctor` finds out of a machine. */
 import type { AttentionPrecision, ImplementationName, KernelName, ProviderName } from './stream.js';
-import type { EnvironmentInfo } from './types.js';
+import type { HostInfo } from './types.js';
 
 export const DOCTOR_SCHEMA = 'attn-diff/doctor/v1';
 
@@ -78,7 +78,7 @@ export interface Capability {
   reason: string | null;
 }
 
-export interface Machine extends EnvironmentInfo {
+export interface Machine extends HostInfo {
   /** Logical processors. */
   cores: number;
   /** Memory that the process may use. */

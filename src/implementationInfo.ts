@@ -59,6 +59,8 @@ export interface ImplementationInfo {
 
 /** The same, of a run with a reference. */
 export interface RunImplementationInfo extends ImplementationInfo {
+  /** What else was set of those things that it takes notice of, as `--impl` takes it (`scores=fp32:softmax=fp32:fill=min`); empty where there are none. */
+  settings: string;
   /** The relative L2 that rounding explains of its difference from the reference: on the same Q, K, V, and in its own stream. */
   rounding: { local: number; accumulated: number };
 }

@@ -2,7 +2,7 @@
  * The data that passes between the rooms. Shapes use B batch, S query length,
  * T key length, H query heads, Hkv key/value heads, D head size.
  */
-import type { Alignment, Deviation, ImplementationName, ProviderName } from './stream.js';
+import type { Alignment, AttentionPrecision, Deviation, ImplementationName, ProviderName } from './stream.js';
 import type { Failure, ImplementationInfo, ProofReason, RunImplementationInfo } from './implementationInfo.js';
 import type { PaddingSide, Scope, Tap, TokenKind } from './tap.js';
 import type { Precision } from './tensor.js';
@@ -198,15 +198,23 @@ export interface ModelInfo {
 export interface RunModelInfo extends ModelInfo {
   /** SHA-256 of the ONNX file and its external data, in hexadecimal. */
   sha256: string;
+  /** What every floating-point result of the graph is rounded to; null for what the file computes in. */
+  activations: Exclude<AttentionPrecision, 'fp32'> | null;
 }
 
-export interface EnvironmentInfo {
+/** What a command runs on: versions and the processor. */
+export interface HostInfo {
   attnDiff: string;
   node: string;
   onnxruntime: string;
   platform: string;
   arch: string;
   cpu: string;
+}
+
+export interface EnvironmentInfo extends HostInfo {
+  /** Name and driver of the GPU that a provider ran on, or may have; `unknown` where nothing tells; null where all ran on the CPU provider. */
+  gpu: string | null;
 }
 
 export interface BatchInfo {

@@ -67,6 +67,18 @@ export function sameComputation(a: Pick<Stream, 'name' | 'settings'>, b: Pick<St
   return a.name === b.name && JSON.stringify(effective(a)) === JSON.stringify(effective(b));
 }
 
+/**
+ * What a stream is set to besides provider, precision and kernel, as `--impl` takes it; of what it takes no notice of,
+ * nothing. `scores=fp32:softmax=fp32:fill=min:mask=additive:align=bottom-right`
+ */
+export function settingsText({ name, settings }: Pick<Stream, 'name' | 'settings'>): string {
+  const { scoresPrecision, softmaxPrecision, flashBlock, maskFill, maskForm, alignment, deviation } = effective({ name, settings });
+  const form = maskForm === undefined ? undefined : (maskForm ?? (name === 'eager' ? 'additive' : 'boolean'));
+  const window = deviation?.kind === 'window' ? String(deviation.to ?? 'none') : undefined;
+  const words = { scores: scoresPrecision, softmax: softmaxPrecision, fill: maskFill, mask: form, align: alignment, window, block: flashBlock };
+  return Object.entries(words).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`])).join(':');
+}
+
 /** The settings that an implementation takes notice of. */
 function effective({ name, settings }: Pick<Stream, 'name' | 'settings'>): Partial<AttentionSettings> {
   const { provider, precision, scoresPrecision, softmaxPrecision, flashBlock, maskFill, maskForm, alignment, kernel, deviation } = settings;

@@ -8,10 +8,11 @@ import type { HubOptions } from '../model/index.js';
 import type { Runners } from '../runners/types.js';
 import type { Batch, Stream } from '../types.js';
 import { checkWindows, obstacle } from './buildable.js';
-import { describeEnvironment, describeModel } from './describe.js';
+import { describeModel } from './describe.js';
 import { Entrant, type Entry } from './entrant.js';
 import { laneFor, placeOf } from './lanes.js';
 import { loadModel, type LoadedModel } from './load.js';
+import { describeEnvironment } from './machine.js';
 import { resolveSites } from './resolve.js';
 import type { Progress } from './run.js';
 
@@ -66,7 +67,7 @@ export async function runBench({ config, loaded, batches }: PreparedBench, runne
   return {
     schema: BENCH_SCHEMA,
     model: describeModel(loaded),
-    environment: describeEnvironment(),
+    environment: await describeEnvironment(streams.map(({ settings }) => settings.provider)),
     settings: { lengths, batch: size, repeat, warmup, timeout },
     baseline,
     rows: measured.flatMap(({ batch, entries: own }) => benchRows(batch, own, baseline)),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { AttnDiffError } from '../errors.js';
 import type { BatchResult } from './measure.js';
 import type { PreparedRun } from './prepare.js';
-import { describeEnvironment } from './describe.js';
+import { describeHost } from './describe.js';
 
 /** What must be the same for the batches of an interrupted run to count in another; each a digest or a version. */
 type Key = Record<'model' | 'options' | 'data' | 'attn-diff' | 'onnxruntime', string>;
@@ -77,7 +77,7 @@ function readDone(text: string, path: string, key: Key, resume: boolean): BatchR
 }
 
 function keyOf({ config, loaded, batches }: PreparedRun): Key {
-  const { attnDiff, onnxruntime } = describeEnvironment();
+  const { attnDiff, onnxruntime } = describeHost();
   const { command: _command, reports: _reports, gate: _gate, resume: _resume, ...options } = config;
   const data = createHash('sha256');
   for (const { inputIds, attentionMask } of batches) data.update(bytes(inputIds)).update(bytes(attentionMask));

@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import { createRequire } from 'node:module';
 import type { AttentionSite } from '../attention/site.js';
 import { onnxRuntimeVersion } from '../runners/version.js';
-import { TOKEN_KINDS, type Batch, type BatchInfo, type EnvironmentInfo, type ModelInfo, type TokenKind } from '../types.js';
+import { TOKEN_KINDS, type Batch, type BatchInfo, type HostInfo, type ModelInfo, type TokenKind } from '../types.js';
 import type { LoadedModel } from './load.js';
 import { modelPrecision } from './precision.js';
 
@@ -37,14 +37,15 @@ function exporter(name: string, version: string, sites: readonly AttentionSite[]
   return `${producer} (${sites[0]?.core.name.startsWith('/') ? 'TorchScript' : 'dynamo'})`;
 }
 
-export function describeEnvironment(): EnvironmentInfo {
+/** Versions and the processor. */
+export function describeHost(): HostInfo {
   return {
     attnDiff: packageVersion(),
     node: process.versions.node,
     onnxruntime: onnxRuntimeVersion(),
     platform: process.platform,
     arch: process.arch,
-    cpu: cpus()[0]?.model ?? 'unknown',
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
   };
 }
 

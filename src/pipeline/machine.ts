@@ -4,8 +4,9 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { CUDA_LIBRARIES, type Gpu, type LibraryCheck, type Machine, type Vulkan } from '../doctorTypes.js';
 import { bindingFolder } from '../runners/providers.js';
-import { describeEnvironment } from './describe.js';
-import { parseDrmCard, parseLdconfig, parseNvidiaSmi, parseVulkanDriver } from './machineText.js';
+import type { EnvironmentInfo, ProviderName } from '../types.js';
+import { describeHost } from './describe.js';
+import { gpuInUse, parseDrmCard, parseLdconfig, parseNvidiaSmi, parseVulkanDriver } from './machineText.js';
 
 /** Milliseconds that a program may take to tell of the machine; nvidia-smi hangs where its driver does. */
 const PATIENCE = 10_000;
@@ -27,8 +28,13 @@ export type FindLibrary = (name: string) => string | null;
 export function describeMachine(): Machine {
   // In a container, less than the machine has; 0 or undefined where nothing limits it.
   const limit = process.constrainedMemory() || Infinity;
-  const environment = describeEnvironment();
-  return { ...environment, cpu: environment.cpu.trim(), cores: cpus().length || availableParallelism(), memoryBytes: Math.min(totalmem(), limit) };
+  return { ...describeHost(), cores: cpus().length || availableParallelism(), memoryBytes: Math.min(totalmem(), limit) };
+}
+
+/** Versions, processor and, where one of these execution providers runs on a GPU, which GPU that is. */
+export async function describeEnvironment(providers: readonly ProviderName[]): Promise<EnvironmentInfo> {
+  const isOnGpu = providers.some((provider) => provider !== 'cpu');
+  return { ...describeHost(), gpu: isOnGpu ? gpuInUse(providers, await findGpus(), findVulkan(() => null)?.drivers ?? null) : null };
 }
 
 /**

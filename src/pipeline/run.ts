@@ -1,13 +1,15 @@
 import { hasBfloat16 } from '../attention/kernels.js';
+import { settingsText } from '../attention/settings.js';
 import { judge } from '../gate/index.js';
 import { findings, kernelFindings, recommend, windowFindings, worstMaps } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
 import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
 import { checkWindows } from './buildable.js';
-import { describeBatch, describeEnvironment, describeModel } from './describe.js';
+import { describeBatch, describeModel } from './describe.js';
 import { failed } from './evidence.js';
 import { explainDivergences } from './explain.js';
 import { unlessFailing } from './failure.js';
+import { describeEnvironment } from './machine.js';
 import { openMeasurement, type BatchResult } from './measure.js';
 import { modelDigest } from './modelDigest.js';
 import { traceOrigins } from './origin.js';
@@ -78,7 +80,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
   const model = describeModel(loaded);
   const { reference } = config;
   const limits = roundingLimits((label) => config.activations ?? precisionBetween(label, loaded, config.implementations) ?? model.precision, implementations, config.implementations, reference);
-  const told = implementations.map((info) => ({ ...info, rounding: limits(info.name) }));
+  const told = implementations.map((info, i) => ({ ...info, settings: settingsText(config.implementations[i]!), rounding: limits(info.name) }));
   const seen = [
     ...kernelFindings(implementations),
     ...windowFindings(sites.map(({ layer, maskSummary: { window } }) => ({ layer, window })), loaded.source.config),
@@ -95,8 +97,8 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
   return {
     schema: REPORT_SCHEMA,
     command: config.command,
-    model: { ...model, sha256: await digest },
-    environment: describeEnvironment(),
+    model: { ...model, sha256: await digest, activations: config.activations },
+    environment: await describeEnvironment(config.implementations.map(({ settings }) => settings.provider)),
     batches: batches.map(describeBatch),
     implementations: told,
     reference,

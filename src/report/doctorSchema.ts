@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { CAPABILITIES, CHOSEN, CUDA_LIBRARIES, DOCTOR_SCHEMA, GPU_SOURCES, PROVIDER_STATUSES } from '../doctorTypes.js';
 import { ATTENTION_PRECISIONS, KERNELS, PROVIDERS } from '../types.js';
-import { count, environment, text } from './schemaParts.js';
+import { count, host, text } from './schemaParts.js';
 
 const provider = z.enum(PROVIDERS).describe('Execution provider.');
 const remedy = z.string().nullable().describe('How to get it; null where it is there, or cannot be had here.');
 
 const machine = z.strictObject({
-  ...environment.shape,
+  ...host.shape,
   cores: count('Logical processors.'),
   memoryBytes: count('Memory that the process may use.'),
 });

@@ -32,6 +32,7 @@ export const implementation = z.strictObject({
 });
 
 export const runImplementation = implementation.extend({
+  settings: text('What else was set of those things that it takes notice of, as --impl takes it.'),
   rounding: z
     .strictObject({ local: metric('On the same Q, K, V.'), accumulated: metric('In its own stream.') })
     .describe('The relative L2 that rounding explains of its difference from the reference.'),

@@ -168,7 +168,10 @@ export const reportSchema = z
   .strictObject({
     schema: z.literal(REPORT_SCHEMA),
     command: z.array(z.string()).describe('Arguments of attn-diff that make this report, without those that only say where and how it is written.'),
-    model: model.extend({ sha256: sha256('the ONNX file and its external data') }),
+    model: model.extend({
+      sha256: sha256('the ONNX file and its external data'),
+      activations: z.enum(['fp16', 'bf16']).nullable().describe('What every floating-point result of the graph is rounded to; null for what the file computes in.'),
+    }),
     environment,
     batches: z.array(batch),
     implementations: z.array(runImplementation),

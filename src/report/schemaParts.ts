@@ -34,11 +34,15 @@ export const position = z.int().nonnegative().nullable()
 export const relL2 = metric('Relative L2 on valid tokens.');
 export const limit = metric('The relative L2 that rounding explains at the precision of the model.');
 
-export const environment = z.strictObject({
+export const host = z.strictObject({
   attnDiff: text('Version of attn-diff.'),
   node: text('Version of Node.js.'),
   onnxruntime: text('Version of onnxruntime-node.'),
   platform: text('Operating system.'),
   arch: text('Processor architecture.'),
   cpu: text('Processor model.'),
+});
+
+export const environment = host.extend({
+  gpu: z.string().nullable().describe('Name and driver of the GPU that a provider ran on, or may have; unknown where nothing tells; null where all ran on the CPU provider.'),
 });

@@ -29,6 +29,7 @@ describe.skipIf(WITHOUT_WEBGPU !== null)(`WebGPU${WITHOUT_WEBGPU === null ? ' on
     expect(local('eager@webgpu').map(({ layer }) => layer)).toEqual([0, 1]);
     for (const { relL2 } of local('eager@webgpu')) expect(relL2).toBeLessThan(1e-6);
     expect(info('eager@webgpu')).toMatchObject({ asked: { provider: 'webgpu' }, provider: 'webgpu', proof: 'confirmed', reason: null });
+    expect(report.environment.gpu).toBe('SwiftShader');
   });
 
   it('its own stream parts by what WebGPU makes of sine and cosine, and that is named, not amplified rounding', () => {

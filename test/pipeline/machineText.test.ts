@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseDrmCard, parseLdconfig, parseNvidiaSmi, parseVulkanDriver } from '../../src/pipeline/machineText.js';
+import { gpuInUse, parseDrmCard, parseLdconfig, parseNvidiaSmi, parseVulkanDriver } from '../../src/pipeline/machineText.js';
 
 /** Whatever a program or a file may hold, line ends and half-right lines among it. */
 const garbage = fc.oneof(fc.string({ unit: 'binary' }), fc.array(fc.constantFrom('a', ',', '\n', '\t', '(', ')', '=>', ' ', '/lib/x', 'MiB', '0x10de', '{', '}', '"ICD"', ':', 'DRIVER=')).map((parts) => parts.join('')));
@@ -94,5 +94,40 @@ describe('parseVulkanDriver', () => {
 
   it('never throws', () => {
     fc.assert(fc.property(fc.oneof(garbage, fc.json()), (text) => void expect(parseVulkanDriver('a.json', text).file).toBe('a.json')));
+  });
+});
+
+describe('gpuInUse', () => {
+  const card = (name: string, driver: string | null = '550.54.15', source: 'nvidia-smi' | 'drm' = 'nvidia-smi') => ({ name, driver, memoryBytes: null, source });
+  const vulkan = (...libraries: (string | null)[]) => libraries.map((library, i) => ({ file: `${i}.json`, library }));
+
+  it('tells of no GPU where all ran on the CPU', () => {
+    expect(gpuInUse(['cpu'], [card('NVIDIA A2')], [])).toBeNull();
+    expect(gpuInUse([], null, null)).toBeNull();
+  });
+
+  it('names the cards of CUDA with their driver, and counts those that are alike', () => {
+    expect(gpuInUse(['cpu', 'cuda', 'cuda'], [card('NVIDIA A2'), card('1002:744c', 'amdgpu', 'drm')], null)).toBe('NVIDIA A2, driver 550.54.15');
+    expect(gpuInUse(['cuda'], [card('NVIDIA A2'), card('NVIDIA A2'), card('NVIDIA T4', null)], null)).toBe('2 × NVIDIA A2, driver 550.54.15 + NVIDIA T4');
+    expect(gpuInUse(['tensorrt'], null, null)).toBe('unknown');
+  });
+
+  it.each([
+    ['SwiftShader', vulkan('./libvk_swiftshader.so'), [card('NVIDIA A2')]],
+    ['llvmpipe', vulkan('/usr/lib/libvulkan_lvp.so'), []],
+    ['1002:744c, driver amdgpu', vulkan('libvulkan_radeon.so'), [card('1002:744c', 'amdgpu', 'drm')]],
+    ['unknown', vulkan('libvulkan_radeon.so', 'libvk_swiftshader.so'), [card('1002:744c', 'amdgpu', 'drm')]],
+    ['unknown', vulkan('libvulkan_radeon.so'), [card('NVIDIA A2'), card('1002:744c', 'amdgpu', 'drm')]],
+    ['unknown', vulkan('libvulkan_radeon.so'), []],
+    ['unknown', vulkan(null), [card('NVIDIA A2')]],
+    ['unknown', vulkan(), [card('NVIDIA A2')]],
+    ['unknown', null, [card('NVIDIA A2')]],
+  ])('of WebGPU: %s', (expected, drivers, gpus) => {
+    expect(gpuInUse(['webgpu'], gpus, drivers)).toBe(expected);
+  });
+
+  it('says of which provider each is where they differ', () => {
+    expect(gpuInUse(['webgpu', 'cuda'], [card('NVIDIA A2')], vulkan('libvk_swiftshader.so'))).toBe('cuda: NVIDIA A2, driver 550.54.15; webgpu: SwiftShader');
+    expect(gpuInUse(['coreml', 'dml'], null, null)).toBe('unknown');
   });
 });

@@ -35,10 +35,10 @@ export function sampleReport({ layers = 2, gate = { defaults: 'error' }, edit = 
     command: ['run', '--model', 'fixtures/eager/model.onnx'],
     model: {
       path: 'fixtures/eager/model.onnx', family: 'qwen2', layers, hiddenSize: 64, heads: 4, kvHeads: 2, headDim: 16,
-      vocabSize: 384, exporter: 'pytorch 2.8.0', opset: 18, precision: 'fp32', attention: 'decomposed', sha256: 'a'.repeat(64),
+      vocabSize: 384, exporter: 'pytorch 2.8.0', opset: 18, precision: 'fp32', attention: 'decomposed', sha256: 'a'.repeat(64), activations: null,
     },
     environment: {
-      attnDiff: '0.1.0', node: '20.19.0', onnxruntime: '1.30.0', platform: 'linux', arch: 'x64', cpu: 'AMD EPYC 7B13',
+      attnDiff: '0.1.0', node: '20.19.0', onnxruntime: '1.30.0', platform: 'linux', arch: 'x64', cpu: 'AMD EPYC 7B13', gpu: null,
     },
     batches,
     implementations,
@@ -57,8 +57,10 @@ export function sampleReport({ layers = 2, gate = { defaults: 'error' }, edit = 
   };
 }
 
+const SETTINGS: Record<string, string> = { eager: 'scores=fp32:softmax=fp32:fill=min:mask=additive:align=bottom-right', sdpa: 'mask=boolean:align=bottom-right', flash: '' };
+
 function implementation(name: string, kernel: string, evidence: string): DiffReport['implementations'][number] {
-  return { name, asked: { provider: 'cpu', kernel: null }, kernel, provider: 'cpu', precision: 'fp32', emulated: false, evidence, proof: 'confirmed', reason: null, failure: null, rounding: { local: 1e-5, accumulated: 1e-5 } };
+  return { name, asked: { provider: 'cpu', kernel: null }, kernel, provider: 'cpu', precision: 'fp32', emulated: false, evidence, proof: 'confirmed', reason: null, failure: null, settings: SETTINGS[name]!, rounding: { local: 1e-5, accumulated: 1e-5 } };
 }
 
 function sampleRows(layers: number, names: readonly string[]): Row[] {
@@ -119,7 +121,7 @@ export function notANumber(row: Row): Row {
 
 /** The model of the sample, as a report that did not run it tells it. */
 export function sampleModel(): ModelInfo {
-  const { sha256: _sha256, ...model } = sampleReport().model;
+  const { sha256: _sha256, activations: _activations, ...model } = sampleReport().model;
   return model;
 }
 

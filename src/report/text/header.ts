@@ -54,7 +54,7 @@ function batchText({ name, padding, size, length, source, tokens }: BatchInfo): 
 /** Where all of it ran. */
 export function providerFact(implementations: readonly Pick<ImplementationInfo, 'provider'>[], environment: EnvironmentInfo): readonly [string, string] {
   const providers = [...new Set(implementations.map(({ provider }) => provider))].filter((provider) => provider !== 'unknown').join(', ') || 'unknown';
-  return ['Provider', `${providers} (onnxruntime ${environment.onnxruntime}, node ${environment.node}, ${environment.platform}-${environment.arch}, ${environment.cpu})`];
+  return ['Provider', `${providers} (onnxruntime ${environment.onnxruntime}, node ${environment.node}, ${environment.platform}-${environment.arch}, ${environment.cpu}${environment.gpu === null ? '' : `, GPU ${environment.gpu}`})`];
 }
 
 /**
