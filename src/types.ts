@@ -389,7 +389,7 @@ export interface Shard {
 }
 
 /** What a report can be written as. */
-export const REPORT_FORMATS = ['text', 'json', 'jsonl', 'csv', 'github'] as const;
+export const REPORT_FORMATS = ['text', 'json', 'jsonl', 'csv', 'markdown', 'github'] as const;
 export type ReportFormatName = (typeof REPORT_FORMATS)[number];
 
 export const REPORT_SCHEMA = 'attn-diff/report/v1';

@@ -111,7 +111,7 @@ export function checkSentences(check: Check): string {
     case 'completed':
       return `completed, ${implementation}: it did not run to its end (see the findings). Leave it out of --impl to pass without it.`;
     case 'kernel':
-      return `kernel, ${implementation}: it is not shown to have run the kernel that it asks for (--require-kernel; see the implementations above). Ask for the kernel that runs, or drop --require-kernel.`;
+      return `kernel, ${implementation}: it is not shown to have run the kernel that it asks for (--require-kernel; see what ran). Ask for the kernel that runs, or drop --require-kernel.`;
     case 'finding':
       return `finding, ${implementation}: ${subject}${place === '' ? '' : ` at ${place}`} (see the findings).`;
     case 'non-finite':

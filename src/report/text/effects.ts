@@ -81,7 +81,8 @@ function fourDecimals(value: number): string {
   return Math.abs(value) < 1e4 ? value.toFixed(4) : formatNumber(value);
 }
 
-function klText(value: number): string {
+/** A mean KL in nats; what is only rounding of ln p is not told apart. */
+export function klText(value: number): string {
   return value !== 0 && Math.abs(value) < KL_ROUNDING ? `<${KL_ROUNDING}` : formatNumber(value);
 }
 

@@ -46,7 +46,8 @@ export function modelFacts(model: ModelInfo): (readonly [string, string])[] {
   ];
 }
 
-function batchText({ name, padding, size, length, source, tokens }: BatchInfo): string {
+/** A batch and its tokens, on one line. */
+export function batchText({ name, padding, size, length, source, tokens }: BatchInfo): string {
   const kinds = `${formatCount(tokens.valid)} valid, ${formatCount(tokens.padding)} padding, ${formatCount(tokens.fullyMasked)} fully masked`;
   return `${name}: ${size} × ${length}, padded on the ${padding}, ${source}; tokens: ${kinds}`;
 }
@@ -81,12 +82,13 @@ const REASONS: Readonly<Record<ProofReason, (info: ImplementationInfo) => string
 const FAILURE_WORDS: Readonly<Record<FailureKind, string>> = { crashed: 'it crashed', 'timed-out': 'it timed out', 'out-of-memory': 'it ran out of memory', error: 'ONNX Runtime refused it' };
 
 /** Whether the kernel asked for ran, and if not, why not; before the evidence. */
-function proofText(info: ImplementationInfo): string {
+export function proofText(info: ImplementationInfo): string {
   if (info.reason === null) return '✓ confirmed; ';
   return `${info.proof === 'fallback' ? '✗ fallback' : '? not provable'}: ${REASONS[info.reason](info)}; `;
 }
 
-function rebuildText(check: RebuildCheck): string {
+/** Whether rebuilding the graph changed nothing, and by what that is known. */
+export function rebuildText(check: RebuildCheck): string {
   const original = `original in the rebuilt graph against the unmodified file: relative L2 ${formatNumber(check.originalRelL2)} (limit ${formatLimit(check.originalLimit)})`;
   const equivalent = `${check.equivalent} against original on the same Q, K, V: ${formatNumber(check.equivalentRelL2)} (limit ${formatLimit(check.equivalentLimit)})`;
   const holds = check.originalRelL2 <= check.originalLimit && check.equivalentRelL2 <= check.equivalentLimit;
