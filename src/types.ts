@@ -6,10 +6,12 @@ import type { Alignment, AttentionPrecision, Deviation, ImplementationName, Prov
 import type { Failure, ImplementationInfo, ProofReason, RunImplementationInfo } from './implementationInfo.js';
 import type { PaddingSide, Scope, Tap, TokenKind } from './tap.js';
 import type { Precision } from './tensor.js';
+import type { Shard } from './shardTypes.js';
 import type { Verdict } from './gateTypes.js';
 
 export * from './gateTypes.js';
 export * from './implementationInfo.js';
+export * from './shardTypes.js';
 export * from './stream.js';
 export * from './tap.js';
 export * from './tensor.js';
@@ -377,15 +379,6 @@ export interface TokenMap {
   /** One letter a token, row-major: v valid, p padding, m fully masked. */
   kinds: string;
   streams: TokenMapStream[];
-}
-
-/** One part of a run whose batches are divided among several. */
-export interface Shard {
-  /** From 1 to `count`. */
-  index: number;
-  count: number;
-  /** The batches of all parts, in order. */
-  batches: string[];
 }
 
 /** What a report can be written as. */

@@ -1,11 +1,10 @@
-import type { Cause, Deviation, Explanation, Factor, Finding, Row } from '../types.js';
+import type { Cause, Deviation, Explanation, Factor, Finding, LocalDivergence, Row } from '../types.js';
 import { relativeL2 } from './token.js';
 
 /** A deviation that may be what makes two implementations part. */
 export type Change = Exclude<Deviation, { kind: 'nan' }>;
 
 export type CauseFinding = Extract<Finding, { code: Cause }>;
-export type LocalDivergence = Extract<Finding, { code: 'local-divergence' }>;
 
 /** What one changed computation gave, summed over valid tokens. */
 export interface Trial {

@@ -1,9 +1,10 @@
 import { maskSpecOf } from '../attention/settings.js';
-import { causeFinding, divergingLayers, isEnough, isReferenceAtFault, localRows, type Change, type LocalDivergence } from '../metrics/index.js';
-import type { Explanation, Finding, Row, Stream } from '../types.js';
+import { causeFinding, divergingLayers, isEnough, isReferenceAtFault, localRows, type Change } from '../metrics/index.js';
+import type { CauseAnswer, Explanation, Finding, LocalDivergence, Row, Stream } from '../types.js';
 import { changeable, cured, type Computation, type Place } from './factors.js';
 import { LayerSearch } from './layerSearch.js';
 import { kernelFault } from './kernelFault.js';
+import type { SecondLook } from './secondLook.js';
 import { twinOf, type SecondPass } from './secondPass.js';
 import { runTrials, type Pair } from './trials.js';
 
@@ -18,15 +19,11 @@ const MOST_ROUNDS = 8;
 const MOST_SEARCHED = 3;
 
 /**
- * Finds out why implementations part from the reference where they do so on the same Q, K, V by more than rounding:
- * the reference is rebuilt with one factor changed at a time, and what makes the difference vanish is its cause.
+ * Has every local divergence explained.
  *
- * Before that, an implementation on another provider or kernel than the CPU's usual one is held against its twin there.
- *
- * @returns the explanations, and the findings with each local divergence that one factor explains replaced by its cause
- * @throws AttnDiffError execution-failed, runner-crashed
+ * @returns the explanations, and the findings with each local divergence whose cause is known replaced by that
  */
-export async function explainDivergences({ findings, rows }: { findings: readonly Finding[]; rows: readonly Row[] }, context: SecondPass, { allLayers }: ExplainOptions): Promise<{ explanations: Explanation[]; findings: Finding[] }> {
+export async function explainDivergences({ findings, rows }: { findings: readonly Finding[]; rows: readonly Row[] }, look: Pick<SecondLook, 'cause'>): Promise<{ explanations: Explanation[]; findings: Finding[] }> {
   const explanations: Explanation[] = [];
   const named: Finding[] = [];
   for (const finding of findings) {
@@ -34,28 +31,39 @@ export async function explainDivergences({ findings, rows }: { findings: readonl
       named.push(finding);
       continue;
     }
-    const fault = await kernelFault(finding, rows, context);
-    if (fault) {
-      named.push(fault);
-      continue;
-    }
-    const roles = rolesOf(finding, rows, context);
-    const layers = divergingLayers(rows, finding);
-    const found = await explainLayers(context, roles, finding, allLayers ? [finding.layer, ...layers.filter((layer) => layer !== finding.layer)] : [finding.layer]);
-    const own = found.map(({ layer, factors }): Explanation => ({
-      implementation: finding.implementation,
-      reference: context.config.reference,
-      layer,
-      batch: finding.batch,
-      relL2: localRows(rows, finding.implementation, finding.batch).find((row) => row.layer === layer)?.relL2 ?? NaN,
-      changed: roles.changed.label,
-      standIn: roles.computation.label === roles.changed.label ? null : roles.computation.label,
-      factors,
-    }));
-    explanations.push(...own);
-    named.push(causeFinding(finding, own[0]!, layers, roles.faultOf) ?? finding);
+    const answer = await look.cause(finding, rows);
+    explanations.push(...answer.explanations);
+    named.push(answer.finding);
   }
   return { explanations, findings: named };
+}
+
+/**
+ * Finds out why an implementation parts from the reference on the same Q, K, V by more than rounding: the reference is
+ * rebuilt with one factor changed at a time, and what makes the difference vanish is its cause.
+ *
+ * Before that, an implementation on another provider or kernel than the CPU's usual one is held against its twin there.
+ *
+ * @param rows those of the finding's batch, at least
+ * @throws AttnDiffError execution-failed, runner-crashed
+ */
+export async function causeOf(finding: LocalDivergence, rows: readonly Row[], context: SecondPass, { allLayers }: ExplainOptions): Promise<CauseAnswer> {
+  const fault = await kernelFault(finding, rows, context);
+  if (fault) return { finding: fault, explanations: [] };
+  const roles = rolesOf(finding, rows, context);
+  const layers = divergingLayers(rows, finding);
+  const found = await explainLayers(context, roles, finding, allLayers ? [finding.layer, ...layers.filter((layer) => layer !== finding.layer)] : [finding.layer]);
+  const explanations = found.map(({ layer, factors }): Explanation => ({
+    implementation: finding.implementation,
+    reference: context.config.reference,
+    layer,
+    batch: finding.batch,
+    relL2: localRows(rows, finding.implementation, finding.batch).find((row) => row.layer === layer)?.relL2 ?? NaN,
+    changed: roles.changed.label,
+    standIn: roles.computation.label === roles.changed.label ? null : roles.computation.label,
+    factors,
+  }));
+  return { finding: causeFinding(finding, explanations[0]!, layers, roles.faultOf) ?? finding, explanations };
 }
 
 interface Roles {

@@ -1,6 +1,6 @@
-import { divergingLayers, isReferenceAtFault, localRows, type LocalDivergence } from '../metrics/index.js';
+import { divergingLayers, isReferenceAtFault, localRows } from '../metrics/index.js';
 import { keepOutputs } from '../onnx/rewrite.js';
-import type { Batch, Finding, Row, Stream, TensorData } from '../types.js';
+import type { Batch, Finding, LocalDivergence, Row, Stream, TensorData } from '../types.js';
 import { headDistances, validRelL2 } from './distance.js';
 import { unlessFailing } from './failure.js';
 import { givenFeeds } from './feeds.js';

@@ -8,48 +8,59 @@ import { copyModel, extract } from '../onnx/rewrite.js';
 import { DATA_TYPES } from '../onnx/tensorTypes.js';
 import { DataType, type ModelProto, type NodeProto } from '../onnx/types.js';
 import type { ExecutedNode } from '../runners/types.js';
-import type { Batch, Finding, Row, Stream, TensorData, Tensors } from '../types.js';
+import type { Batch, Finding, NodesAnswer, PartedPlace, Row, Stream, TensorData, Tensors } from '../types.js';
 import { shortProvider } from './evidence.js';
 import { unlessFailing } from './failure.js';
 import { modelFeeds } from './feeds.js';
 import { neededOpset } from './lanes.js';
 import { inSession, runOnce } from './once.js';
 import { runGraph } from './runGraph.js';
+import type { SecondLook } from './secondLook.js';
 import { runnerOf, type SecondPass } from './secondPass.js';
-
-type Propagation = Extract<Finding, { code: 'propagation-only' }>;
-type NodeDivergence = Extract<Finding, { code: 'node-divergence' }>;
 
 /** Nodes that a finding names. */
 const MOST_NODES = 5;
+/** Relative L2 (no unit) that rounding explains of one node. */
+const LIMIT = ROUNDING.fp32;
 
 /**
- * Looks for nodes outside attention behind a stream that parts from the reference although no layer's attention does,
- * where the two run on different providers, or under different opsets on one that has not the same kernels for both:
- * each node of the layer at which they part first is run alone as the stream's lane runs it, on what enters it in the
- * reference's, and held against what it makes there.
+ * Has nodes outside attention looked for behind a stream that parts from the reference although no layer's attention
+ * does.
  *
  * @returns the findings, with each such `propagation-only` replaced by a `node-divergence`
  */
-export async function blameNodes(findings: readonly Finding[], rows: readonly Row[], context: SecondPass): Promise<Finding[]> {
+export async function blameNodes(findings: readonly Finding[], rows: readonly Row[], look: Pick<SecondLook, 'nodes'>): Promise<Finding[]> {
   const blamed: Finding[] = [];
-  for (const finding of findings) blamed.push((finding.code === 'propagation-only' ? await nodeDivergence(finding, rows, context) : null) ?? finding);
+  for (const finding of findings) {
+    const place = finding.code === 'propagation-only' ? firstParted(rows, finding.implementation) : null;
+    const answer = place && (await look.nodes(place));
+    blamed.push(finding.code === 'propagation-only' && place && answer ? { code: 'node-divergence', ...place, ...answer, limit: LIMIT, accumulatedRelL2: finding.accumulatedRelL2 } : finding);
+  }
   return blamed;
 }
 
-async function nodeDivergence({ implementation, accumulatedRelL2 }: Propagation, rows: readonly Row[], context: SecondPass): Promise<NodeDivergence | null> {
+/** The first place on valid tokens where an implementation's stream parts by more than fp32 rounding; null where none does. */
+function firstParted(rows: readonly Row[], implementation: string): PartedPlace | null {
+  const first = rows.filter((row) => row.implementation === implementation && row.scope === 'accumulated' && row.kind === 'valid' && row.relL2 > LIMIT).toSorted(compareRows)[0];
+  return first ? { implementation, layer: first.layer, batch: first.batch } : null;
+}
+
+/**
+ * The nodes outside attention that part at one place, where stream and reference run on different providers, or under
+ * different opsets on one that has not the same kernels for both: each node of the layer is run alone as the stream's
+ * lane runs it, on what enters it in the reference's, and held against what it makes there.
+ *
+ * @returns null where there are none, or where one of the two does not run alone
+ */
+export async function partedNodes({ implementation, layer, batch: name }: PartedPlace, context: SecondPass): Promise<NodesAnswer | null> {
   const { config, batches, sites, loaded } = context;
   const labelled = (wanted: string): Stream => config.implementations.find(({ label }) => label === wanted)!;
   const [stream, reference] = [labelled(implementation), labelled(config.reference)];
   const { provider } = stream.settings;
   if (provider === 'cpu' && reference.settings.provider === 'cpu') return null;
-  const limit = ROUNDING.fp32;
-  const first = rows.filter((row) => row.implementation === implementation && row.scope === 'accumulated' && row.kind === 'valid' && row.relL2 > limit).toSorted(compareRows)[0];
-  const batch = batches.find(({ name }) => name === first?.batch);
-  if (!first || !batch) return null;
-  const graph = runGraph(loaded, config);
-  const part = partOf(graph, sites, first.layer);
-  const attention = new Set(sites.flatMap(({ compute }) => compute.map(({ name }) => name)));
+  const batch = batches.find((each) => each.name === name)!;
+  const part = partOf(runGraph(loaded, config), sites, layer);
+  const attention = new Set(sites.flatMap(({ compute }) => compute.map((node) => node.name)));
   return unlessFailing(async () => {
     const known = await tensorsOf(context, reference, part, batch);
     const cut = cutApart(part, known);
@@ -58,10 +69,9 @@ async function nodeDivergence({ implementation, accumulatedRelL2 }: Propagation,
     const ranOn = new Map(executed.map((node) => [node.name, shortProvider(node.provider)]));
     const nodes = cut.nodes.flatMap(({ node, output, apart }) => {
       const relL2 = floatRelL2(outputs[apart]!, known[output]!);
-      return attention.has(node.name) || relL2 <= limit ? [] : [{ name: node.name || output, opType: node.opType, ranOn: ranOn.get(node.name) ?? 'unknown', relL2 }];
+      return attention.has(node.name) || relL2 <= LIMIT ? [] : [{ name: node.name || output, opType: node.opType, ranOn: ranOn.get(node.name) ?? 'unknown', relL2 }];
     });
-    if (nodes.length === 0) return null;
-    return { code: 'node-divergence', implementation, provider, layer: first.layer, batch: batch.name, nodes: nodes.slice(0, MOST_NODES), more: Math.max(0, nodes.length - MOST_NODES), limit, accumulatedRelL2 };
+    return nodes.length === 0 ? null : { provider, nodes: nodes.slice(0, MOST_NODES), more: Math.max(0, nodes.length - MOST_NODES) };
   }, null);
 }
 

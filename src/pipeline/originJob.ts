@@ -2,21 +2,11 @@ import type { DiffGraph, Trace } from '../attention/rebuild.js';
 import { isOp, usedNames, type OnnxGraph } from '../onnx/graph.js';
 import { dropUnused, sortNodes } from '../onnx/rewrite.js';
 import type { ModelProto, NodeProto } from '../onnx/types.js';
-import type { Batch, NonFiniteOrigin, Scope, Stream, Tap, Tensors, TokenKind } from '../types.js';
+import type { BadTap, Batch, NonFiniteOrigin, Stream, Tensors } from '../types.js';
 import { diffFeeds } from './feeds.js';
 import { runOnce } from './once.js';
 import { runGraph } from './runGraph.js';
 import { rebuildAgain, runnerOf, type SecondPass } from './secondPass.js';
-
-/** Where a stream's first tap that is not finite is. */
-export interface BadTap {
-  implementation: string;
-  batch: string;
-  layer: number | null;
-  tap: Tap;
-  scope: Scope;
-  kind: TokenKind;
-}
 
 /** One place of one stream that is traced. */
 export interface Job {

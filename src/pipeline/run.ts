@@ -1,21 +1,19 @@
 import { hasBfloat16 } from '../attention/kernels.js';
 import { settingsText } from '../attention/settings.js';
-import { judge } from '../gate/index.js';
-import { findings, kernelFindings, recommend, windowFindings, worstMaps } from '../metrics/index.js';
+import { windowFindings, worstMaps } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
 import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
 import { checkWindows } from './buildable.js';
+import { conclude } from './conclude.js';
 import { describeBatch, describeModel } from './describe.js';
 import { failed } from './evidence.js';
-import { explainDivergences } from './explain.js';
 import { unlessFailing } from './failure.js';
+import { lookAgain } from './lookAgain.js';
 import { describeEnvironment } from './machine.js';
 import { openMeasurement, type BatchResult } from './measure.js';
 import { modelDigest } from './modelDigest.js';
-import { traceOrigins } from './origin.js';
 import { roundingLimits } from './precision.js';
 import type { PreparedRun } from './prepare.js';
-import { blameNodes } from './nodeDivergence.js';
 import { makeRepro } from './repro.js';
 import { checkRebuild } from './rebuildCheck.js';
 import { resolveSites } from './resolve.js';
@@ -81,17 +79,11 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
   const { reference } = config;
   const limits = roundingLimits((label) => config.activations ?? precisionBetween(label, loaded, config.implementations) ?? model.precision, implementations, config.implementations, reference);
   const told = implementations.map((info, i) => ({ ...info, settings: settingsText(config.implementations[i]!), rounding: limits(info.name) }));
-  const seen = [
-    ...kernelFindings(implementations),
-    ...windowFindings(sites.map(({ layer, maskSummary: { window } }) => ({ layer, window })), loaded.source.config),
-    ...findings(rows, batches, implementations.map(({ name }) => name), reference, limits),
-  ];
+  const windows = windowFindings(sites.map(({ layer, maskSummary: { window } }) => ({ layer, window })), loaded.source.config);
   onProgress({ stage: 'looking for causes', done: total - 1, total });
   const context = { config, loaded, sites, batches, runners };
-  const traced = await traceOrigins(seen, context);
-  const placed = await blameNodes(traced, rows, context);
-  const explained = await explainDivergences({ findings: placed, rows }, context, { allLayers: explainAllLayers });
-  onRepro?.(await unlessFailing(() => makeRepro(explained.findings, context), null));
+  const concluded = await conclude({ rows, effects, batches, implementations: told, reference, windows }, config.gate, lookAgain(context, { allLayers: explainAllLayers }));
+  onRepro?.(await unlessFailing(() => makeRepro(concluded.findings, context), null));
   onProgress({ stage: 'done', done: total, total });
 
   return {
@@ -107,10 +99,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
     effects,
     ranges: results.flatMap((result) => result.ranges),
     maps: results.flatMap(({ map }) => map ?? []),
-    explanations: explained.explanations,
-    findings: explained.findings,
-    recommendation: recommend({ implementations, rows, findings: explained.findings, reference }),
-    verdict: judge({ rows, effects, findings: explained.findings, implementations: told, reference }, config.gate),
+    ...concluded,
     shard: null,
     timing: { loadSeconds: (loadedAt - started) / 1000, runSeconds: (performance.now() - loadedAt) / 1000 },
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { causeFinding, divergingLayers, factorsOf, isEnough, isReferenceAtFault, type Change, type LocalDivergence, type Trial } from '../../src/metrics/index.js';
-import type { Explanation, Factor } from '../../src/types.js';
+import { causeFinding, divergingLayers, factorsOf, isEnough, isReferenceAtFault, type Change, type Trial } from '../../src/metrics/index.js';
+import type { Explanation, Factor, LocalDivergence } from '../../src/types.js';
 import { sampleRow } from '../report/sample.js';
 
 const LIMIT = 1e-5;

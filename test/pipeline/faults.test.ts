@@ -4,6 +4,7 @@ import { randomSequences } from '../../src/batch/random.js';
 import { parseRunOptions } from '../../src/config/index.js';
 import { findingLevel, findings } from '../../src/metrics/index.js';
 import { explainDivergences } from '../../src/pipeline/explain.js';
+import { lookAgain } from '../../src/pipeline/lookAgain.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
 import { openMeasurement } from '../../src/pipeline/measure.js';
 import { traceOrigins } from '../../src/pipeline/origin.js';
@@ -52,8 +53,8 @@ async function judge({ loaded, sites }: Bench, batch: Batch, names: readonly str
   const labels = config.implementations.map(({ label }) => label);
   const found = findings(rows, [batch], labels, config.reference, roundingLimits('fp32', implementations, config.implementations, config.reference));
   const context = { config, loaded, sites, batches: [batch], runners, ...(plant && { plant }) };
-  const { findings: explained } = await explainDivergences({ findings: found, rows }, context, { allLayers: false });
-  return { rows, findings: await traceOrigins(explained, context) };
+  const { findings: explained } = await explainDivergences({ findings: found, rows }, lookAgain(context));
+  return { rows, findings: await traceOrigins(explained, lookAgain(context)) };
 }
 
 function batchAt(i: number, { loaded: { sizes } }: Bench): Batch {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { streamOf } from '../../src/attention/settings.js';
 import type { LoadedModel } from '../../src/pipeline/load.js';
 import { traceOrigins } from '../../src/pipeline/origin.js';
+import { lookAgain } from '../../src/pipeline/lookAgain.js';
 import type { Finding } from '../../src/types.js';
 import { jobFor } from '../../src/pipeline/originJob.js';
 import { tapOrigin } from '../../src/pipeline/originTap.js';
@@ -37,7 +38,7 @@ describe('an overflow of fp16 scores', () => {
       const scores: Scores = { ...(await attentionInputs(context, 1, stream)), batch, bits: 11 };
       const expected = firstScore(scores, (score, q, k, b) => score >= FP16_LIMIT && (maskForm === null || !isMasked(batch, b, q, k)));
       expect(expected).toMatchObject({ head: 2 });
-      const origin = originOf(await traceOrigins(await findingsOf(context), context));
+      const origin = originOf(await traceOrigins(await findingsOf(context), lookAgain(context)));
       expect(origin).toMatchObject({ layer: 1, step: 'scores', kind: 'overflow', value: 'inf', largest: 65504, ...expected });
     }
   });
@@ -47,7 +48,7 @@ describe('an overflow of fp16 scores', () => {
     const context = await contextOf('qwen2-large-scores', streams, { batch: short, change: onlyHead2, precision: 'fp16' });
     const scores: Scores = { ...(await attentionInputs(context, 1, streams[0]!)), batch: short, bits: 11 };
     const finding: Finding = { code: 'non-finite', implementation: 'eager', layer: 1, tap: 'attention', scope: 'local', batch: 'left', batches: 1, kind: 'valid', nan: 1, inf: 0, origin: null };
-    expect(originOf(await traceOrigins([finding], context))).toMatchObject({ layer: 1, step: 'scores', kind: 'overflow', ...firstScore(scores, (score) => score >= FP16_LIMIT) });
+    expect(originOf(await traceOrigins([finding], lookAgain(context)))).toMatchObject({ layer: 1, step: 'scores', kind: 'overflow', ...firstScore(scores, (score) => score >= FP16_LIMIT) });
   });
 
   it('is none of sdpa and flash, which keep scores in float32', async () => {
@@ -64,7 +65,7 @@ describe('a softmax over nothing but masked scores', () => {
     const context = await contextOf('qwen2-eager-inf', [stream], { batch: short });
     const found = await findingsOf(context);
     expect(found).toEqual([{ code: 'fully-masked-nan', implementation: stream.label, layer: 0, batch: 'left', batches: 1, kind: 'fullyMasked', spreadsToValidAtLayer: 1 }]);
-    expect(await traceOrigins(found, context)).toEqual(found);
+    expect(await traceOrigins(found, lookAgain(context))).toEqual(found);
     const { origin } = await tapOrigin(jobFor({ implementation: stream.label, batch: 'left', layer: 0, tap: 'attention', scope: 'accumulated', kind: 'fullyMasked' }, context));
     expect(origin).toMatchObject({ layer: 0, step: 'probabilities', node, kind: 'fully-masked', value: 'nan', row: 0, head: 0, query: 0, key: 0 });
     expect(origin!.largest).toBeLessThanOrEqual(1);

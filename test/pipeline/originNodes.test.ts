@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { streamOf } from '../../src/attention/settings.js';
 import type { LoadedModel } from '../../src/pipeline/load.js';
 import { traceOrigins } from '../../src/pipeline/origin.js';
+import { lookAgain } from '../../src/pipeline/lookAgain.js';
 import type { Finding } from '../../src/types.js';
 import { attentionInputs, contextOf, findingsOf, keptOf, left, originOf, short, traced } from '../support/origins.js';
 import { FP16_LIMIT } from '../support/scores.js';
@@ -41,7 +42,7 @@ describe('a weight that is not finite', () => {
   ])('is after the last layer in %s', async (weight, name) => {
     const context = await contextOf(MODEL, [eager], { change: oneWeight(weight, 3, NaN) });
     const finding: Finding = { code: 'non-finite', implementation: 'eager', layer: null, tap: 'logits', scope: 'accumulated', batch: 'left', batches: 1, kind: 'valid', nan: 1, inf: 0, origin: null };
-    expect(originOf(await traceOrigins([finding], context))).toMatchObject({ layer: null, step: 'node', node: { name }, kind: 'weights', ...nowhere });
+    expect(originOf(await traceOrigins([finding], lookAgain(context)))).toMatchObject({ layer: null, step: 'node', node: { name }, kind: 'weights', ...nowhere });
   });
 });
 
@@ -55,7 +56,7 @@ describe('an overflow outside attention', () => {
     const isBad = (product: number, i: number): boolean => !Number.isFinite(product) && short.kinds[Math.floor(i / 128)] === 'valid';
     const first = products.findIndex(isBad);
     expect(products.slice(0, first).some((_, i) => short.kinds[Math.floor(i / 128)] === 'valid')).toBe(true);
-    expect(originOf(await traceOrigins(await findingsOf(context), context))).toEqual({
+    expect(originOf(await traceOrigins(await findingsOf(context), lookAgain(context)))).toEqual({
       layer: 2,
       step: 'node',
       node: { name: '/model/layers.2/mlp/Mul', opType: 'Mul' },
@@ -78,7 +79,7 @@ describe('an overflow outside attention', () => {
     const context = await contextOf(MODEL, [stream], { batch: short, change, precision: 'fp16' });
     const { [role]: tensor } = await attentionInputs(context, 1, stream);
     const first = [...(tensor.data as Float32Array)].findIndex((value, i) => Math.abs(value) >= FP16_LIMIT && short.kinds[Math.floor(i / (2 * 20 * 16)) * 20 + (Math.floor(i / 16) % 20)] === 'valid');
-    expect(originOf(await traceOrigins(await findingsOf(context), context))).toMatchObject({
+    expect(originOf(await traceOrigins(await findingsOf(context), lookAgain(context)))).toMatchObject({
       layer: 1,
       step: 'node',
       node: { name: `/model/layers.1/self_attn/${node}`, opType: 'Add' },

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { streamOf } from '../../src/attention/settings.js';
 import type { LoadedModel } from '../../src/pipeline/load.js';
 import { traceOrigins } from '../../src/pipeline/origin.js';
+import { lookAgain } from '../../src/pipeline/lookAgain.js';
 import { buildPackedBatch } from '../../src/batch/pad.js';
 import { attentionInputs, contextOf, findingsOf, originOf, short, traced } from '../support/origins.js';
 import { formReference } from '../support/forms.js';
@@ -41,7 +42,7 @@ describe('an overflow of fp32 scores', () => {
     const scores: Scores = { ...(await attentionInputs(context, 1, stream)), batch: short, bits, round: Math.fround };
     const expected = firstScore(scores, (score, q, k, b) => score === Infinity && (adds || !isMasked(short, b, q, k)));
     expect(expected).toMatchObject({ row: 0, head: 2, query: 17 });
-    const [finding, ...others] = await traceOrigins(await findingsOf(context), context);
+    const [finding, ...others] = await traceOrigins(await findingsOf(context), lookAgain(context));
     expect(others).toEqual([]);
     const node = stream.name === 'original' ? { name: '/model/layers.1/self_attn/MatMul', opType: 'MatMul' } : null;
     expect(finding).toMatchObject({ code: 'score-overflow', kind: 'valid', precision: 'fp32', origin: { layer: 1, step: 'scores', node, kind: 'overflow', value: 'inf', ...expected } });
@@ -55,7 +56,7 @@ describe('an overflow of fp32 scores', () => {
     const scores: Scores = { ...(await attentionInputs(context, 1, stream)), batch: short, bits: 24, round: Math.fround };
     const expected = firstScore(scores, (score) => score === Infinity);
     expect(isMasked(short, expected!.row!, expected!.query!, expected!.key!)).toBe(true);
-    expect(originOf(await traceOrigins(await findingsOf(context), context))).toMatchObject({ step: 'scores', kind: 'overflow', ...expected });
+    expect(originOf(await traceOrigins(await findingsOf(context), lookAgain(context)))).toMatchObject({ step: 'scores', kind: 'overflow', ...expected });
   });
 
   it('does not come about at masked keys of a kernel that leaves them out', async () => {
@@ -70,7 +71,7 @@ describe('an overflow of fp32 scores', () => {
     const isSeen = (b: number, q: number, k: number): boolean => !isMasked(packed, b, q, k) && packed.documents![b * 16 + q] === packed.documents![b * 16 + k];
     const expected = firstScore(scores, (score, q, k, b) => score === Infinity && isSeen(b, q, k));
     expect(expected).toEqual({ row: 0, head: 2, query: 12, key: 6 });
-    expect(originOf(await traceOrigins(await findingsOf(context), context))).toMatchObject({ step: 'scores', ...expected });
+    expect(originOf(await traceOrigins(await findingsOf(context), lookAgain(context)))).toMatchObject({ step: 'scores', ...expected });
   });
 
   it('to −Infinity is one too where it leaves no finite score', async () => {
@@ -93,6 +94,6 @@ describe('an overflow of fp32 scores', () => {
     const scores: Scores = { ...(await attentionInputs(context, 1, stream)), batch, bits: 24, round: Math.fround };
     const expected = firstScore(scores, (score, q, k, b) => score === Infinity && (adds || !isMasked(batch, b, q, k)));
     expect(expected).toMatchObject({ head: 2 });
-    expect(originOf(await traceOrigins(await findingsOf(context), context))).toMatchObject({ layer: 1, step: 'scores', node: { opType }, kind: 'overflow', value: 'inf', ...expected });
+    expect(originOf(await traceOrigins(await findingsOf(context), lookAgain(context)))).toMatchObject({ layer: 1, step: 'scores', node: { opType }, kind: 'overflow', value: 'inf', ...expected });
   });
 });

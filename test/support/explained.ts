@@ -7,6 +7,7 @@ import { aggregate, findings, withRatios } from '../../src/metrics/index.js';
 import { encodeModel } from '../../src/onnx/read.js';
 import { withBaselines } from '../../src/pipeline/baselines.js';
 import { explainDivergences } from '../../src/pipeline/explain.js';
+import { lookAgain } from '../../src/pipeline/lookAgain.js';
 import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
 import { batchForm } from '../../src/pipeline/runGraph.js';
@@ -60,7 +61,7 @@ export async function explained(name: string, { options, batch, plant, allLayers
   const infos = config.implementations.map(({ label, settings }) => ({ name: label, precision: settings.precision }));
   const limits = roundingLimits('fp32', infos, config.implementations, config.reference);
   const seen = findings(rows, [batch], infos.map(({ name: label }) => label), config.reference, limits);
-  return { rows, ...(await explainDivergences({ findings: seen, rows }, { config, loaded, sites, batches: [batch], runners: inProcessRunners(), ...(plant && { plant }) }, { allLayers })) };
+  return { rows, ...(await explainDivergences({ findings: seen, rows }, lookAgain({ config, loaded, sites, batches: [batch], runners: inProcessRunners(), ...(plant && { plant }) }, { allLayers }))) };
 }
 
 /** Rows of random tokens of these lengths. */

@@ -7,6 +7,7 @@ import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
 import { runGraph } from '../../src/pipeline/runGraph.js';
 import { traceOrigins } from '../../src/pipeline/origin.js';
+import { lookAgain } from '../../src/pipeline/lookAgain.js';
 import type { SecondPass } from '../../src/pipeline/secondPass.js';
 import { resolveSites } from '../../src/pipeline/resolve.js';
 import { readProbes } from '../../src/pipeline/stats.js';
@@ -57,7 +58,7 @@ export async function findingsOf(context: SecondPass): Promise<Finding[]> {
 export async function traced(name: string, streams: Stream[], setup: Setup = {}): Promise<{ found: Finding[]; traced: Finding[] }> {
   const context = await contextOf(name, streams, setup);
   const found = await findingsOf(context);
-  return { found, traced: await traceOrigins(found, context) };
+  return { found, traced: await traceOrigins(found, lookAgain(context)) };
 }
 
 /** The origin of the only finding. */

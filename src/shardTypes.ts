@@ -1,0 +1,54 @@
+/** What second passes are asked and answer, and what a part of a run is. */
+import type { Scope, Tap, TokenKind } from './tap.js';
+import type { Precision } from './tensor.js';
+import type { Explanation, Finding, NonFiniteOrigin } from './types.js';
+
+/** Where an implementation's first tap that is not finite is. */
+export interface BadTap {
+  implementation: string;
+  batch: string;
+  layer: number | null;
+  tap: Tap;
+  scope: Scope;
+  kind: TokenKind;
+}
+
+/** What a trace of a bad tap found. */
+export interface OriginAnswer {
+  /** Null where nothing is found: what was not finite in the run is finite alone. */
+  origin: NonFiniteOrigin | null;
+  /** What attention's scores are kept in; null outside attention. */
+  scores: Precision | null;
+  /** NaN and infinite elements at the tap on the tokens asked for; 0 outside attention. */
+  nan: number;
+  inf: number;
+  /** What kind of token the origin is at; null where it is at none. */
+  kind: TokenKind | null;
+}
+
+/** Where a stream first parts from the reference by more than rounding. */
+export interface PartedPlace {
+  implementation: string;
+  layer: number | null;
+  batch: string;
+}
+
+/** The nodes outside attention that part there on the same inputs. */
+export type NodesAnswer = Pick<Extract<Finding, { code: 'node-divergence' }>, 'provider' | 'nodes' | 'more'>;
+
+export type LocalDivergence = Extract<Finding, { code: 'local-divergence' }>;
+
+/** What a local divergence comes down to: its cause, or itself where none is found. */
+export interface CauseAnswer {
+  finding: Finding;
+  explanations: Explanation[];
+}
+
+/** One part of a run whose batches are divided among several. */
+export interface Shard {
+  /** From 1 to `count`. */
+  index: number;
+  count: number;
+  /** The batches of all parts, in order. */
+  batches: string[];
+}
