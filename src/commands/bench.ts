@@ -1,14 +1,15 @@
 import { Command } from '@commander-js/extra-typings';
 import { parseBenchOptions } from '../config/index.js';
-import { EXIT, type ExitCode } from '../errors.js';
+import { EXIT } from '../errors.js';
 import { prepareBench, runBench } from '../pipeline/bench.js';
 import { checkProviders } from '../pipeline/providers.js';
 import { BENCH_FORMATS } from '../report/index.js';
 import { DTYPE_HELP, MODEL_HELP, PROVIDER_HELP } from './run.js';
+import type { Host } from './host.js';
 import { withResources } from './resources.js';
 import { renderOptions } from './terminal.js';
 
-export function benchCommand(finish: (code: ExitCode) => void): Command {
+export function benchCommand(host: Host): Command {
   return new Command('bench')
     .description('Measure time and memory of a forward pass with each attention implementation, against the file as it is.')
     .option('--model <path>', MODEL_HELP)
@@ -25,12 +26,12 @@ export function benchCommand(finish: (code: ExitCode) => void): Command {
     .option('--output <file>', 'write the report to a file instead of standard output')
     .action(async (options) => {
       const config = parseBenchOptions(options);
-      await withResources([config.output], async ({ outputs: [output], runners, progress, download }) => {
+      await withResources(host, [config.output], async ({ outputs: [output], runners, progress, download }) => {
         await checkProviders(config.implementations, runners, config.timeout);
         const report = await runBench(await prepareBench(config, download), runners, progress.update);
         progress.stop();
         output!.write(BENCH_FORMATS[config.format](report, renderOptions(config.output !== null)));
       });
-      finish(EXIT.passed);
+      host.finish(EXIT.passed);
     }) as unknown as Command;
 }

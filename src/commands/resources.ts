@@ -1,7 +1,7 @@
 import type { ErrorArgs } from '../errors.js';
 import type { Runners } from '../runners/types.js';
-import { childRunners } from '../runners/childProcess.js';
 import { downloadBar, type DownloadBar } from './downloadBar.js';
+import type { Host } from './host.js';
 import { onInterrupt } from './interrupt.js';
 import { openOutput, type Output } from './output.js';
 import { openOutputFolder, type OutputFolder } from './outputFolder.js';
@@ -28,14 +28,14 @@ export interface Resources {
  * @param folderPath the folder that several files go to; null for none
  * @throws AttnDiffError output-not-writable, folder-not-writable, before anything else is done
  */
-export async function withResources<T>(outputPaths: readonly (string | null)[], work: (resources: Resources) => Promise<T>, folderPath: string | null = null): Promise<T> {
+export async function withResources<T>(host: Host, outputPaths: readonly (string | null)[], work: (resources: Resources) => Promise<T>, folderPath: string | null = null): Promise<T> {
   const outputs: Output[] = [];
   const discard = (): void => outputs.forEach((output) => output.discard());
   const folder = opened(() => {
     for (const path of outputPaths) outputs.push(openOutput(path));
     return openOutputFolder(folderPath);
   }, discard);
-  const runners = childRunners();
+  const runners = host.runners();
   const progress = progressBar();
   const download = downloadBar();
   const clear = (): void => {

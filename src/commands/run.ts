@@ -8,6 +8,7 @@ import { checkProviders } from '../pipeline/providers.js';
 import { runDiff } from '../pipeline/run.js';
 import { explainReport, FORMATS, reproFiles, reproText } from '../report/index.js';
 import { PROVIDERS, REPORT_FORMATS, type Repro } from '../types.js';
+import type { Host } from './host.js';
 import { withResources } from './resources.js';
 import { renderOptions } from './terminal.js';
 
@@ -57,12 +58,12 @@ export function withRunOptions(command: Command) {
     .option('--output <file>', 'write that report to a file instead of standard output');
 }
 
-export function runCommand(finish: (code: ExitCode) => void): Command {
+export function runCommand(host: Host): Command {
   return withRunOptions(new Command('run'))
     .description('Run the same padded batches through several attention implementations and compare them layer by layer.')
     .option('--model <path>', MODEL_HELP)
     .option('--dtype <dtype>', DTYPE_HELP)
-    .action(async (options) => finish(await run(options))) as unknown as Command;
+    .action(async (options) => host.finish(await run(options, host))) as unknown as Command;
 }
 
 /**
@@ -71,11 +72,11 @@ export function runCommand(finish: (code: ExitCode) => void): Command {
  * @param subcommand `explain` explains every layer that parts, and writes that in place of the tables; `demo` has its model given
  * @throws AttnDiffError
  */
-export async function run(options: RawRunOptions, subcommand: 'run' | 'explain' | 'demo' = 'run'): Promise<ExitCode> {
+export async function run(options: RawRunOptions, host: Host, subcommand: 'run' | 'explain' | 'demo' = 'run'): Promise<ExitCode> {
   const explain = subcommand === 'explain';
   const config = parseRunOptions(options, subcommand);
   const { reports } = config;
-  return withResources(reports.map(({ path }) => path), async ({ outputs, folder, runners, progress, download, keep }) => {
+  return withResources(host, reports.map(({ path }) => path), async ({ outputs, folder, runners, progress, download, keep }) => {
     await checkProviders(config.implementations, runners, config.timeout);
     const prepared = await prepareRun(config, download);
     const checkpoint = config.prompts.kind === 'data' ? openCheckpoint(`${reports.find(({ path }) => path !== null)?.path ?? 'attn-diff'}.partial.jsonl`, prepared, config.resume) : null;

@@ -1,42 +1,58 @@
-import { fileURLToPath } from 'node:url';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { vi } from 'vitest';
+import type { ExitCode } from '../../src/errors.js';
+import { runProgram } from '../../src/program.js';
 import { inProcessRunners } from '../../src/runners/inProcess.js';
 
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+export interface InProcessResult {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+  /** Both, in the order of events. */
+  output: string;
+  /** What is left in the temporary folder. */
+  left: string[];
+}
+
 const STREAMS = ['stdout', 'stderr'] as const;
-let runs = 0;
+let last: Promise<unknown> = Promise.resolve();
 
 /**
- * Runs `attn-diff` from its entry point on, in this process and with ONNX Runtime in it: no process is started, which
- * is most of what a short run costs. For commands that need no process of their own: one provider, its usual kernels,
- * no time limit, no Ctrl-C. One at a time, since the working folder and the streams are those of the process.
+ * Runs `attn-diff` in this process and with ONNX Runtime in it: no process is started, which is most of what a short
+ * run costs. For commands that need no process of their own: one provider, its usual kernels, no time limit, no
+ * Ctrl-C. One at a time, since the working folder, the environment and the streams are those of the process.
  *
- * @returns what it wrote to stdout and stderr, in that order of events, and its exit code
+ * @param env beside this process's own
  */
-export async function runInProcess(args: readonly string[], cwd: string): Promise<{ output: string; exitCode: number }> {
-  vi.doMock('../../src/runners/childProcess.js', () => ({ childRunners: inProcessRunners }));
-  vi.stubEnv('NO_COLOR', '1');
-  vi.stubEnv('COLUMNS', undefined);
-  const before = { argv: process.argv, cwd: process.cwd(), exitCode: process.exitCode };
-  const writers = { stdout: process.stdout.write, stderr: process.stderr.write };
-  const listeners = STREAMS.map((name) => process[name].listeners('error'));
-  let output = '';
+export async function runInProcess(args: readonly string[], cwd: string = process.cwd(), env: Readonly<Record<string, string>> = {}): Promise<InProcessResult> {
+  const result = last.then(() => runAlone(args, cwd, env));
+  last = result.catch(() => undefined);
+  return result;
+}
+
+async function runAlone(args: readonly string[], cwd: string, env: Readonly<Record<string, string>>): Promise<InProcessResult> {
+  const scratch = mkdtempSync(join(tmpdir(), 'attn-diff-in-process-'));
+  for (const [name, value] of Object.entries({ NO_COLOR: '1', COLUMNS: undefined, TMPDIR: scratch, ...env })) vi.stubEnv(name, value);
+  const before = { cwd: process.cwd(), stdout: process.stdout.write, stderr: process.stderr.write };
+  const written = { stdout: '', stderr: '', output: '' };
+  let exitCode: ExitCode = 0;
   process.chdir(cwd);
-  process.argv = [process.execPath, 'attn-diff', ...args];
-  process.exitCode = undefined;
-  for (const name of STREAMS) process[name].write = (text: string | Uint8Array): boolean => ((output += text.toString()), true);
+  for (const name of STREAMS) {
+    process[name].write = (text: string | Uint8Array): boolean => {
+      written[name] += text.toString();
+      written.output += text.toString();
+      return true;
+    };
+  }
   try {
-    // The entry point runs when it is imported, so each time it must be another module; what it imports is the same.
-    runs += 1;
-    await import(/* @vite-ignore */ `${CLI}?${runs}`);
-    return { output, exitCode: Number(process.exitCode ?? 0) };
+    await runProgram(args, { finish: (code) => (exitCode = code), runners: inProcessRunners });
+    return { ...written, exitCode, left: readdirSync(scratch, { recursive: true, encoding: 'utf8' }) };
   } finally {
-    Object.assign(process, { argv: before.argv, exitCode: before.exitCode });
     process.chdir(before.cwd);
-    STREAMS.forEach((name, i) => {
-      process[name].write = writers[name];
-      for (const listener of process[name].listeners('error')) if (!listeners[i]!.includes(listener)) process[name].off('error', listener as () => void);
-    });
+    for (const name of STREAMS) process[name].write = before[name];
     vi.unstubAllEnvs();
+    rmSync(scratch, { recursive: true });
   }
 }
