@@ -33,7 +33,7 @@ function demoOutput() {
   const { NO_COLOR: _, ...env } = process.env;
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'bin', 'attn-diff.js'), 'demo'], {
     encoding: 'utf8',
-    env: { ...env, FORCE_COLOR: '1', COLUMNS: String(COLUMNS) },
+    env: { ...env, FORCE_COLOR: '1', COLUMNS: String(COLUMNS), GITHUB_ACTIONS: '' },
   });
   if (status !== 0) throw new Error(`attn-diff demo ended with ${status}: ${stderr}`);
   // Where the package lies is of no interest.

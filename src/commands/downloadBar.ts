@@ -1,6 +1,7 @@
 import cliProgress from 'cli-progress';
 import type { HubOptions, HubProgress } from '../model/index.js';
 import { printable } from '../report/text/width.js';
+import { drawsProgress } from './ci.js';
 
 export interface DownloadBar extends HubOptions {
   onProgress(progress: HubProgress): void;
@@ -13,9 +14,9 @@ const RATE_WINDOW = 3_000;
 const SAMPLE_INTERVAL = 100;
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
-/** Shows each file that is downloaded on stderr where that is a terminal: bytes, rate, time left. Notices go there anyway. */
+/** Shows each file that is downloaded on stderr where that is a terminal of no CI server: bytes, rate, time left. Notices go there anyway. */
 export function downloadBar(): DownloadBar {
-  const bar = process.stderr.isTTY ? terminalBar() : { onProgress: () => undefined, stop: () => undefined };
+  const bar = drawsProgress(process.stderr.isTTY, process.env) ? terminalBar() : { onProgress: () => undefined, stop: () => undefined };
   return {
     ...bar,
     onNotice: (text) => {

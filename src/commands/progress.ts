@@ -1,5 +1,6 @@
 import cliProgress from 'cli-progress';
 import type { Progress } from '../pipeline/run.js';
+import { drawsProgress } from './ci.js';
 
 export interface ProgressBar {
   update(progress: Progress): void;
@@ -9,9 +10,9 @@ export interface ProgressBar {
 /** Steps whose mean duration tells the time left. */
 const REMEMBERED = 10;
 
-/** Shows progress on stderr where that is a terminal; silent elsewhere. */
+/** Shows progress on stderr where that is a terminal of no CI server; silent elsewhere. */
 export function progressBar(): ProgressBar {
-  if (!process.stderr.isTTY) return { update: () => undefined, stop: () => undefined };
+  if (!drawsProgress(process.stderr.isTTY, process.env)) return { update: () => undefined, stop: () => undefined };
   const bar = new cliProgress.SingleBar({
     stream: process.stderr,
     format: '{bar} {value}/{total} {stage} ({duration_formatted}{left})',

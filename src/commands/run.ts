@@ -8,6 +8,7 @@ import { checkProviders } from '../pipeline/providers.js';
 import { runDiff } from '../pipeline/run.js';
 import { explainReport, FORMATS, reproFiles, reproText } from '../report/index.js';
 import { PROVIDERS, REPORT_FORMATS, type Repro } from '../types.js';
+import { ciPlan, tellCi } from './ci.js';
 import type { Host } from './host.js';
 import { withResources } from './resources.js';
 import { renderOptions } from './terminal.js';
@@ -55,7 +56,8 @@ export function withRunOptions(command: Command) {
     .option('--default-budgets <level>', 'what missing the limits that attn-diff itself sets for each precision is: error, warn or off (default: error)')
     .option('--report <format[=file]>', `write a report, perhaps to a file: ${REPORT_FORMATS.join(', ')}; may be given several times`, (target: string, targets: string[] | undefined) => [...(targets ?? []), target])
     .option('--format <format>', 'format of the report on standard output, or in --output (default: text)')
-    .option('--output <file>', 'write that report to a file instead of standard output');
+    .option('--output <file>', 'write that report to a file instead of standard output')
+    .option('--no-ci', 'in GitHub Actions: write no annotations and no step summary');
 }
 
 export function runCommand(host: Host): Command {
@@ -94,6 +96,7 @@ export async function run(options: RawRunOptions, host: Host, subcommand: 'run' 
     progress.stop();
     const texts = reports.map(({ format, path }) => (explain && format === 'text' ? explainReport : FORMATS[format])(report, renderOptions(path !== null)));
     texts.forEach((text, i) => outputs[i]!.write(text));
+    tellCi(ciPlan(process.env, reports, config.ci), report, (text) => void process.stderr.write(text));
     if (made) folder.write(reproFiles(made));
     if (config.saveRepro !== null) process.stderr.write(`attn-diff: ${reproText(made, config.saveRepro)}\n`);
     checkpoint?.remove();

@@ -15,6 +15,8 @@ export interface RawReportOptions {
   report?: string[] | undefined;
   format?: string | undefined;
   output?: string | undefined;
+  /** False where `--no-ci` was given. */
+  ci?: boolean | undefined;
 }
 
 const target = z.string().transform((text, context): ReportTarget => {
@@ -29,12 +31,14 @@ export const reportFields = {
   report: z.array(target).default([]),
   format: word(REPORT_FORMATS).optional(),
   output: filePath.optional(),
+  ci: z.boolean().default(true),
 };
 
 export const REPORT_OPTIONS: Record<keyof typeof reportFields, { flag: string; accepts: string }> = {
   report: { flag: '--report', accepts: `format=file, or a format for standard output, with one of ${REPORT_FORMATS.join(', ')}` },
   format: { flag: '--format', accepts: `one of ${REPORT_FORMATS.join(', ')}` },
   output: { flag: '--output', accepts: 'a path of the file to write' },
+  ci: { flag: '--no-ci', accepts: 'it without a value' },
 };
 
 /**

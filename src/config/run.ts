@@ -30,6 +30,8 @@ export interface RunConfig extends RunInputs {
   gate: GateOptions;
   /** What is written, and where; at most one of them to standard output. */
   reports: ReportTarget[];
+  /** Whether a CI server is told of its own accord. */
+  ci: boolean;
   /** The arguments of attn-diff that make this run, without those that only say where and how its report is written. */
   command: string[];
 }
@@ -149,6 +151,7 @@ export function parseRunOptions(raw: RawRunOptions, subcommand: string = 'run'):
     saveRepro: options.saveRepro ?? null,
     gate: gateOptions(options),
     reports: reportTargets(options, raw),
+    ci: options.ci,
     command: commandOf(subcommand, raw),
   };
 }
@@ -162,7 +165,7 @@ function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, failOn, requ
 }
 
 /** Options that say where and how a report is written, and nothing of what is in it. */
-const WRITING: ReadonlySet<string> = new Set(['report', 'format', 'output', 'resume', 'saveRepro']);
+const WRITING: ReadonlySet<string> = new Set(['report', 'format', 'output', 'ci', 'resume', 'saveRepro']);
 
 /** The options that were given as arguments, in the order of {@link RUN_OPTIONS}. */
 function commandOf(subcommand: string, raw: RawRunOptions): string[] {

@@ -1,5 +1,6 @@
 import type { AttnDiffError, ErrorArgs, ErrorCode } from '../errors.js';
 import { IMPLEMENTATIONS } from '../types.js';
+import { workflowCommand } from './github.js';
 import { PROVIDER_REMEDY } from './providerText.js';
 import { formatLimit, formatNumber, plural } from './text/number.js';
 import { printable, truncate } from './text/width.js';
@@ -133,6 +134,11 @@ export function errorText(error: AttnDiffError): string {
   // One place to undo what TypeScript cannot follow: the wording of a code takes the arguments of that code.
   const wording = WORDING[error.code] as (args: ErrorArgs[ErrorCode]) => string;
   return printable(wording(error.args));
+}
+
+/** One line for GitHub Actions, where the summary of a step could not be written; the run goes on. */
+export function summaryProblemText(path: string, problem: string): string {
+  return workflowCommand({ level: 'warning', title: 'attn-diff', message: `${path}: the step summary cannot be written: ${clause(problem)}. The report itself is not touched; --no-ci leaves the summary out.` });
 }
 
 function quote(text: string): string {

@@ -10,7 +10,7 @@ import type { RenderOptions } from './text/context.js';
 import { textReport } from './text.js';
 
 export { doctorText } from './doctor.js';
-export { errorText } from './errorText.js';
+export { errorText, summaryProblemText } from './errorText.js';
 export { inspectionText } from './inspection.js';
 export { reproFiles, reproText } from './reproFiles.js';
 export { doctorJson, inspectionJson } from './json.js';

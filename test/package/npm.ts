@@ -13,7 +13,7 @@ const OF_THIS_PROJECT = /^(?:npm_(?:package|lifecycle|command|execpath|node_exec
  */
 export function npm(command: 'npm' | 'npx', args: readonly string[], folder: string): { stdout: string; stderr: string } {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OF_THIS_PROJECT.test(name)));
-  const { stdout, stderr, status } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', env: { ...env, NO_COLOR: '1' }, shell: process.platform === 'win32' });
+  const { stdout, stderr, status } = spawnSync(command, args, { cwd: folder, encoding: 'utf8', env: { ...env, NO_COLOR: '1', GITHUB_ACTIONS: '' }, shell: process.platform === 'win32' });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}:\n${stdout}${stderr}`);
   return { stdout, stderr };
 }

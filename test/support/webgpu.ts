@@ -20,7 +20,7 @@ export const WITHOUT_WEBGPU: string | null = SWIFTSHADER ? null : `no SwiftShade
 
 /** Runs the command with WebGPU on SwiftShader, and returns its report. */
 export function runOnSwiftShader<R>(args: readonly string[]): R {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [BIN, ...args, '--format', 'json'], { encoding: 'utf8', env: { ...process.env, ...SWIFTSHADER }, maxBuffer: 2 ** 27 });
+  const { stdout, stderr, status } = spawnSync(process.execPath, [BIN, ...args, '--format', 'json'], { encoding: 'utf8', env: { ...process.env, GITHUB_ACTIONS: '', ...SWIFTSHADER }, maxBuffer: 2 ** 27 });
   if (stdout === '') throw new Error(`exit code ${status}: ${stderr}`);
   return JSON.parse(stdout) as R;
 }
