@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DOCUMENTS, readDocument, ROOT, shownCommands } from './documents.js';
 import { SWIFTSHADER } from '../support/webgpu.js';
-import { execute, executeInShell, plainArguments, readsOnly, type Execution } from './execute.js';
+import { execute, executeInShell, isSameEverywhere, plainArguments, readsOnly, type Execution } from './execute.js';
 import { mask } from './mask.js';
 
 let scratch: string;
@@ -28,13 +28,13 @@ function folderFor(document: string): string {
   mkdirSync(folder);
   cpSync(join(ROOT, 'fixtures', 'qwen2-optimum'), join(folder, 'my-model'), { recursive: true });
   writeFileSync(join(folder, 'prompts.txt'), 'Good morning.\nThe bridge was closed, so everyone took the ferry.\n');
-  for (const name of ['bin', 'fixtures', 'scripts', 'dist']) symlinkSync(join(ROOT, name), join(folder, name));
+  for (const name of ['bin', 'fixtures', 'scripts']) symlinkSync(join(ROOT, name), join(folder, name));
   return folder;
 }
 
 const known = new Map<string, Promise<Execution>>();
 
-/** A command that several documents show is executed once, as long as nothing in those documents has changed a file before it. */
+/** A command that several documents show is executed once, unless it reads a file that a command before it may have changed. */
 function executed(command: string, { document, isShared, isStarted }: { document: string; isShared: boolean; isStarted: boolean }): Promise<Execution> {
   const start = async (): Promise<Execution> => (isStarted ? executeInShell(command, folderFor(document), place) : execute(command, folderFor(document), place));
   if (!isShared) return start();
@@ -71,10 +71,15 @@ function bare(command: string): string {
   return command.replace(/^npx /, '').replace(/\s+#[^'"]*$/, '');
 }
 
+/** Whether what a command gives is the same for all documents, given those before it in its own. */
+function givesTheSame(run: string, before: readonly string[]): boolean {
+  const changes = before.filter((each) => !readsOnly(each));
+  return readsOnly(run) && (changes.length === 0 || (isSameEverywhere(run) && !changes.some((each) => /\binit\b|config/.test(each))));
+}
+
 const documented = DOCUMENTS.map((document) => {
   const commands = shownCommands(readDocument(document)).map((shown) => ({ ...shown, run: bare(shown.command) }));
-  const firstChange = commands.findIndex(({ run }) => !readsOnly(run));
-  return { document, commands: commands.map((shown, i) => ({ ...shown, isShared: firstChange < 0 || i < firstChange, isStarted: document === 'README.md' && shown.output !== null })) };
+  return { document, commands: commands.map((shown, i) => ({ ...shown, isShared: givesTheSame(shown.run, commands.slice(0, i).map(({ run }) => run)), isStarted: document === 'README.md' && shown.output !== null })) };
 }).filter(({ commands }) => commands.length > 0);
 
 test('the documents show commands, and their output', () => {

@@ -9,15 +9,23 @@ export interface Execution {
   exitCode: number | null;
 }
 
-/** Commands that leave the folder as it is, and whose output no other folder's files change. */
-const READS_ONLY = /^attn-diff (run|explain|demo|inspect|schema|doctor|bench) (?!.*--(output|report|save-\w+|resume|baseline|config)\b)/;
+/** Commands that leave the folder as it is. */
+const READS_ONLY = /^(attn-diff (run|explain|demo|inspect|schema|doctor|bench)|node scripts\/\w+\.js) (?!.*--(output|report|save-\w+|resume)\b)/;
+
+/** What a command takes from the folder that is not the clone's. */
+const OWN_FILES = /--(model|prompts|data|mask|config|baseline) (?!fixtures\/)/;
 
 /** What only a process of its own shows: other providers and kernels, time limits, what the machine has. */
 const NEEDS_PROCESS = /^(doctor|bench)$|@|\bkernel=|^--(provider|timeout|save-repro)\b/;
 
-/** Whether the command gives the same in every folder, and changes none. */
+/** Whether the command changes nothing in the folder that it is run in. */
 export function readsOnly(command: string): boolean {
   return READS_ONLY.test(`${command} `);
+}
+
+/** Whether the command gives the same in every folder, whatever was done there before. */
+export function isSameEverywhere(command: string): boolean {
+  return readsOnly(command) && !OWN_FILES.test(command);
 }
 
 /**
