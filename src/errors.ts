@@ -2,6 +2,8 @@
  * Everything that a user can get wrong, as data: a code and its arguments.
  * The sentences are made in report/errorText.ts.
  */
+import type { KeyDifference, KeyField } from './baselineTypes.js';
+
 export const EXIT = { passed: 0, gateFailed: 1, usage: 2, model: 3, execution: 4 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
@@ -33,6 +35,10 @@ export interface ErrorArgs {
   'resume-mismatch': { path: string; field: string };
   'resume-unreadable': { path: string; problem: string };
   'report-unreadable': { path: string; problem: string };
+  /** The first difference, and all fields that differ. */
+  'baseline-mismatch': { path: string; fields: readonly KeyField[] } & KeyDifference;
+  'baseline-apart': { path: string; what: 'batches' | 'implementations'; was: string; is: string };
+  'baseline-shard': { path: string; index: number; count: number };
   // model unreadable or not supported: exit code 3
   'model-not-found': { path: string };
   'model-no-onnx': { folder: string };
@@ -82,7 +88,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'usage', 'bad-option', 'unknown-implementation', 'prompts-unreadable', 'prompts-empty', 'prompts-not-utf8',
   'prompts-bad-jsonl', 'prompt-no-tokens', 'prompt-too-long', 'mask-unreadable', 'mask-invalid', 'mask-shape', 'tokenizer-missing', 'tokenizer-unreadable',
   'pad-token-missing', 'chat-template-missing', 'chat-template-unusable', 'token-out-of-range', 'provider-missing', 'output-not-writable', 'folder-not-writable',
-  'resume-unasked', 'resume-mismatch', 'resume-unreadable', 'report-unreadable',
+  'resume-unasked', 'resume-mismatch', 'resume-unreadable', 'report-unreadable', 'baseline-mismatch', 'baseline-apart', 'baseline-shard',
 ]);
 const EXECUTION: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['execution-failed', 'runner-crashed', 'timed-out', 'interrupted']);
 

@@ -25,8 +25,8 @@ export type CheckSource =
   | { kind: 'config'; path: string; key: string; line: number }
   /** The budget that attn-diff itself brings for a precision. */
   | { kind: 'default'; precision: string }
-  /** What an earlier run measured. */
-  | { kind: 'baseline'; path: string };
+  /** What an earlier run measured there, and how many times that is allowed; the limit may be wider, where rounding explains more. */
+  | { kind: 'baseline'; path: string; was: number; factor: number };
 
 export interface Check {
   name: CheckName;

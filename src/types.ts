@@ -2,6 +2,7 @@
  * The data that passes between the rooms. Shapes use B batch, S query length,
  * T key length, H query heads, Hkv key/value heads, D head size.
  */
+import type { BaselineComparison } from './baselineTypes.js';
 import type { Alignment, AttentionPrecision, Deviation, ImplementationName, ProviderName } from './stream.js';
 import type { Failure, ImplementationInfo, ProofReason, RunImplementationInfo } from './implementationInfo.js';
 import type { PaddingSide, Scope, Tap, TokenKind } from './tap.js';
@@ -9,6 +10,7 @@ import type { Precision } from './tensor.js';
 import type { Shard } from './shardTypes.js';
 import type { Verdict } from './gateTypes.js';
 
+export * from './baselineTypes.js';
 export * from './gateTypes.js';
 export * from './implementationInfo.js';
 export * from './shardTypes.js';
@@ -407,6 +409,8 @@ export interface DiffReport {
   findings: Finding[];
   recommendation: Recommendation;
   verdict: Verdict;
+  /** Null where the run was held against no earlier one. */
+  baseline: BaselineComparison | null;
   /** Null where the report is of all batches. */
   shard: Shard | null;
   /** Wall-clock seconds; the only part that differs between two runs of one command. */

@@ -1,15 +1,18 @@
 import { Command } from '@commander-js/extra-typings';
 import { parseRunOptions, type RawRunOptions } from '../config/index.js';
 import { EXIT, type ExitCode } from '../errors.js';
+import { heldAgainst, requireSameKey, unfit } from '../gate/index.js';
 import { DTYPES } from '../model/index.js';
 import { openCheckpoint } from '../pipeline/checkpoint.js';
+import { plannedKey } from '../pipeline/plannedKey.js';
 import { prepareRun } from '../pipeline/prepare.js';
 import { checkProviders } from '../pipeline/providers.js';
 import { runDiff } from '../pipeline/run.js';
-import { explainReport, FORMATS, reproFiles, reproText } from '../report/index.js';
-import { PROVIDERS, REPORT_FORMATS, type Repro } from '../types.js';
+import { baselineJson, explainReport, FORMATS, reproFiles, reproText, savedText } from '../report/index.js';
+import { KEY_FIELDS, PROVIDERS, REPORT_FORMATS, type Repro } from '../types.js';
 import { ciPlan, tellCi } from './ci.js';
 import type { Host } from './host.js';
+import { openBaseline } from './savedFile.js';
 import { withResources } from './resources.js';
 import { renderOptions } from './terminal.js';
 
@@ -54,6 +57,10 @@ export function withRunOptions(command: Command) {
     .option('--require-kernel', 'fail when an implementation is not shown to have run the kernel that it asks for')
     .option('--save-repro <folder>', 'write a model of one layer, its inputs and a script that show the gravest divergence with onnxruntime-node alone')
     .option('--default-budgets <level>', 'what missing the limits that attn-diff itself sets for each precision is: error, warn or off (default: error)')
+    .option('--save-baseline <file>', 'keep the numbers of this run, to hold later ones against; also where the gate fails, but not where nothing was compared or an implementation did not run to its end')
+    .option('--baseline <file>', 'fail where a number has grown since an earlier run: a file of --save-baseline, or a report as JSON')
+    .option('--max-regression <factor>', 'with --baseline: how many times what it was a number may be, beyond what rounding explains (default: 1.5x)')
+    .option('--allow <fields>', `with --baseline: in what the two may differ, separated by commas: ${KEY_FIELDS.join(', ')}`)
     .option('--report <format[=file]>', `write a report, perhaps to a file: ${REPORT_FORMATS.join(', ')}; may be given several times`, (target: string, targets: string[] | undefined) => [...(targets ?? []), target])
     .option('--format <format>', 'format of the report on standard output, or in --output (default: text)')
     .option('--output <file>', 'write that report to a file instead of standard output')
@@ -77,13 +84,16 @@ export function runCommand(host: Host): Command {
 export async function run(options: RawRunOptions, host: Host, subcommand: 'run' | 'explain' | 'demo' = 'run'): Promise<ExitCode> {
   const explain = subcommand === 'explain';
   const config = parseRunOptions(options, subcommand);
-  const { reports } = config;
-  return withResources(host, reports.map(({ path }) => path), async ({ outputs, folder, runners, progress, download, keep }) => {
+  const { reports, saveBaseline } = config;
+  // Read before anything is opened to be written, since it may be the same file.
+  const baseline = config.baseline && openBaseline(config.baseline);
+  return withResources(host, [...reports.map(({ path }) => path), ...(saveBaseline === null ? [] : [saveBaseline])], async ({ outputs, folder, runners, progress, download, keep }) => {
     await checkProviders(config.implementations, runners, config.timeout);
     const prepared = await prepareRun(config, download);
+    if (baseline) requireSameKey(baseline, await plannedKey(prepared));
     const checkpoint = config.prompts.kind === 'data' ? openCheckpoint(`${reports.find(({ path }) => path !== null)?.path ?? 'attn-diff'}.partial.jsonl`, prepared, config.resume) : null;
     let made: Repro | null = null;
-    const report = await runDiff(prepared, runners, {
+    const measured = await runDiff(prepared, runners, {
       onProgress: progress.update,
       ...(config.saveRepro !== null && { onRepro: (repro) => (made = repro) }),
       explainAllLayers: explain,
@@ -94,11 +104,17 @@ export async function run(options: RawRunOptions, host: Host, subcommand: 'run' 
       },
     });
     progress.stop();
+    const report = baseline ? heldAgainst(measured, baseline) : measured;
     const texts = reports.map(({ format, path }) => (explain && format === 'text' ? explainReport : FORMATS[format])(report, renderOptions(path !== null)));
     texts.forEach((text, i) => outputs[i]!.write(text));
     tellCi(ciPlan(process.env, reports, config.ci), report, (text) => void process.stderr.write(text));
     if (made) folder.write(reproFiles(made));
     if (config.saveRepro !== null) process.stderr.write(`attn-diff: ${reproText(made, config.saveRepro)}\n`);
+    if (saveBaseline !== null) {
+      const why = unfit(report);
+      if (why === null) outputs.at(-1)!.write(baselineJson(report));
+      process.stderr.write(`attn-diff: ${savedText(saveBaseline, why)}\n`);
+    }
     checkpoint?.remove();
     return report.verdict.passed ? EXIT.passed : EXIT.gateFailed;
   }, config.saveRepro);

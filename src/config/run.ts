@@ -3,13 +3,14 @@ import { AttnDiffError } from '../errors.js';
 import { DTYPES, type Dtype } from '../model/dtype.js';
 import type { AttentionPrecision, Budget, GateOptions, Stream } from '../types.js';
 import { ALIGNMENTS, ATTENTION_PRECISIONS, IMPLEMENTATIONS, LEVELS, MASK_FILLS, PROVIDERS } from '../types.js';
+import { BASELINE_OPTIONS, baselineConfig, baselineFields, type BaselineConfig, type RawBaselineOptions } from './baseline.js';
 import { INPUT_OPTIONS, inputFields, runInputs, type RawInputOptions, type RunInputs } from './inputs.js';
 import { REPORT_OPTIONS, reportFields, reportTargets, type RawReportOptions, type ReportTarget } from './reports.js';
 import { LARGEST_BLOCK, nameStreams, withReference } from './streams.js';
 import { decimal, filePath, integer, list, word } from './values.js';
 
 /** Everything that `attn-diff run` was asked for, checked. */
-export interface RunConfig extends RunInputs {
+export interface RunConfig extends RunInputs, BaselineConfig {
   model: string;
   /** Which of the model's ONNX files; null for model.onnx, or the only one. */
   dtype: Dtype | null;
@@ -37,7 +38,7 @@ export interface RunConfig extends RunInputs {
 }
 
 /** Options as commander hands them over: strings, absent where not given and without a default. */
-export interface RawRunOptions extends RawInputOptions, RawReportOptions {
+export interface RawRunOptions extends RawInputOptions, RawReportOptions, RawBaselineOptions {
   model?: string | undefined;
   dtype?: string | undefined;
   impl?: string | undefined;
@@ -89,6 +90,7 @@ export const runSchema = z.object({
   requireKernel: z.boolean().default(false),
   saveRepro: filePath.optional(),
   defaultBudgets: z.string().default('error').pipe(word(LEVELS)),
+  ...baselineFields,
   ...reportFields,
 });
 
@@ -121,6 +123,7 @@ export const RUN_OPTIONS: Record<keyof typeof runSchema.shape, OptionHelp> = {
   requireKernel: { flag: '--require-kernel', accepts: 'it without a value' },
   saveRepro: { flag: '--save-repro', accepts: 'a path of the folder to write' },
   defaultBudgets: { flag: '--default-budgets', accepts: `one of ${LEVELS.join(', ')}` },
+  ...BASELINE_OPTIONS,
   ...REPORT_OPTIONS,
 };
 
@@ -137,6 +140,7 @@ export function parseRunOptions(raw: RawRunOptions, subcommand: string = 'run'):
     throw parsed.error;
   }
   const options = parsed.data;
+  const reports = reportTargets(options, raw);
   const { provider, precision, scoresPrecision = null, softmaxPrecision, flashBlock, maskFill, causalAlignment: alignment } = options;
   const defaults = { provider, precision, scoresPrecision, softmaxPrecision, flashBlock, maskFill, alignment };
   return {
@@ -150,8 +154,9 @@ export function parseRunOptions(raw: RawRunOptions, subcommand: string = 'run'):
     timeout: options.timeout ?? null,
     saveRepro: options.saveRepro ?? null,
     gate: gateOptions(options),
-    reports: reportTargets(options, raw),
+    reports,
     ci: options.ci,
+    ...baselineConfig(options, raw, reports),
     command: commandOf(subcommand, raw),
   };
 }
@@ -165,7 +170,7 @@ function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, failOn, requ
 }
 
 /** Options that say where and how a report is written, and nothing of what is in it. */
-const WRITING: ReadonlySet<string> = new Set(['report', 'format', 'output', 'ci', 'resume', 'saveRepro']);
+const WRITING: ReadonlySet<string> = new Set(['report', 'format', 'output', 'ci', 'resume', 'saveRepro', 'saveBaseline']);
 
 /** The options that were given as arguments, in the order of {@link RUN_OPTIONS}. */
 function commandOf(subcommand: string, raw: RawRunOptions): string[] {

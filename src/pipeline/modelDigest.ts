@@ -10,7 +10,16 @@ import type { LoadedModel } from './load.js';
  *
  * @throws AttnDiffError model-unreadable
  */
-export async function modelDigest({ source: { onnxPath }, externalFiles }: Pick<LoadedModel, 'source' | 'externalFiles'>): Promise<string> {
+export async function modelDigest(model: Pick<LoadedModel, 'source' | 'externalFiles'>): Promise<string> {
+  const known = digests.get(model) ?? digestOf(model);
+  digests.set(model, known);
+  return known;
+}
+
+/** Gigabytes need not be read twice. */
+const digests = new WeakMap<object, Promise<string>>();
+
+async function digestOf({ source: { onnxPath }, externalFiles }: Pick<LoadedModel, 'source' | 'externalFiles'>): Promise<string> {
   const own = await fileDigest(onnxPath);
   if (externalFiles.length === 0) return own;
   const all = createHash('sha256').update(own);

@@ -100,6 +100,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
     ranges: results.flatMap((result) => result.ranges),
     maps: results.flatMap(({ map }) => map ?? []),
     ...concluded,
+    baseline: null,
     shard: null,
     timing: { loadSeconds: (loadedAt - started) / 1000, runSeconds: (performance.now() - loadedAt) / 1000 },
   };

@@ -1,6 +1,7 @@
-import type { Check, CheckName, CheckSource, DiffReport } from '../types.js';
+import { CHECK_NAMES, type Check, type CheckName, type CheckSource, type DiffReport } from '../types.js';
 import { placeText, KIND_TEXT } from './text/kinds.js';
 import { commandFor } from './commandText.js';
+import { regressionSentences } from './regressionText.js';
 import { formatCosine, formatCount, formatLimit, formatNumber, limitAbove, limitBelow, plural } from './text/number.js';
 
 /** What the number of a check is, as a reader would call it. */
@@ -30,7 +31,12 @@ const number = (name: CheckName, value: number): string => (name.endsWith('cosin
 
 /** `relative L2 of flash`: what a check measures. */
 export function measuredText({ name, subject }: Pick<Check, 'name' | 'subject'>): string {
-  return name === 'regression' ? `${subject} ${MEASURED.regression}` : MEASURED[name];
+  return name === 'regression' && subject !== null ? `${metricText(subject)} ${MEASURED.regression}` : MEASURED[name];
+}
+
+/** The number that a budget of this name is on, or the name itself where there is no such budget. */
+export function metricText(name: string): string {
+  return CHECK_NAMES.some((known) => known === name) ? MEASURED[name as CheckName] : name;
 }
 
 /** The value that was seen, as it is written for a reader. */
@@ -73,9 +79,8 @@ export function checkTitle({ name, subject, scope, source }: Pick<Check, 'name' 
 }
 
 function limitSentence(check: Check): string {
-  const { name, operator, source, actual, expected } = check;
+  const { name, operator, source } = check;
   const limit = passingLimit(check);
-  if (name === 'regression') return Number.isFinite(actual) && expected > 0 ? 'Look at what changed since, or save a new baseline (--save-baseline).' : 'No factor lets this pass; look at what changed since, or save a new baseline (--save-baseline).';
   if (limit === null) return name === 'max-ratio' || name === 'ratio-fp32' ? 'No limit lets this pass.' : 'No limit lets NaN or Inf pass.';
   const which = operator === '<=' ? 'Smallest' : 'Largest';
   return `${which} limit that passes: ${source.kind === 'flag' ? `${source.flag} ${limit}` : source.kind === 'config' ? `${limit}, at ${sourceText(source)}` : source.kind === 'default' ? `${limit} (a budget of your own, or --default-budgets off)` : limit}.`;
@@ -116,6 +121,8 @@ export function checkSentences(check: Check): string {
       return `finding, ${implementation}: ${subject}${place === '' ? '' : ` at ${place}`} (see the findings).`;
     case 'non-finite':
       return `non-finite, ${implementation}: ${plural(actual, 'NaN or Inf element')} on valid tokens, the first at ${place}; 0 are allowed. Only --fail-on none lets them pass.`;
+    case 'regression':
+      return regressionSentences(check, metricText(subject ?? ''), place);
     default: {
       const limit = `the limit is ${formatLimit(expected)}${source.kind === 'flag' || source.kind === 'always' ? '' : ` (${sourceText(source)})`}`;
       if (isUnmeasured(check)) return `${name}, ${implementation}: there is nothing that it could be measured on, and comparing nothing is a failure; ${limit}. Look at the layers, taps, batches and kinds that it names.`;

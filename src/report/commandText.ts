@@ -16,12 +16,22 @@ export function commandText(command: readonly string[]): string {
 const NAMED_BATCHES = ['--data', '--mask', '--past'];
 
 /** The command that shows a check again: that of the run, with no other implementation and no other padding than it needs. */
-export function commandFor({ implementation, batch }: Pick<Check, 'implementation' | 'batch'>, { command, reference }: Pick<DiffReport, 'command' | 'reference'>): string {
-  let narrowed = [...command];
+export function commandFor({ name, implementation, batch }: Pick<Check, 'name' | 'implementation' | 'batch'>, { command, reference }: Pick<DiffReport, 'command' | 'reference'>): string {
+  // A baseline is held against all that it was made of.
+  if (name === 'regression') return commandText(command);
+  let narrowed = BASELINE_OPTIONS.reduce(withoutOption, [...command]);
   if (implementation !== reference && !/#\d+$/.test(implementation)) narrowed = withOption(narrowed, '--impl', implementation);
   const isSide = batch === 'left' || batch === 'right';
   if (isSide && !NAMED_BATCHES.some((flag) => optionAt(command, flag) >= 0)) narrowed = withOption(narrowed, '--padding', batch);
   return commandText(narrowed);
+}
+
+/** Options with a value that say what a run is held against. */
+const BASELINE_OPTIONS = ['--baseline', '--max-regression', '--allow'];
+
+function withoutOption(command: readonly string[], flag: string): string[] {
+  const at = optionAt(command, flag);
+  return at < 0 ? [...command] : command.toSpliced(at, command[at] === flag ? 2 : 1);
 }
 
 function optionAt(command: readonly string[], flag: string): number {

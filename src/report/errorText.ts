@@ -1,6 +1,7 @@
 import type { AttnDiffError, ErrorArgs, ErrorCode } from '../errors.js';
 import { IMPLEMENTATIONS } from '../types.js';
 import { workflowCommand } from './github.js';
+import { differenceSubject, keyValueText } from './baselineText.js';
 import { PROVIDER_REMEDY } from './providerText.js';
 import { formatLimit, formatNumber, plural } from './text/number.js';
 import { printable, truncate } from './text/width.js';
@@ -121,7 +122,11 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'resume-unasked': (a) => `${a.path}: it holds ${plural(a.batches, 'finished batch', 'finished batches')} of an interrupted run. Go on from there with --resume, or remove it.`,
   'resume-mismatch': (a) =>
     `${a.path}: it was written with another ${a.field === 'options' || a.field === 'data' ? a.field : `version or file of ${a.field}`}, so its batches cannot be part of this run. Run the very command that was interrupted, or remove the file.`,
-  'report-unreadable': (a) => `${a.path}: it is not a report that attn-diff run wrote with --report json: ${clause(a.problem)}. Give such a file.`,
+  'report-unreadable': (a) => `${a.path}: no run can be read from it: ${clause(a.problem)}. Give a file that attn-diff wrote with --report json=FILE or --save-baseline FILE.`,
+  'baseline-mismatch': (a) =>
+    `${a.path}: it measures something else: ${differenceSubject(a)}: ${clause(keyValueText(a.was))} there, ${clause(keyValueText(a.is))} here${a.fields.length > 1 ? `; ${a.fields.slice(1).join(', ')} too` : ''}. Let that pass with --allow ${a.fields.join(',')}, or save a new baseline with --save-baseline.`,
+  'baseline-apart': (a) => `${a.path}: nothing can be compared, since of the ${a.what} none is in both: ${clause(a.was)} there, ${clause(a.is)} here. Run what was run then, or save a new baseline with --save-baseline.`,
+  'baseline-shard': (a) => `${a.path}: it is part ${a.index} of ${a.count} of a run, and no baseline. Join the parts first (attn-diff merge).`,
   'resume-unreadable': (a) => `${a.path}: it is not what an interrupted run leaves: ${clause(a.problem)}. Remove it, or give --output another name.`,
 };
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { CHECK_NAMES, LEVELS } from '../types.js';
-import { batchName, count, kind, label, layer, metric, scope, tap, text } from './schemaParts.js';
+import { CHECK_NAMES, KEY_FIELDS, LEVELS, type BaselineComparison } from '../types.js';
+import { batchName, count, kind, label, layer, metric, scope, tap, text, type Same } from './schemaParts.js';
 
 const source = z
   .discriminatedUnion('kind', [
@@ -8,7 +8,7 @@ const source = z
     z.strictObject({ kind: z.literal('flag'), flag: text('The option.') }),
     z.strictObject({ kind: z.literal('config'), path: text('The configuration file.'), key: text('The key in it, such as budgets[2].limit.'), line: count('Its line, from 1.') }),
     z.strictObject({ kind: z.literal('default'), precision: text('The precision whose limit this is; same: of two streams of one computation.') }),
-    z.strictObject({ kind: z.literal('baseline'), path: text('The file of the earlier run.') }),
+    z.strictObject({ kind: z.literal('baseline'), path: text('The file of the earlier run.'), was: metric('What it measured there; NaN where nothing could be compared.'), factor: metric('How many times that is allowed.') }),
   ])
   .describe('Where the limit was set.');
 
@@ -30,3 +30,32 @@ const check = z.strictObject({
 });
 
 export const verdict = z.strictObject({ passed: z.boolean().describe('Whether no check of level error was missed.'), checks: z.array(check) });
+
+const tally = (what: string) => // oxlint-disable-line typescript/explicit-function-return-type -- zod's types are what it infers
+  z
+    .strictObject({
+      count: count('How many.'),
+      first: z
+        .strictObject({ metric: text('Name of the budget on the same number.'), layer, implementation: label, tap: tap.nullable(), scope: scope.nullable(), batch: batchName.nullable() })
+        .nullable()
+        .describe('Where the first is.'),
+    })
+    .describe(what);
+
+/** What came of holding a run against a baseline. */
+export const baselineComparison = z.strictObject({
+  path: text('The file of the earlier run.'),
+  factor: metric('How many times what it was a number may be.'),
+  allowed: z
+    .array(z.strictObject({ field: z.enum(KEY_FIELDS), of: z.string().nullable().describe('Implementation or batch; null where it is the whole run.'), was: text('In the baseline.'), is: text('In this run.') }))
+    .describe('In what the two differ that was let pass by name.'),
+  compared: count('Numbers held against those of the baseline.'),
+  explained: tally('Of them, those that grew by more than the factor where rounding explains it.'),
+  stillNonFinite: tally('Numbers that are NaN or infinite, and were.'),
+  nowFinite: tally('Numbers that are finite, and were not.'),
+  missing: tally('Numbers that only the baseline has.'),
+  added: tally('Numbers that only this run has.'),
+});
+
+// Does not compile where the schema and baselineTypes.ts part.
+true satisfies Same<z.infer<typeof baselineComparison>, BaselineComparison>;

@@ -11,6 +11,8 @@ import type { RenderOptions } from './text/context.js';
 import { textReport } from './text.js';
 
 export { doctorText } from './doctor.js';
+export { baselineJson, readSaved, type Saved } from './baseline.js';
+export { savedText } from './baselineText.js';
 export { errorText, summaryProblemText } from './errorText.js';
 export { inspectionText } from './inspection.js';
 export { reproFiles, reproText } from './reproFiles.js';

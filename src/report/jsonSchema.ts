@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { baselineSchema } from './baselineSchema.js';
 import { benchSchema } from './benchSchema.js';
 import { doctorSchema } from './doctorSchema.js';
 import { reportSchema } from './schema.js';
 
-const DOCUMENTS = { report: reportSchema, bench: benchSchema, doctor: doctorSchema };
+const DOCUMENTS = { report: reportSchema, bench: benchSchema, doctor: doctorSchema, baseline: baselineSchema };
 
-/** The JSON documents that there are: what `run` and `explain` write, what `bench` does, what `doctor` does. */
+/** The JSON documents that there are: what `run` and `explain` write, what `bench` does, what `doctor` does, what `--save-baseline` does. */
 export type DocumentName = keyof typeof DOCUMENTS;
 export const DOCUMENT_NAMES = Object.keys(DOCUMENTS) as DocumentName[];
 

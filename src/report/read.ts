@@ -4,6 +4,11 @@ import type { DiffReport } from '../types.js';
 import { REPORT_SCHEMA } from '../types.js';
 import { reportSchema } from './schema.js';
 
+/** A JSON document that names its schema. */
+export interface SavedDocument {
+  schema: string;
+}
+
 /**
  * Reads a report that was written as JSON; NaN and ±Infinity are numbers again.
  *
@@ -11,17 +16,31 @@ import { reportSchema } from './schema.js';
  * @throws AttnDiffError report-unreadable
  */
 export function readReport(text: string, path: string): DiffReport {
-  const refused = (problem: string): AttnDiffError => new AttnDiffError('report-unreadable', { path, problem });
+  return decode(reportSchema, parseDocument(text, path), REPORT_SCHEMA, path);
+}
+
+/** @throws AttnDiffError report-unreadable where it is not JSON, or names no schema */
+export function parseDocument(text: string, path: string): SavedDocument {
   let document: unknown;
   try {
     document = JSON.parse(text);
   } catch (error) {
-    throw refused(`it is not JSON (${(error as Error).message})`);
+    throw refused(path, `it is not JSON (${(error as Error).message})`);
   }
   const schema = (document as { schema?: unknown } | null)?.schema;
-  if (schema !== REPORT_SCHEMA) throw refused(`its schema is ${typeof schema === 'string' ? schema : 'not named'}, not ${REPORT_SCHEMA}`);
-  const read = z.safeDecode(reportSchema, document as z.input<typeof reportSchema>);
+  if (typeof schema !== 'string') throw refused(path, 'its schema is not named');
+  return document as SavedDocument;
+}
+
+/** @throws AttnDiffError report-unreadable where the document is not as its schema says */
+export function decode<S extends z.ZodType>(schema: S, document: SavedDocument, name: string, path: string): z.output<S> {
+  if (document.schema !== name) throw refused(path, `its schema is ${document.schema}, not ${name}`);
+  const read = z.safeDecode(schema, document as z.input<S>);
   if (read.success) return read.data;
   const [issue] = read.error.issues;
-  throw refused(`${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'it is not as the schema says'}`);
+  throw refused(path, `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'it is not as the schema says'}`);
+}
+
+function refused(path: string, problem: string): AttnDiffError {
+  return new AttnDiffError('report-unreadable', { path, problem });
 }

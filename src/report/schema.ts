@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { asked, failure, runImplementation } from './implementationSchema.js';
 import { causeFinding, explanation, recommendation, windowFinding } from './explanationSchema.js';
-import { verdict } from './gateSchema.js';
+import { baselineComparison, verdict } from './gateSchema.js';
 import { batches, origin } from './originSchema.js';
 import { batchName, count, environment, kind, label, layer, limit, metric, oneLayer, position, relL2, scope, sha256, tap, text, type Same } from './schemaParts.js';
 import { PADDING_SIDES, PRECISIONS, PROOF_REASONS, PROVIDERS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
@@ -185,6 +185,7 @@ export const reportSchema = z
     findings: z.array(finding),
     recommendation,
     verdict,
+    baseline: baselineComparison.nullable().describe('What came of holding the run against an earlier one; null where it was held against none.'),
     shard: shard.nullable().describe('Null where the report is of all batches.'),
     timing: z
       .strictObject({ loadSeconds: metric('Loading the model.'), runSeconds: metric('Running it.') })

@@ -1,5 +1,6 @@
 import type { DiffReport } from '../types.js';
 import { contextOf, type Context, type RenderOptions } from './text/context.js';
+import { baselineSection } from './text/baseline.js';
 import { divergence } from './text/divergence.js';
 import { effects } from './text/effects.js';
 import { header } from './text/header.js';
@@ -14,10 +15,10 @@ type Section = (report: DiffReport, context: Context) => string[];
 /** Tables by layer; of many batches they show the worst. */
 const byLayer = (section: Section): Section => (report, context) => section(condensed(report), context);
 
-const SECTIONS: readonly Section[] = [byLayer(header), byLayer(divergence), effects, byLayer(padding), byLayer(nonFinite), ranges, findingsSection, verdictSection];
+const SECTIONS: readonly Section[] = [byLayer(header), byLayer(divergence), effects, byLayer(padding), byLayer(nonFinite), ranges, baselineSection, findingsSection, verdictSection];
 
 /**
- * The report for a terminal: header, divergence, effects, padding, NaN and Inf, ranges, findings, verdict.
+ * The report for a terminal: header, divergence, effects, padding, NaN and Inf, ranges, baseline, findings, verdict.
  *
  * @param options `width` in columns: no line is longer, for 60 and more; `color`: whether to write ANSI colour codes
  * @returns text that ends in a line end

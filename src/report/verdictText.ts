@@ -51,8 +51,15 @@ export function checkedText(checks: readonly Check[]): string {
     `${plural(compared?.actual ?? 0, 'valid token')} compared`,
     ...(finite.length > 0 ? [`no NaN or Inf in ${finite.join(', ')}`] : []),
     ...[...groups.values()].map(groupText),
+    ...regressionTexts(checks),
   ];
   return `Checked: ${parts.join('; ')}.${measured.length > 0 ? '' : ' No threshold was set (--max-abs, --min-cosine, --max-ratio).'}`;
+}
+
+/** For each baseline that nothing has regressed from: `nothing regressed from base.json`. */
+function regressionTexts(checks: readonly Check[]): string[] {
+  const paths = checks.flatMap(({ source, passed }) => (source.kind === 'baseline' && passed ? [source.path] : []));
+  return [...new Set(paths)].map((path) => `nothing regressed from ${path}`);
 }
 
 /** Checks of one limit: the limit, and the implementation that came nearest to it. */

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkPlace, checkText, passingLimit, sourceText } from '../../src/report/checkText.js';
+import { passingFactor } from '../../src/report/regressionText.js';
 import { commandFor, commandText, shellQuote } from '../../src/report/commandText.js';
 import type { Check } from '../../src/types.js';
 
@@ -40,11 +41,45 @@ describe('a check that was missed', () => {
   });
 });
 
+describe('a regression', () => {
+  const REGRESSION: Check = { ...CHECK, name: 'regression', subject: 'rel-l2', expected: 3e-4, source: { kind: 'baseline', path: 'base.json', was: 2e-4, factor: 1.5 } };
+  const held = { ...REPORT, command: [...REPORT.command, '--baseline', 'base.json'] };
+
+  it('names what the number was and is, the place, the factor, and the smallest factor that passes', () => {
+    expect(checkText(REGRESSION, held)).toBe(
+      'regression, flash: relative L2 is 0.00239 at layer 3, attention, local, batch left, where base.json has 2.00e-4, so it grew 12.0 times; 1.5 times is allowed (--max-regression). Smallest factor that passes: --max-regression 12x. Look at what changed since, or save a new baseline (--save-baseline). Again: attn-diff run --model m --padding left,right --impl eager,sdpa,flash --baseline base.json',
+    );
+  });
+
+  it('says where rounding is what allows more, and where no factor helps', () => {
+    expect(checkText({ ...REGRESSION, expected: 1e-5, source: { kind: 'baseline', path: 'base.json', was: 0, factor: 1.5 } }, held)).toContain('where base.json has 0; 1.00e-5 is allowed, which rounding explains. No factor lets it pass.');
+    expect(checkText({ ...REGRESSION, actual: NaN }, held)).toContain('relative L2 is NaN at layer 3, attention, local, batch left, where base.json has 2.00e-4; 1.5 times is allowed (--max-regression). No factor lets it pass.');
+  });
+
+  it('says that nothing could be compared', () => {
+    const nowhere = { actual: NaN, layer: null, tap: null, scope: null, batch: null, kind: null, subject: null, source: { kind: 'baseline', path: 'base.json', was: NaN, factor: 1.5 } } as const;
+    expect(checkText({ ...REGRESSION, ...nowhere }, held)).toBe('regression: no number of this run could be held against base.json, and comparing nothing is a failure. Look at what changed since, or save a new baseline (--save-baseline).');
+  });
+
+  it('names a factor that passes indeed', () => {
+    const number = fc.double({ min: 1e-150, max: 1e150, noNaN: true });
+    fc.assert(fc.property(number, number, (was, actual) => void expect(Number(passingFactor(was, actual)) * was).toBeGreaterThanOrEqual(actual)));
+    expect(passingFactor(0, 1)).toBeNull();
+    expect(passingFactor(1, Infinity)).toBeNull();
+  });
+});
+
 describe('the command that shows a check again', () => {
+  it('leaves a baseline to the checks of it, which need all that it was made of', () => {
+    const command = ['run', '--model', 'm', '--impl', 'sdpa,flash', '--baseline=b.json', '--max-regression', '2x', '--allow', 'cpu', '--heads'];
+    expect(commandFor({ name: 'max-abs', implementation: 'flash', batch: null }, { ...REPORT, command })).toBe('attn-diff run --model m --impl flash --heads');
+    expect(commandFor({ name: 'regression', implementation: 'flash', batch: 'left' }, { ...REPORT, command })).toBe('attn-diff run --model m --impl sdpa,flash --baseline=b.json --max-regression 2x --allow cpu --heads');
+  });
+
   it('asks for the implementation and the padding alone, where they can be asked for', () => {
-    expect(commandFor({ implementation: 'eager', batch: 'right' }, REPORT)).toBe('attn-diff run --model m --padding right --impl eager,sdpa,flash');
-    expect(commandFor({ implementation: 'eager#2', batch: '7' }, REPORT)).toBe('attn-diff run --model m --padding left,right --impl eager,sdpa,flash');
-    expect(commandFor({ implementation: 'sdpa', batch: 'left' }, { ...REPORT, command: ['run', '--model=m', '--data', 'd.jsonl'] })).toBe('attn-diff run --model=m --data d.jsonl --impl sdpa');
+    expect(commandFor({ name: 'max-abs', implementation: 'eager', batch: 'right' }, REPORT)).toBe('attn-diff run --model m --padding right --impl eager,sdpa,flash');
+    expect(commandFor({ name: 'max-abs', implementation: 'eager#2', batch: '7' }, REPORT)).toBe('attn-diff run --model m --padding left,right --impl eager,sdpa,flash');
+    expect(commandFor({ name: 'max-abs', implementation: 'sdpa', batch: 'left' }, { ...REPORT, command: ['run', '--model=m', '--data', 'd.jsonl'] })).toBe('attn-diff run --model=m --data d.jsonl --impl sdpa');
   });
 
   it('is what a shell reads back, whatever is in it', () => {

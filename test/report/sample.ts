@@ -52,6 +52,7 @@ export function sampleReport({ layers = 2, gate = { defaults: 'error' }, edit = 
     recommendation: { training: 'eager', weights: 'eager', against: [] },
     findings: found,
     verdict: judge({ rows, effects: [], findings: found, implementations, reference: 'eager' }, gateOf(gate)),
+    baseline: null,
     shard: null,
     timing: { loadSeconds: 0.2, runSeconds: 1.5 },
   };

@@ -1,0 +1,116 @@
+import { ROUNDING } from '../metrics/index.js';
+import type { Check, SavedEffect, SavedImplementation, SavedRow, SavedRun, Scope } from '../types.js';
+
+/** What may regress, by the names of the budgets on the same numbers. */
+export const REGRESSION_METRICS = ['rel-l2', 'max-abs', 'exact-rel-l2', 'loss', 'kl', 'flips'] as const;
+export type RegressionMetric = (typeof REGRESSION_METRICS)[number];
+
+export type NumberPlace = Pick<Check, 'layer' | 'implementation' | 'tap' | 'scope' | 'batch'>;
+
+/** One number of a run that may regress. */
+export interface SavedNumber extends NumberPlace {
+  metric: RegressionMetric;
+  value: number;
+  /** Relative L2 of the tensor that it is of. */
+  relL2: number;
+  /** Relative L2 that rounding explains there. */
+  rounding: number;
+  /** Of a prediction: KL, nats, and how many targets; else null. */
+  prediction: { kl: number; targets: number } | null;
+}
+
+/** KL that float64 leaves of two equal distributions, nats. */
+const KL_ROUNDING = 1e-14;
+/** Standard errors of a mean that chance explains. */
+const SPREAD = 3;
+
+/**
+ * The numbers of a run that may regress, by a key that is the same in another run: of rows on valid tokens relative L2,
+ * max |Δ| and relative L2 against exact, of the latter the reference's too; of predictions |Δ loss|, KL and the share
+ * that flips, where a batch has any.
+ */
+export function savedNumbers(run: SavedRun): Map<string, SavedNumber> {
+  const infos = new Map(run.implementations.map((info) => [info.name, info]));
+  const losses = new Map(run.effects.filter(({ implementation }) => implementation === run.reference).map(({ batch, loss }) => [batch, loss]));
+  const logits = new Map(run.rows.filter(({ tap }) => tap === 'logits').map((row) => [`${row.implementation} ${row.batch}`, row.relL2]));
+  const all = [
+    ...run.rows.flatMap((row) => rowNumbers(row, run, infos.get(row.implementation))),
+    ...run.effects.flatMap((effect) => effectNumbers(effect, { reference: run.reference, referenceLoss: losses.get(effect.batch) ?? NaN, relL2: logits.get(`${effect.implementation} ${effect.batch}`) ?? NaN, info: infos.get(effect.implementation) })),
+  ];
+  return new Map(all.map((number) => [keyOf(number), number]));
+}
+
+function keyOf({ metric, implementation, batch, scope, tap, layer }: SavedNumber): string {
+  return JSON.stringify([metric, implementation, batch, scope, tap, layer]);
+}
+
+function rowNumbers(row: SavedRow, run: SavedRun, info: SavedImplementation | undefined): SavedNumber[] {
+  const { batch, layer, tap, scope, implementation, maxAbs, relL2, exactRelL2 } = row;
+  const place = { batch, layer, tap, scope, implementation, prediction: null };
+  const exact: SavedNumber = { ...place, metric: 'exact-rel-l2', value: exactRelL2, relL2: exactRelL2, rounding: exactRounding(info, run, scope) };
+  if (implementation === run.reference) return [exact];
+  const rounding = info?.rounding[scope] ?? 0;
+  return [{ ...place, metric: 'rel-l2', value: relL2, relL2, rounding }, { ...place, metric: 'max-abs', value: maxAbs, relL2, rounding }, exact];
+}
+
+interface Outcome {
+  reference: string;
+  referenceLoss: number;
+  relL2: number;
+  info: SavedImplementation | undefined;
+}
+
+function effectNumbers({ batch, implementation, targets, loss, kl, flips }: SavedEffect, { reference, referenceLoss, relL2, info }: Outcome): SavedNumber[] {
+  if (implementation === reference || targets === 0) return [];
+  const place = { batch, implementation, layer: null, tap: 'logits', scope: 'accumulated', relL2, rounding: info?.rounding.accumulated ?? 0, prediction: { kl, targets } } as const;
+  return [{ ...place, metric: 'loss', value: Math.abs(loss - referenceLoss) }, { ...place, metric: 'kl', value: kl }, { ...place, metric: 'flips', value: flips / targets }];
+}
+
+/** Against exact it is the implementation's own precision that counts, and in its stream that of the model, whatever the reference's. */
+function exactRounding(info: SavedImplementation | undefined, { model }: SavedRun, scope: Scope): number {
+  const between = scope === 'local' ? [] : [ROUNDING[model.precision], ROUNDING[model.activations ?? model.precision]];
+  return Math.max(info?.rounding[scope] ?? 0, ROUNDING[info?.precision ?? 'fp32'], ...between);
+}
+
+/**
+ * The largest value that is no regression from an earlier one: so many times that, or what rounding explains where that
+ * is more. Rounding explains
+ * - a relative L2 up to that which it explains of the tensor (r);
+ * - a max |Δ| up to the earlier one, scaled to a relative L2 of r; where that was 0, this one, so scaled;
+ * - what becomes of predictions where the relative L2 of the logits is at most r; beyond, |Δ loss| and flips scaled to r,
+ *   and KL by the square of it. Besides, of |Δ loss| what a KL of this size makes of the mean by chance,
+ *   KL + 3 √(2 KL / targets), of flips one more, and of KL 1e-14.
+ *
+ * @param was a finite number; NaN gives NaN
+ * @param factor > 0
+ */
+export function largestAllowed(was: SavedNumber, is: SavedNumber, factor: number): number {
+  return Math.max(factor * was.value, floorOf(was, is));
+}
+
+function floorOf(was: SavedNumber, is: SavedNumber): number {
+  const { rounding } = is;
+  switch (is.metric) {
+    case 'rel-l2':
+    case 'exact-rel-l2':
+      return rounding;
+    case 'max-abs':
+      return scaled(was, rounding, 1) ?? scaled(is, rounding, 1) ?? 0;
+    case 'kl':
+      return Math.max(scaled(is, rounding, 2) ?? 0, rounding === 0 ? 0 : KL_ROUNDING);
+    case 'loss':
+      return Math.max(scaled(is, rounding, 1) ?? 0, chance(is.prediction));
+    case 'flips':
+      return Math.max(scaled(is, rounding, 1) ?? 0, rounding === 0 ? 0 : was.value + 1 / (is.prediction?.targets ?? Infinity));
+  }
+}
+
+/** What a number would be at another relative L2 of its tensor, if it grows with this power of it; null where that cannot be told. */
+function scaled({ value, relL2 }: SavedNumber, to: number, power: number): number | null {
+  return relL2 > 0 && Number.isFinite(relL2) && Number.isFinite(value) ? Math.abs(value) * (to / relL2) ** power : null;
+}
+
+function chance(prediction: SavedNumber['prediction']): number {
+  if (prediction === null || !(prediction.kl > 0)) return 0;
+  return prediction.kl + SPREAD * Math.sqrt((2 * prediction.kl) / prediction.targets);
+}

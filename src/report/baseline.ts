@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import { savedRun } from '../gate/index.js';
+import { BASELINE_SCHEMA, REPORT_SCHEMA, type DiffReport, type SavedRun } from '../types.js';
+import { baselineSchema } from './baselineSchema.js';
+import { decode, parseDocument } from './read.js';
+import { reportSchema } from './schema.js';
+
+/**
+ * What of a report is kept to hold later runs against, as one JSON document: see {@link baselineSchema}. One line for
+ * each batch, implementation, row and effect, so that what changes between two of them is seen line by line.
+ */
+export function baselineJson(report: DiffReport): string {
+  const document = z.encode(baselineSchema, { schema: BASELINE_SCHEMA, ...savedRun(report) });
+  const fields = Object.entries(document).map(([key, value]) => `  ${JSON.stringify(key)}: ${Array.isArray(value) ? lines(value) : JSON.stringify(value, null, 2).replaceAll('\n', '\n  ')}`);
+  return `{\n${fields.join(',\n')}\n}\n`;
+}
+
+function lines(items: readonly unknown[]): string {
+  return items.length === 0 ? '[]' : `[\n${items.map((item) => `    ${JSON.stringify(item)}`).join(',\n')}\n  ]`;
+}
+
+/** What was saved of a run: the whole report, or its baseline alone. */
+export interface Saved {
+  run: SavedRun;
+  report: DiffReport | null;
+}
+
+/**
+ * Reads a baseline or a whole report back; NaN and ±Infinity are numbers again.
+ *
+ * @param path the file that it came from, for the error
+ * @throws AttnDiffError report-unreadable
+ */
+export function readSaved(text: string, path: string): Saved {
+  const document = parseDocument(text, path);
+  if (document.schema !== BASELINE_SCHEMA) {
+    const report = decode(reportSchema, document, REPORT_SCHEMA, path);
+    return { run: savedRun(report), report };
+  }
+  const { schema: _schema, ...run } = decode(baselineSchema, document, BASELINE_SCHEMA, path);
+  return { run, report: null };
+}
