@@ -7,6 +7,7 @@ import { benchJson, jsonReport } from './json.js';
 import { jsonlReport } from './jsonl.js';
 import { junitReport } from './junit.js';
 import { markdownReport } from './markdown.js';
+import { sarifReport } from './sarif.js';
 import type { RenderOptions } from './text/context.js';
 import { textReport } from './text.js';
 
@@ -25,7 +26,7 @@ export type { RenderOptions } from './text/context.js';
 export type ReportFormat = (report: DiffReport, options: RenderOptions) => string;
 
 /** Every report format by its name; a new one is one file and one line here. */
-export const FORMATS: Record<ReportFormatName, ReportFormat> = { text: textReport, json: jsonReport, jsonl: jsonlReport, csv: csvReport, markdown: markdownReport, junit: junitReport, github: githubReport };
+export const FORMATS: Record<ReportFormatName, ReportFormat> = { text: textReport, json: jsonReport, jsonl: jsonlReport, csv: csvReport, markdown: markdownReport, junit: junitReport, sarif: sarifReport, github: githubReport };
 
 /** As FORMATS, of a bench. */
 export const BENCH_FORMATS: Record<'text' | 'json', (report: BenchReport, options: RenderOptions) => string> = { text: benchText, json: benchJson };
