@@ -30,7 +30,7 @@ const GRAVEST: readonly string[] = ['compared', 'completed', 'non-finite', 'kern
 
 /** What is wrong, the gravest first: by level; then what makes the rest meaningless; findings; limits by how far they were missed. */
 export function issues(report: DiffReport): Issue[] {
-  const missed = report.verdict.checks.filter((check) => !check.passed && check.name !== 'finding').toSorted((a, b) => compareChecks(a, b));
+  const missed = report.verdict.checks.filter((check) => !check.passed && check.name !== 'finding').toSorted(compareChecks);
   const all = [...missed.filter(({ name }) => GRAVEST.includes(name)).map(ofCheck), ...report.findings.flatMap(ofFinding), ...missed.filter(({ name }) => !GRAVEST.includes(name)).map(ofCheck)];
   return all.toSorted((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
 
@@ -78,15 +78,15 @@ function levelOf(finding: Finding, { verdict }: DiffReport): Issue['level'] | nu
 }
 
 function compareChecks(a: Check, b: Check): number {
-  return rank(a) - rank(b) || excess(b) - excess(a) || 0;
+  return rank(a) - rank(b) || excess(b) - excess(a) || b.actual - a.actual || 0;
 }
 
 function rank({ name }: Check): number {
-  return (GRAVEST.indexOf(name) + 1 || GRAVEST.length + 1);
+  return GRAVEST.indexOf(name) + 1 || GRAVEST.length + 1;
 }
 
 /** How many times its limit a number is; of a cosine its distance from 1. NaN is beyond every limit. */
 function excess({ operator, actual, expected }: Check): number {
   const times = operator === '>=' ? (1 - actual) / (1 - expected) : actual / expected;
-  return Number.isNaN(times) ? Number.MAX_VALUE : Math.min(times, Number.MAX_VALUE);
+  return Number.isNaN(times) ? Infinity : Math.min(times, Number.MAX_VALUE);
 }

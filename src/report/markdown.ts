@@ -35,7 +35,7 @@ export function markdownReport(report: DiffReport): string {
 }
 
 function write(report: DiffReport, cutting: Cut): string {
-  const parts = [[marker(report), ...heading(report)], ...problems(report, cutting), findingLines(report, cutting), byImplementation(report, cutting), byLayer(report, cutting), details('What ran', [...kernelTable(report, cutting), '', ...environmentLines(report, cutting)])];
+  const parts = [[marker(report), ...heading(report, cutting)], ...problems(report, cutting), findingLines(report, cutting), byImplementation(report, cutting), byLayer(report, cutting), details('What ran', [...kernelTable(report, cutting), '', ...environmentLines(report, cutting)])];
   return `${parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
@@ -43,11 +43,12 @@ function marker({ command }: DiffReport): string {
   return `<!-- ${cut(printable(commandText(command)), 500).replaceAll('>', '&gt;')} -->`;
 }
 
-function heading(report: DiffReport): string[] {
+function heading(report: DiffReport, { most }: Cut): string[] {
   const { verdict, findings, model, implementations, reference, batches, shard } = report;
   const mark = !verdict.passed ? '✗' : findings.some((finding) => findingLevel(finding) === 'fault') ? '!' : '✓';
   const word = verdictWord(verdict);
-  const others = implementations.filter(({ name }) => name !== reference).map(({ name }) => code(name));
+  const names = implementations.filter(({ name }) => name !== reference).map(({ name }) => code(name));
+  const others = [...names.slice(0, most), ...(names.length > most ? [`${names.length - most} more`] : [])];
   const valid = batches.reduce((sum, { tokens }) => sum + tokens.valid, 0);
   return [
     `## ${mark} attn-diff: ${word}`,

@@ -25,12 +25,12 @@ describe('issues', () => {
 
   it('come by level, then what makes the rest meaningless, findings, and limits by how far they were missed', () => {
     const checks = [
-      check({ actual: 2e-4 }), check({ name: 'max-abs', actual: NaN }), check({ name: 'min-cosine', operator: '>=', expected: 0.9, actual: 0.1 }), check({ name: 'kl', level: 'warn' }),
-      check({ name: 'completed', operator: '==', expected: 1, actual: 0 }), check({ name: 'compared' }), check({ name: 'mean-l2', passed: true }),
+      check({ actual: 2e-4 }), check({ name: 'exact-abs', expected: 0, actual: 1e-9 }), check({ name: 'mean-l2', expected: 0, actual: 1e-3 }), check({ name: 'max-abs', actual: NaN }), check({ name: 'min-cosine', operator: '>=', expected: 0.9, actual: 0.1 }), check({ name: 'kl', level: 'warn' }),
+      check({ name: 'completed', operator: '==', expected: 1, actual: 0 }), check({ name: 'compared' }), check({ name: 'bias', passed: true }),
     ];
     const found = issues(reportOf(checks, [PARTED, AMPLIFIED, IDENTICAL]));
     expect(found.map(({ level, code }) => `${level} ${code}`)).toEqual([
-      'error compared', 'error completed', 'error local-divergence', 'error max-abs', 'error min-cosine', 'error rel-l2', 'warning kl', 'note propagation-only',
+      'error compared', 'error completed', 'error local-divergence', 'error max-abs', 'error mean-l2', 'error exact-abs', 'error min-cosine', 'error rel-l2', 'warning kl', 'note propagation-only',
     ]);
   });
 
