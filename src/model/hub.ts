@@ -11,6 +11,8 @@ import { readHubSettings } from './hubSettings.js';
 export interface HubOptions extends Partial<HubCallbacks> {
   /** The environment to read the HF_ variables from. */
   env?: NodeJS.ProcessEnv;
+  /** Ends a download; what it brought until then is kept, to go on from. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A model of a hub, in the cache as far as it was needed until now. */
@@ -40,8 +42,8 @@ const COMPANIONS = [
  * @throws AttnDiffError the hub- codes, dtype-missing, config-missing, config-unreadable, config-unsupported
  */
 export async function fetchHubModel(id: HubId, dtype: Dtype | null, options: HubOptions = {}): Promise<HubModel> {
-  const { env = process.env, onProgress = () => undefined, onNotice = () => undefined, retryDelay = 500 } = options;
-  const settings = await readHubSettings(env);
+  const { env = process.env, signal, onProgress = () => undefined, onNotice = () => undefined, retryDelay = 500 } = options;
+  const settings = { ...(await readHubSettings(env)), signal };
   const repo = await openHubRepo(id, settings, { onProgress, onNotice, retryDelay });
   const file = chooseFile(id, repo, dtype);
   const below = file.startsWith('onnx/') ? ['onnx/', ''] : [''];

@@ -79,7 +79,7 @@ async function fetchWhole(part: string, file: HubFile, options: DownloadOptions)
     const received = (await sizeOf(part)) ?? 0;
     failed = received - before >= PROGRESS_BYTES ? 1 : failed + 1;
     if (failed >= TRIES) throw new AttnDiffError('hub-cut', { file: file.name, received, problem });
-    await backOff(failed, options.retryDelay, headers);
+    await backOff(failed, options.retryDelay, headers, options.settings.signal);
   }
 }
 

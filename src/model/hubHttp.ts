@@ -38,15 +38,15 @@ const NOBODY = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREAC
 /**
  * Sends one request and follows its redirects. The token goes to the hub's own host only.
  *
- * @throws HubNetworkError
+ * @throws HubNetworkError; the reason of the settings' signal, where that aborts
  */
 export async function hubRequest(settings: HubSettings, request: HubRequest): Promise<HubReply> {
-  const { endpoint, token, timeout } = settings;
+  const { endpoint, token, timeout, signal } = settings;
   let { url } = request;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const headers: Record<string, string> = { 'accept-encoding': 'identity', 'user-agent': 'attn-diff', ...request.headers };
     if (token !== null && isHub(url, endpoint)) headers['authorization'] = `Bearer ${token}`;
-    const reply = await send(request.method, url, headers, timeout);
+    const reply = await send(request.method, url, headers, timeout, signal);
     const location = reply.status >= 300 && reply.status < 400 ? reply.headers.get('location') : null;
     if (location === null) return reply;
     const target = URL.canParse(location, url) ? new URL(location, url) : null;
@@ -63,10 +63,10 @@ export function isBusy(status: number): boolean {
   return BUSY.has(status);
 }
 
-/** Waits before try number `attempt` (from 1): as long as the server asks for, at most a minute, else ever longer. */
-export async function backOff(attempt: number, delay: number, headers?: Headers): Promise<void> {
+/** Waits before try number `attempt` (from 1): as long as the server asks for, at most a minute, else ever longer; not on where `signal` aborts. */
+export async function backOff(attempt: number, delay: number, headers: Headers | undefined, signal: AbortSignal | undefined): Promise<void> {
   const asked = Number(headers?.get('retry-after') ?? NaN);
-  await sleep(Number.isFinite(asked) && asked >= 0 ? Math.min(asked, 60) * 1000 : delay * 2 ** (attempt - 1));
+  await sleep(Number.isFinite(asked) && asked >= 0 ? Math.min(asked, 60) * 1000 : delay * 2 ** (attempt - 1), undefined, { signal }).catch(() => signal?.throwIfAborted());
 }
 
 /** A change from http to https on the same host and port keeps the token; any other change of origin loses it. */
@@ -75,7 +75,7 @@ function isHub(url: string, endpoint: string): boolean {
   return target.origin === hub.origin || (target.hostname === hub.hostname && target.protocol === 'https:' && hub.port === '' && target.port === '');
 }
 
-async function send(method: string, url: string, headers: Record<string, string>, timeout: number): Promise<HubReply> {
+async function send(method: string, url: string, headers: Record<string, string>, timeout: number, signal?: AbortSignal): Promise<HubReply> {
   const controller = new AbortController();
   const abort = (): void => controller.abort(new HubNetworkError(`it sent nothing for ${timeout / 1000} s`, true));
   const guard = async <T>(step: Promise<T>): Promise<T> => {
@@ -83,12 +83,13 @@ async function send(method: string, url: string, headers: Record<string, string>
     try {
       return await step;
     } catch (error) {
+      signal?.throwIfAborted();
       throw networkError(error);
     } finally {
       clearTimeout(timer);
     }
   };
-  const response = await guard(fetch(url, { method, headers, redirect: 'manual', signal: controller.signal }));
+  const response = await guard(fetch(url, { method, headers, redirect: 'manual', signal: signal ? AbortSignal.any([controller.signal, signal]) : controller.signal }));
   return {
     status: response.status,
     headers: response.headers,

@@ -158,7 +158,7 @@ async function persist<T>(settings: HubSettings, request: HubRequest, tries: num
     } catch (error) {
       if (!(error instanceof HubNetworkError) || !error.transient || attempt >= tries) throw error;
     }
-    await backOff(attempt, retryDelay, headers);
+    await backOff(attempt, retryDelay, headers, settings.signal);
   }
 }
 

@@ -15,6 +15,8 @@ export interface HubSettings {
   symlinks: boolean;
   /** Longest silence of a server, in milliseconds. */
   timeout: number;
+  /** Ends every request. */
+  signal?: AbortSignal | undefined;
 }
 
 const DEFAULT_ENDPOINT = 'https://huggingface.co';

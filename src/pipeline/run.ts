@@ -36,6 +36,8 @@ export interface RunHooks {
   onResult?: (result: BatchResult, done: number) => void;
   /** Given a reproduction of the gravest divergence, where there is one; none is made without. */
   onRepro?: (repro: Repro | null) => void;
+  /** Ends the reading of the model's file; who stops the runners ends the rest. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -43,10 +45,10 @@ export interface RunHooks {
  *
  * @throws AttnDiffError not-buildable, site-not-recognised, rebuild-differs (exit 3), execution-failed, runner-crashed, timed-out (exit 4)
  */
-export async function runDiff({ config, loaded, batches }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined, onRepro }: RunHooks = {}): Promise<DiffReport> {
+export async function runDiff({ config, loaded, batches }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined, onRepro, signal }: RunHooks = {}): Promise<DiffReport> {
   const started = performance.now();
   // Gigabytes are read while the model runs elsewhere; what fails is thrown where it is waited for.
-  const digest = modelDigest(loaded);
+  const digest = modelDigest(loaded, signal);
   digest.catch(() => undefined);
   const total = batches.length + 4;
   const runner = runners.at({ timeout: config.timeout });

@@ -94,6 +94,8 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
     },
     memory: async () => (await ask({ do: 'memory' }, 'starting a process')).memory!,
     stop: () => {
+      // Whoever still works on, though nobody waits for it any more, must not start another process.
+      failure ??= new AttnDiffError('interrupted', { kept: null });
       child?.removeAllListeners();
       child?.kill('SIGKILL');
       child = undefined;

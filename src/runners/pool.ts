@@ -1,10 +1,13 @@
+import { AttnDiffError } from '../errors.js';
 import type { Runner, RunnerPlace, Runners } from './types.js';
 
-/** Runners made as they are asked for: one for each place, shared by all that ask for that place, and fresh ones besides. */
+/** Runners made as they are asked for, until they are stopped: one for each place, shared by all that ask for that place, and fresh ones besides. */
 export function pooled(make: (place: Partial<RunnerPlace>) => Runner): Runners {
   const shared = new Map<string, Runner>();
   const all: Runner[] = [];
+  let isStopped = false;
   const fresh: Runners['fresh'] = (place) => {
+    if (isStopped) throw new AttnDiffError('interrupted', { kept: null });
     const runner = make(place);
     all.push(runner);
     return runner;
@@ -20,6 +23,7 @@ export function pooled(make: (place: Partial<RunnerPlace>) => Runner): Runners {
       return made;
     },
     stop: () => {
+      isStopped = true;
       for (const runner of all) runner.stop();
     },
   };

@@ -2,6 +2,8 @@ import { mkdir, readdir, readFile, truncate, utimes, writeFile } from 'node:fs/p
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { fetchHubModel } from '../../src/model/hub.js';
+import { parseHubId } from '../../src/model/hubId.js';
 import { HubFixture, NEW, REPO, WEIGHTS } from '../support/hubFixture.js';
 import { sha256 } from '../support/hubServer.js';
 
@@ -153,6 +155,19 @@ describe('a server in trouble', () => {
     hub.server.silent = true;
     hub.env = { HF_HUB_DOWNLOAD_TIMEOUT: '0.05' };
     await expect(hub.fetch()).rejects.toMatchObject({ code: 'hub-unreachable', args: { problem: 'it sent nothing for 0.05 s' } });
+  });
+
+  test.each([['is silent', 'silent'], ['is slow', 'slow'], ['asks to come again', 'busy']])('one that %s is left at once when the caller says so', async (_, how) => {
+    const hub = await HubFixture.start();
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    hub.signal = controller.signal;
+    if (how === 'silent') hub.server.silent = true;
+    if (how === 'slow') hub.server.slow = { bytes: 1000, wait: 5 };
+    if (how === 'busy') hub.server.busy = Array.from({ length: 100 }, () => 429);
+    const fetching = fetchHubModel(parseHubId(REPO)!, null, { ...hub.options, retryDelay: 60_000 });
+    setTimeout(() => controller.abort(reason), 50);
+    await expect(fetching.then((model) => model.fetchData(['model.onnx_data']))).rejects.toBe(reason);
   });
 
   test('no server', async () => {

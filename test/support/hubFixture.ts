@@ -30,6 +30,7 @@ export class HubFixture {
   readonly progress: HubProgress[] = [];
   readonly notices: string[] = [];
   env: Record<string, string> = {};
+  signal: AbortSignal | undefined;
 
   private constructor(
     readonly server: HubServer,
@@ -52,6 +53,7 @@ export class HubFixture {
       onProgress: (progress) => this.progress.push(progress),
       onNotice: (notice) => this.notices.push(notice),
       retryDelay: 1,
+      signal: this.signal,
     };
   }
 
