@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -6,6 +7,22 @@ import { npm, ROOT } from './npm.js';
 
 /** From npm's cache it takes about ten seconds; without, it downloads onnxruntime-node. */
 const TIMEOUT = 300_000;
+
+/** As someone writes it who scripts attn-diff. */
+const SCRIPT = `
+import { AttnDiffError, diffAttention, EXIT, type DiffOptions, type DiffReport, type Row } from 'attn-diff';
+
+const options: DiffOptions = { model: 'm', impl: ['eager', 'flash'], random: '2x8', length: 0 };
+const worst = ({ rows }: DiffReport): Row | undefined => rows.find(({ nan }) => nan > 0);
+
+// @ts-expect-error -- a number is no text
+const wrong: DiffOptions = { model: 'm', length: '8' };
+try {
+  console.log(worst(await diffAttention(options)));
+} catch (error) {
+  if (error instanceof AttnDiffError) console.log(\`\${error.code}: \${error.exitCode === EXIT.usage ? 2 : wrong}\`);
+}
+`;
 
 const folder = mkdtempSync(join(tmpdir(), 'attn-diff-install-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -19,7 +36,7 @@ function registryAnswers(): boolean {
   }
 }
 
-test('the README\'s install commands give a working demo in an empty folder', { timeout: TIMEOUT }, ({ skip }) => {
+test('the README\'s install commands give a working demo and a typed API in an empty folder', { timeout: TIMEOUT }, ({ skip }) => {
   if (!registryAnswers()) skip('the npm registry cannot be reached');
 
   npm('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], ROOT);
@@ -30,4 +47,10 @@ test('the README\'s install commands give a working demo in an empty folder', { 
   const demo = npm('npx', ['--no', 'attn-diff', 'demo'], folder);
   expect(demo.stderr.replaceAll(/^npm warn.*\n/gm, '')).toBe('');
   expect(demo.stdout).toContain('\nPASSED: ');
+
+  writeFileSync(join(folder, 'script.mts'), SCRIPT);
+  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  // Without skipLibCheck, so that the declarations themselves are checked.
+  execFileSync(process.execPath, [tsc, '--strict', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', '--types', '', '--outDir', 'out', 'script.mts'], { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
+  expect(execFileSync(process.execPath, ['out/script.mjs'], { cwd: folder, encoding: 'utf8' })).toBe('bad-option: 2\n');
 });

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path/posix';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { npm, ROOT } from './npm.js';
 
@@ -39,7 +39,19 @@ describe('npm pack', () => {
   test('holds one compiled file for every source file', () => {
     const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
     const compiled = sources.map((name) => `dist/${name.replaceAll('\\', '/').replace(/\.ts$/, '.js')}`);
-    expect(paths.filter((path) => path.startsWith('dist/')).toSorted()).toEqual(compiled.toSorted());
+    expect(paths.filter((path) => /^dist\/.*\.js$/.test(path)).toSorted()).toEqual(compiled.toSorted());
+  });
+
+  test('holds the declarations that index.d.ts needs, and no others', () => {
+    const needed = new Set<string>();
+    const visit = (path: string): void => {
+      if (needed.has(path)) return;
+      needed.add(path);
+      const imports = [...readFileSync(join(ROOT, path), 'utf8').matchAll(/\bfrom '(\.[^']*)\.js'|import\('(\.[^']*)\.js'\)/g)];
+      for (const [, named, inline] of imports) visit(join(dirname(path), `${named ?? inline}.d.ts`));
+    };
+    visit('dist/index.d.ts');
+    expect(paths.filter((path) => path.endsWith('.d.ts')).toSorted()).toEqual([...needed].toSorted());
   });
 
   test('is small', () => {

@@ -1,0 +1,72 @@
+import type { DiffOptions } from '../diffOptions.js';
+import { AttnDiffError, type ErrorArgs } from '../errors.js';
+import { parseRunOptions, RUN_OPTIONS, type RawRunOptions, type RunConfig } from './run.js';
+
+/** What a value is in TypeScript; a list is written between commas on the command line, texts are an option each. */
+type Kind = 'text' | 'number' | 'boolean' | 'list' | 'texts';
+
+/** Options of the command line that a caller does without: they say where and how something is written. */
+type CommandOnly = 'report' | 'format' | 'output' | 'ci' | 'resume' | 'saveRepro' | 'saveBaseline' | 'baseline' | 'maxRegression' | 'allow';
+type Option = Exclude<keyof RawRunOptions, CommandOnly>;
+/** What a caller gives beside the options of the command line. */
+type CallerOnly = 'explain' | 'onProgress' | 'onNotice' | 'signal';
+
+const KINDS = {
+  model: 'text', dtype: 'text', impl: 'list', reference: 'text', provider: 'text', timeout: 'number',
+  prompts: 'text', prompt: 'texts', chat: 'boolean', random: 'text', data: 'text', batchSize: 'number', seed: 'number', length: 'number', padding: 'list', pack: 'boolean', past: 'number', mask: 'text',
+  maskFill: 'text', precision: 'text', scoresPrecision: 'text', softmaxPrecision: 'text', flashBlock: 'number', activations: 'text', causalAlignment: 'text', heads: 'boolean',
+  maxAbs: 'number', minCosine: 'number', maxRatio: 'number', failOn: 'text', requireKernel: 'boolean', defaultBudgets: 'text',
+} as const satisfies Record<Option, Kind> & Record<Exclude<keyof DiffOptions, CallerOnly>, Kind>;
+
+const CALLER_ONLY: Readonly<Record<CallerOnly, true>> = { explain: true, onProgress: true, onNotice: true, signal: true };
+
+const TAKES: Readonly<Record<Kind, { accepts: string; takes: (value: unknown) => boolean }>> = {
+  text: { accepts: 'a string', takes: isText },
+  number: { accepts: 'a number', takes: (value) => typeof value === 'number' },
+  boolean: { accepts: 'true or false', takes: (value) => typeof value === 'boolean' },
+  list: { accepts: 'an array of strings', takes: isTexts },
+  texts: { accepts: 'an array of strings', takes: isTexts },
+};
+
+/**
+ * Checks options as a caller gives them, and fills in the defaults: what {@link parseRunOptions} makes of the same
+ * options on the command line. Nothing is opened.
+ *
+ * @throws AttnDiffError bad-option, which names the option as the caller does; unknown-implementation
+ */
+export function parseTypedOptions(options: DiffOptions): RunConfig {
+  const raw: Record<string, string | boolean | string[]> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || Object.hasOwn(CALLER_ONLY, name)) continue;
+    if (!Object.hasOwn(KINDS, name)) throw bad(name, value, 'there is no such option', `one of ${[...Object.keys(KINDS), ...Object.keys(CALLER_ONLY)].join(', ')}`);
+    const kind: Kind = KINDS[name as Option];
+    const { accepts, takes } = TAKES[kind];
+    if (!takes(value)) throw bad(name, value, `it is not ${accepts}`, accepts);
+    raw[name] = kind === 'number' ? String(value) : kind === 'list' ? (value as readonly string[]).join(',') : (value as string | boolean | string[]);
+  }
+  try {
+    return parseRunOptions(raw as RawRunOptions, options.explain ? 'explain' : 'run');
+  } catch (error) {
+    throw asCalled(error);
+  }
+}
+
+/** The error for an option of the command line as one for the option that the caller gave. */
+function asCalled(error: unknown): unknown {
+  if (!(error instanceof AttnDiffError) || error.code !== 'bad-option') return error;
+  const args = error.args as ErrorArgs['bad-option'];
+  const name = (Object.keys(RUN_OPTIONS) as (keyof typeof RUN_OPTIONS)[]).find((key) => RUN_OPTIONS[key].flag === args.option);
+  return name === undefined ? error : new AttnDiffError('bad-option', { ...args, option: name });
+}
+
+function bad(option: string, value: unknown, problem: string, remedy: string): AttnDiffError {
+  return new AttnDiffError('bad-option', { option, value: String(value), problem, remedy });
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isText);
+}

@@ -1,0 +1,78 @@
+import { parseTypedOptions } from './config/typedOptions.js';
+import type { DiffOptions } from './diffOptions.js';
+import { AttnDiffError } from './errors.js';
+import { prepareRun } from './pipeline/prepare.js';
+import { checkProviders } from './pipeline/providers.js';
+import { runDiff } from './pipeline/run.js';
+import { childRunners } from './runners/childProcess.js';
+import { INTERRUPTIONS } from './runners/protocol.js';
+import type { DiffReport } from './types.js';
+
+/**
+ * Runs the same padded batches through several implementations of attention and compares them layer by layer: what
+ * `attn-diff run` does, with the same checks and the same report. Nothing is printed or written. A gate that fails is
+ * no error: see `verdict` in the report.
+ *
+ * Models run in processes of their own, which are gone when the promise settles, and also when this process ends
+ * before that.
+ *
+ * @throws AttnDiffError what the command would end with as exit code 2, 3 or 4; the reason of `signal` where that aborts
+ */
+export async function diffAttention(options: DiffOptions): Promise<DiffReport> {
+  const { explain = false, onProgress = () => undefined, onNotice = () => undefined, signal } = options;
+  const config = parseTypedOptions(options);
+  signal?.throwIfAborted();
+  const runners = childRunners();
+  let end: (reason: unknown) => void = () => undefined;
+  const ended = new Promise<never>((_resolve, reject) => {
+    end = reject;
+  });
+  const work = async (): Promise<DiffReport> => {
+    await checkProviders(config.implementations, runners, config.timeout);
+    const prepared = await prepareRun(config, { signal, onNotice, onProgress: ({ file, received, total }) => onProgress({ stage: `downloading ${file}`, done: received, total }) });
+    return await runDiff(prepared, runners, { signal, onProgress, explainAllLayers: explain });
+  };
+  const abort = (): void => end(signal?.reason);
+  const interrupt = (): void => {
+    runners.stop();
+    end(new AttnDiffError('interrupted', { kept: null }));
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  watch(interrupt);
+  try {
+    return await Promise.race([work(), ended]);
+  } finally {
+    runners.stop();
+    unwatch(interrupt);
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+/** What is to be done where this process ends, by itself or by a signal, while models run. */
+const interrupts = new Set<() => void>();
+
+function watch(interrupt: () => void): void {
+  if (interrupts.size === 0) {
+    process.on('exit', interruptAll);
+    for (const signal of INTERRUPTIONS) process.on(signal, onSignal);
+  }
+  interrupts.add(interrupt);
+}
+
+function unwatch(interrupt: () => void): void {
+  if (!interrupts.delete(interrupt) || interrupts.size > 0) return;
+  process.off('exit', interruptAll);
+  for (const signal of INTERRUPTIONS) process.off(signal, onSignal);
+}
+
+function interruptAll(): void {
+  for (const interrupt of interrupts) interrupt();
+}
+
+/** Where the caller listens too, what becomes of the process is left to it; else the signal ends it, as it would have. */
+function onSignal(signal: NodeJS.Signals): void {
+  const isLast = process.listenerCount(signal) === 1;
+  interruptAll();
+  for (const interrupt of interrupts) unwatch(interrupt);
+  if (isLast) process.kill(process.pid, signal);
+}

@@ -1,0 +1,27 @@
+import { FORMATS } from './report/index.js';
+import type { DiffReport, ReportFormatName } from './types.js';
+
+export { diffAttention } from './diffAttention.js';
+export type { DiffOptions, DiffProgress } from './diffOptions.js';
+export { AttnDiffError, EXIT } from './errors.js';
+export type { ErrorArgs, ErrorCode, ExitCode } from './errors.js';
+export { judge, type Judged } from './gate/judge.js';
+export { errorText } from './report/errorText.js';
+export { readReport } from './report/read.js';
+export type {
+  AttentionPrecision, BatchInfo, Budget, Cause, Check, CheckName, CheckSource, DiffReport, EffectRow, EnvironmentInfo, Explanation, Factor, Failure, Finding, GateOptions,
+  Level, NonFiniteOrigin, PaddingSide, Precision, ProviderName, RangeRow, RebuildCheck, Recommendation, ReportFormatName, Row, RunImplementationInfo, RunModelInfo, Scope, Shard, Tap,
+  TokenKind, TokenMap, TokenMapStream, Verdict,
+} from './types.js';
+
+export interface FormatOptions {
+  /** Columns of `text`; by default 120. */
+  width?: number | undefined;
+  /** Whether `text` is coloured; by default not. */
+  color?: boolean | undefined;
+}
+
+/** The report in one of the formats of `--report`. Nothing is written. */
+export function formatReport(report: DiffReport, format: ReportFormatName, { width = 120, color = false }: FormatOptions = {}): string {
+  return FORMATS[format](report, { width, color });
+}
