@@ -1,5 +1,5 @@
 /** What a run is held against: an earlier one, as it was saved. */
-import type { BatchInfo, Check, EffectRow, EnvironmentInfo, Row, RunImplementationInfo, RunModelInfo } from './types.js';
+import type { BatchInfo, Check, DiffReport, EffectRow, EnvironmentInfo, Row, RunImplementationInfo, RunModelInfo } from './types.js';
 
 export const BASELINE_SCHEMA = 'attn-diff/baseline/v1';
 
@@ -23,6 +23,12 @@ export interface SavedRun {
 /** What `--save-baseline` writes. */
 export interface Baseline extends SavedRun {
   schema: typeof BASELINE_SCHEMA;
+}
+
+/** What was saved of a run: the whole report, or its numbers alone. */
+export interface Saved {
+  run: SavedRun;
+  report: DiffReport | null;
 }
 
 /** In what two runs must be alike for their numbers to be compared; the names that `--allow` takes. */

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { benchCommand } from './commands/bench.js';
+import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
@@ -26,7 +27,7 @@ function createProgram(host: Host): Command {
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
-  for (const command of [runCommand(host), explainCommand(host), demoCommand(host), inspectCommand(host), benchCommand(host), doctorCommand(host), schemaCommand()]) {
+  for (const command of [runCommand(host), explainCommand(host), demoCommand(host), inspectCommand(host), benchCommand(host), doctorCommand(host), compareCommand(host), schemaCommand()]) {
     program.addCommand(command.copyInheritedSettings(program).addHelpText('after', EXIT_CODES));
   }
   return program;

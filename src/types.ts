@@ -11,6 +11,7 @@ import type { Shard } from './shardTypes.js';
 import type { Verdict } from './gateTypes.js';
 
 export * from './baselineTypes.js';
+export * from './compareTypes.js';
 export * from './gateTypes.js';
 export * from './implementationInfo.js';
 export * from './shardTypes.js';

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { AttnDiffError } from '../errors.js';
-import { readSaved, type Saved } from '../report/index.js';
-import type { BaselineOptions, HeldBaseline } from '../types.js';
+import { readSaved } from '../report/index.js';
+import type { BaselineOptions, HeldBaseline, Saved } from '../types.js';
 
 /**
  * Reads what was saved of a run.
  *
  * @throws AttnDiffError report-unreadable
  */
-function openSaved(path: string): Saved {
+export function openSaved(path: string): Saved {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');

@@ -13,7 +13,7 @@ export interface RawBaselineOptions {
 }
 
 /** How many times what it was a number may be, as `1.5x` or `1.5`. */
-const factor = z
+export const factor = z
   .string()
   .transform((text) => text.replace(/x$/i, ''))
   .pipe(decimal(Number.MIN_VALUE, Number.MAX_VALUE, 'it is not above 0, or not finite'));

@@ -1,4 +1,5 @@
 export { parseBenchOptions } from './bench.js';
+export { COMPARE_FORMATS, parseCompareOptions } from './compare.js';
 export { parseDoctorOptions } from './doctor.js';
 export { parseInspectPaths } from './inspect.js';
 export { parseRunOptions } from './run.js';

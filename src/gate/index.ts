@@ -1,4 +1,5 @@
 export { heldAgainst, savedRun, unfit, type Unfit } from './baseline.js';
+export { compareRuns, sameNumbers } from './compareRuns.js';
 export { DEFAULT_LIMITS, DEFAULT_RATIO } from './defaults.js';
 export { judge } from './judge.js';
 export { keyDifferences, requireSameKey } from './runKey.js';

@@ -74,7 +74,7 @@ function exactRounding(info: SavedImplementation | undefined, { model }: SavedRu
 
 /**
  * The largest value that is no regression from an earlier one: so many times that, or what rounding explains where that
- * is more. Rounding explains
+ * is more, of the two runs' roundings the lesser. Rounding explains
  * - a relative L2 up to that which it explains of the tensor (r);
  * - a max |Δ| up to the earlier one, scaled to a relative L2 of r; where that was 0, this one, so scaled;
  * - what becomes of predictions where the relative L2 of the logits is at most r; beyond, |Δ loss| and flips scaled to r,
@@ -89,7 +89,7 @@ export function largestAllowed(was: SavedNumber, is: SavedNumber, factor: number
 }
 
 function floorOf(was: SavedNumber, is: SavedNumber): number {
-  const { rounding } = is;
+  const rounding = Math.min(was.rounding, is.rounding);
   switch (is.metric) {
     case 'rel-l2':
     case 'exact-rel-l2':

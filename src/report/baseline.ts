@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { savedRun } from '../gate/index.js';
-import { BASELINE_SCHEMA, REPORT_SCHEMA, type DiffReport, type SavedRun } from '../types.js';
+import { BASELINE_SCHEMA, REPORT_SCHEMA, type DiffReport, type Saved } from '../types.js';
 import { baselineSchema } from './baselineSchema.js';
 import { decode, parseDocument } from './read.js';
 import { reportSchema } from './schema.js';
@@ -17,12 +17,6 @@ export function baselineJson(report: DiffReport): string {
 
 function lines(items: readonly unknown[]): string {
   return items.length === 0 ? '[]' : `[\n${items.map((item) => `    ${JSON.stringify(item)}`).join(',\n')}\n  ]`;
-}
-
-/** What was saved of a run: the whole report, or its baseline alone. */
-export interface Saved {
-  run: SavedRun;
-  report: DiffReport | null;
 }
 
 /**

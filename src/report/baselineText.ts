@@ -47,9 +47,9 @@ export function comparisonSentences({ path, factor, allowed, compared, explained
   const fields = [...new Set(allowed.map(({ field }) => field))];
   const told = (tally: Tally, text: (be: 'is' | 'are') => string): string[] => (tally.first === null ? [] : [`${plural(tally.count, 'number')} ${text(tally.count === 1 ? 'is' : 'are')}; the first is ${firstText(tally.first)}.`]);
   return [
-    `${plural(compared, 'number')} on valid tokens held against ${path}; each may be up to ${factor} times what it was, or what rounding explains.`,
+    `${plural(compared, 'number')} on valid tokens held against ${path}; each may be up to ${factor} times what it was, or what rounding or chance explains.`,
     ...(allowed.length === 0 ? [] : [`Let pass by --allow ${fields.join(',')}: ${allowed.map((each) => `${differenceSubject(each)} (${keyValueText(each.was)} there, ${keyValueText(each.is)} here)`).join('; ')}.`]),
-    ...told(explained, () => `grew by more than ${factor} times, which rounding explains`),
+    ...told(explained, () => `grew by more than ${factor} times, which rounding or chance explains`),
     ...told(stillNonFinite, (be) => `${be} NaN or infinite, as in the baseline`),
     ...told(nowFinite, (be) => `${be} finite that ${be === 'is' ? 'was' : 'were'} NaN or infinite in the baseline`),
     ...told(missing, (be) => `${be} in the baseline alone`),

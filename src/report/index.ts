@@ -1,9 +1,11 @@
 import type { BenchReport } from '../bench.js';
-import type { DiffReport, ReportFormatName } from '../types.js';
+import type { Comparison, DiffReport, ReportFormatName } from '../types.js';
 import { benchText } from './bench.js';
 import { csvReport } from './csv.js';
 import { githubReport } from './github.js';
-import { benchJson, jsonReport } from './json.js';
+import { compareText } from './compare.js';
+import { compareMarkdown } from './compareMarkdown.js';
+import { benchJson, compareJson, jsonReport } from './json.js';
 import { jsonlReport } from './jsonl.js';
 import { junitReport } from './junit.js';
 import { markdownReport } from './markdown.js';
@@ -12,7 +14,7 @@ import type { RenderOptions } from './text/context.js';
 import { textReport } from './text.js';
 
 export { doctorText } from './doctor.js';
-export { baselineJson, readSaved, type Saved } from './baseline.js';
+export { baselineJson, readSaved } from './baseline.js';
 export { savedText } from './baselineText.js';
 export { errorText, summaryProblemText } from './errorText.js';
 export { inspectionText } from './inspection.js';
@@ -27,6 +29,9 @@ export type ReportFormat = (report: DiffReport, options: RenderOptions) => strin
 
 /** Every report format by its name; a new one is one file and one line here. */
 export const FORMATS: Record<ReportFormatName, ReportFormat> = { text: textReport, json: jsonReport, jsonl: jsonlReport, csv: csvReport, markdown: markdownReport, junit: junitReport, sarif: sarifReport, github: githubReport };
+
+/** As FORMATS, of two runs side by side. */
+export const COMPARE_RENDERERS: Record<'text' | 'json' | 'markdown', (comparison: Comparison, options: RenderOptions) => string> = { text: compareText, json: compareJson, markdown: compareMarkdown };
 
 /** As FORMATS, of a bench. */
 export const BENCH_FORMATS: Record<'text' | 'json', (report: BenchReport, options: RenderOptions) => string> = { text: benchText, json: benchJson };

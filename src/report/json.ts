@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { BenchReport } from '../bench.js';
 import type { Diagnosis } from '../doctorTypes.js';
-import type { DiffReport, Inspection } from '../types.js';
+import type { Comparison, DiffReport, Inspection } from '../types.js';
 import { benchSchema } from './benchSchema.js';
+import { compareSchema } from './compareSchema.js';
 import { doctorSchema, type DoctorDocument } from './doctorSchema.js';
 import { libraryRemedy, providerRemedy } from './providerText.js';
 import { reportSchema } from './schema.js';
@@ -23,6 +24,11 @@ export function encodedReport(report: DiffReport): z.input<typeof reportSchema> 
 /** What a bench measured, as one JSON document in the manner of {@link jsonReport}: see {@link benchSchema}. */
 export function benchJson(report: BenchReport): string {
   return write(encoded(benchSchema, report));
+}
+
+/** Two runs side by side, as one JSON document in the manner of {@link jsonReport}: see {@link compareSchema}. */
+export function compareJson(comparison: Comparison): string {
+  return write(encoded(compareSchema, comparison));
 }
 
 /** What was recognised, as one JSON document; −Infinity (a mask's fill value) is the string "-Infinity". */

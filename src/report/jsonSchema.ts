@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { baselineSchema } from './baselineSchema.js';
 import { benchSchema } from './benchSchema.js';
+import { compareSchema } from './compareSchema.js';
 import { doctorSchema } from './doctorSchema.js';
 import { reportSchema } from './schema.js';
 
-const DOCUMENTS = { report: reportSchema, bench: benchSchema, doctor: doctorSchema, baseline: baselineSchema };
+const DOCUMENTS = { report: reportSchema, bench: benchSchema, doctor: doctorSchema, baseline: baselineSchema, compare: compareSchema };
 
-/** The JSON documents that there are: what `run` and `explain` write, what `bench` does, what `doctor` does, what `--save-baseline` does. */
+/** The JSON documents that there are: what `run` and `explain` write, what `bench` does, what `doctor` does, what `--save-baseline` and `compare` do. */
 export type DocumentName = keyof typeof DOCUMENTS;
 export const DOCUMENT_NAMES = Object.keys(DOCUMENTS) as DocumentName[];
 

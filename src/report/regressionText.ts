@@ -11,13 +11,12 @@ import { formatLimit, formatNumber, limitAbove } from './text/number.js';
 export function regressionSentences({ implementation, actual, expected, source }: Check, metric: string, place: string): string {
   if (source.kind !== 'baseline') return '';
   const { path, was, factor } = source;
-  const remedy = 'Look at what changed since, or save a new baseline (--save-baseline).';
-  if (place === '') return `regression: no number of this run could be held against ${path}, and comparing nothing is a failure. ${remedy}`;
+  if (place === '') return `regression: no number of this run could be held against ${path}, and comparing nothing is a failure. Save a new baseline (--save-baseline).`;
   const times = was > 0 && Number.isFinite(actual) ? `, so it grew ${formatNumber(actual / was)} times` : '';
   const isWider = expected > factor * was;
-  const allowed = isWider ? `${formatNumber(expected)} is allowed, which rounding explains` : `${formatLimit(factor)} times is allowed (--max-regression)`;
+  const allowed = isWider ? `${formatNumber(expected)} is allowed, which rounding or chance explains` : `${formatLimit(factor)} times is allowed (--max-regression)`;
   const passing = passingFactor(was, actual);
-  return `regression, ${implementation}: ${metric} is ${formatNumber(actual)} at ${place}, where ${path} has ${formatNumber(was)}${times}; ${allowed}. ${passing === null ? 'No factor lets it pass.' : `Smallest factor that passes: --max-regression ${passing}x.`} ${remedy}`;
+  return `regression, ${implementation}: ${metric} is ${formatNumber(actual)} at ${place}, where ${path} has ${formatNumber(was)}${times}; ${allowed}. ${passing === null ? 'No factor lets it pass; a new baseline (--save-baseline) does.' : `Smallest factor that passes: --max-regression ${passing}x; or save a new baseline (--save-baseline).`}`;
 }
 
 /** The smallest factor, of three significant digits, by which a number may have grown to this; null where there is none. */

@@ -66,7 +66,7 @@ describe('--baseline', () => {
     expect(words).toContain('1 of ');
     expect(words).toContain('regression, flash: max|Δ| is ');
     expect(words).toContain(' at layer 2, attention, local, batch right, where ');
-    expect(words).toMatch(/Smallest factor that passes: --max-regression \S+x\./);
+    expect(words).toMatch(/Smallest factor that passes: --max-regression \S+x;/);
   });
 
   it('of another run is refused before anything runs, and let pass by name', async () => {

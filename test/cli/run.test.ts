@@ -19,7 +19,7 @@ describe.concurrent('what needs no model', () => {
     expect({ code, stderr }).toEqual({ code: EXIT.passed, stderr: '' });
     expect(stdout.match(/^ {2}(\d) {2}\S/gm)?.map((line) => Number(line.trim()[0]))).toEqual(Object.values(EXIT));
   });
-  it.each([[], ['report'], ['bench'], ['doctor']])('schema %s prints the JSON Schema of that document', async (...name) => {
+  it.each([[], ['report'], ['bench'], ['doctor'], ['baseline'], ['compare']])('schema %s prints the JSON Schema of that document', async (...name) => {
     const { code, stdout } = await run(['schema', ...name]);
     expect(code).toBe(EXIT.passed);
     expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(documentJsonSchema((name[0] ?? 'report') as 'report'))));

@@ -58,6 +58,14 @@ describe('a regression', () => {
     expect(checks.filter(({ passed }) => !passed)).toMatchObject([{ subject: 'rel-l2', expected: 0 }, { subject: 'max-abs', expected: 0 }]);
   });
 
+  it('is what rounding explains at a lower precision only', () => {
+    const run = runWith({ relL2: 1e-7 });
+    const low = { ...runWith({ relL2: 5e-3, maxAbs: 1e-3 }), implementations: run.implementations.map((info) => ({ ...info, precision: 'bf16' as const, rounding: { local: 2 ** -6, accumulated: 2 ** -6 } })) };
+    const missed = (was: SavedRun, is: SavedRun): Check[] => regressionChecks({ path: 'base.json', factor: 2, run: was }, is).checks.filter(({ passed }) => !passed);
+    expect(missed(run, low)).toMatchObject([{ subject: 'rel-l2', expected: 1e-5, actual: 5e-3 }, { subject: 'max-abs' }]);
+    expect(missed(low, run)).toEqual([]);
+  });
+
   it('is the error against exact of the reference too', () => {
     const reference = (exactRelL2: number): SavedRun => savedRun(sampleReport({ edit: (row) => (row.implementation === 'eager' && row.tap === 'logits' ? { ...row, exactRelL2 } : row) }));
     const { checks } = regressionChecks({ path: 'base.json', factor: 1.5, run: reference(2e-5) }, reference(3.1e-5));

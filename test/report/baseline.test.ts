@@ -68,7 +68,7 @@ describe('what is told of a baseline', () => {
   const quiet: BaselineComparison = { path: 'base.json', factor: 1.5, allowed: [], compared: 94, explained: none, stillNonFinite: none, nowFinite: none, missing: none, added: none };
 
   it('is how much was compared, and nothing more where there is nothing', () => {
-    expect(comparisonSentences(quiet)).toEqual(['94 numbers on valid tokens held against base.json; each may be up to 1.5 times what it was, or what rounding explains.']);
+    expect(comparisonSentences(quiet)).toEqual(['94 numbers on valid tokens held against base.json; each may be up to 1.5 times what it was, or what rounding or chance explains.']);
   });
 
   it('is what was let pass by name, with both values', () => {
@@ -81,7 +81,7 @@ describe('what is told of a baseline', () => {
   it('is what no check tells, with its first place', () => {
     const tally = { count: 1234, first };
     expect(comparisonSentences({ ...quiet, explained: tally, stillNonFinite: tally, nowFinite: tally, missing: tally, added: { count: 1, first } }).slice(1)).toEqual([
-      '1,234 numbers grew by more than 1.5 times, which rounding explains; the first is relative L2 of sdpa at layer 1, attention, local, batch left.',
+      '1,234 numbers grew by more than 1.5 times, which rounding or chance explains; the first is relative L2 of sdpa at layer 1, attention, local, batch left.',
       '1,234 numbers are NaN or infinite, as in the baseline; the first is relative L2 of sdpa at layer 1, attention, local, batch left.',
       '1,234 numbers are finite that were NaN or infinite in the baseline; the first is relative L2 of sdpa at layer 1, attention, local, batch left.',
       '1,234 numbers are in the baseline alone; the first is relative L2 of sdpa at layer 1, attention, local, batch left.',

@@ -64,9 +64,9 @@ function columnsOf({ paint }: Context, withBatch: boolean): Column<Line>[] {
     ...(withBatch ? [{ head: 'batch', max: 12, cell: ({ row, startsBatch }: Line) => (startsBatch ? row.batch : '') }] : []),
     { head: 'impl', cell: ({ row, isReference }) => labelText(row.implementation, isReference), max: LABEL_WIDTH },
     { head: 'targets', align: 'right', drop: 1, cell: ({ row }) => formatCount(row.targets) },
-    number('loss', ({ row }) => row.loss, fourDecimals),
+    number('loss', ({ row }) => row.loss, lossText),
     compared(number('Δ loss', lossDelta, formatSigned)),
-    number('perplexity', ({ row }) => row.perplexity, fourDecimals, 2),
+    number('perplexity', ({ row }) => row.perplexity, lossText, 2),
     compared(number('Δ ppl', (line) => 100 * Math.expm1(lossDelta(line)), (value) => `${formatSigned(value)}${Number.isFinite(value) ? '%' : ''}`, 3)),
     compared(number('KL', ({ row }) => row.kl, klText)),
     { head: 'flips', align: 'right', cell: flipsText, paint: (text) => (text === NONE ? paint.dim(text) : text) },
@@ -77,7 +77,8 @@ function lossDelta({ row, reference }: Line): number {
   return row.loss - (reference?.loss ?? NaN);
 }
 
-function fourDecimals(value: number): string {
+/** A loss or perplexity for a reader. */
+export function lossText(value: number): string {
   return Math.abs(value) < 1e4 ? value.toFixed(4) : formatNumber(value);
 }
 
@@ -104,7 +105,7 @@ function lossPerBatch(report: DiffReport, batches: readonly string[], context: C
   );
   const range = finiteRange(losses.flat());
   const drawn = losses.map((own) => sparkline(own, range));
-  const scale = range ? [`▁ ${fourDecimals(range[0])} to █ ${fourDecimals(range[1])}`] : [];
+  const scale = range ? [`▁ ${lossText(range[0])} to █ ${lossText(range[1])}`] : [];
   const each = runs[0]!.length === 1 ? 'in order' : `in order, a mark for ${plural(runs[0]!.length, 'batch', 'batches')}`;
   const legend = [...scale, ...new Set(drawn.flatMap((line) => line.legend))].join(', ');
   return [
