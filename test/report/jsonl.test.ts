@@ -58,6 +58,12 @@ describe('JSONL report', () => {
     expect(types!.map(([type]) => type!.replaceAll('`', ''))).toEqual([...new Set(linesOf(FULL).map(({ type }) => type))]);
   });
 
+  it('has in its header the keys that its page lists', () => {
+    const [[header]] = tablesBelow(readDocument('docs/formats.md'), '## JSONL') as [string[][]];
+    const { type: _, ...keys } = linesOf(FULL)[0]!;
+    expect([...header![2]!.matchAll(/`(\w+)`/g)].map(([, key]) => key)).toEqual(Object.keys(keys));
+  });
+
   it('is written even where the schema refuses it', () => {
     const report = sampleReport();
     report.rows[0]!.tokens = 1.5;
