@@ -1,4 +1,5 @@
-/** What second passes are asked and answer, and what a part of a run is. */
+/** What a part of a run tells besides what it measured, so that the whole can be made of the parts. */
+import type { GateOptions } from './gateTypes.js';
 import type { Scope, Tap, TokenKind } from './tap.js';
 import type { Precision } from './tensor.js';
 import type { Explanation, Finding, NonFiniteOrigin } from './types.js';
@@ -44,11 +45,31 @@ export interface CauseAnswer {
   explanations: Explanation[];
 }
 
-/** One part of a run whose batches are divided among several. */
-export interface Shard {
+/** What the second passes of a run were asked, and what they answered. */
+export interface Answers {
+  origins: { asked: BadTap; answer: OriginAnswer }[];
+  nodes: { asked: PartedPlace; answer: NodesAnswer | null }[];
+  causes: { asked: LocalDivergence; answer: CauseAnswer }[];
+}
+
+/** Which part of a run it is, the batches being divided among several: every `count`-th batch, from the `index`-th on. */
+export interface ShardPlace {
   /** From 1 to `count`. */
   index: number;
   count: number;
+}
+
+/** The same, with what it is a part of. */
+export interface ShardOf extends ShardPlace {
   /** The batches of all parts, in order. */
   batches: string[];
+  /** SHA-256 over those of all batches, in order, in hexadecimal. */
+  data: string;
+}
+
+/** One part of a run. */
+export interface Shard extends ShardOf {
+  /** What the whole is held against. */
+  gate: GateOptions;
+  answers: Answers;
 }

@@ -1,5 +1,5 @@
 import { Command } from '@commander-js/extra-typings';
-import { parseRunOptions, type RawRunOptions } from '../config/index.js';
+import { parseRunOptions, type RawRunOptions, type RunConfig } from '../config/index.js';
 import { EXIT, type ExitCode } from '../errors.js';
 import { heldAgainst, requireSameKey, unfit } from '../gate/index.js';
 import { DTYPES } from '../model/index.js';
@@ -48,6 +48,7 @@ export function withRunOptions(command: Command) {
     .option('--flash-block <n>', 'keys per tile of the emulated flash kernel (default: 128)')
     .option('--activations <p>', 'round the result of every floating-point node of the model to bf16 or fp16, as PyTorch does when the model runs in it')
     .option('--causal-alignment <a>', 'bottom-right or top-left: how queries after a past are held against the keys (default: bottom-right)')
+    .option('--shard <i/n>', 'run the i-th of n parts of the batches; attn-diff merge joins the JSON reports of all parts')
     .option('--resume', 'with --data: go on from the batches that an interrupted run of the same command kept')
     .option('--heads', 'tell the ranges of every head')
     .option('--max-abs <x>', 'fail when |difference| exceeds x on a valid token')
@@ -91,7 +92,7 @@ export async function run(options: RawRunOptions, host: Host, subcommand: 'run' 
     await checkProviders(config.implementations, runners, config.timeout);
     const prepared = await prepareRun(config, download);
     if (baseline) requireSameKey(baseline, await plannedKey(prepared));
-    const checkpoint = config.prompts.kind === 'data' ? openCheckpoint(`${reports.find(({ path }) => path !== null)?.path ?? 'attn-diff'}.partial.jsonl`, prepared, config.resume) : null;
+    const checkpoint = config.prompts.kind === 'data' ? openCheckpoint(checkpointPath(config), prepared, config.resume) : null;
     let made: Repro | null = null;
     const measured = await runDiff(prepared, runners, {
       onProgress: progress.update,
@@ -118,4 +119,10 @@ export async function run(options: RawRunOptions, host: Host, subcommand: 'run' 
     checkpoint?.remove();
     return report.verdict.passed ? EXIT.passed : EXIT.gateFailed;
   }, config.saveRepro);
+}
+
+/** Beside the first report that is a file; of shards that are written to standard output, one for each. */
+function checkpointPath({ reports, shard }: RunConfig): string {
+  const beside = reports.find(({ path }) => path !== null)?.path;
+  return `${beside ?? (shard ? `attn-diff.shard-${shard.index}-of-${shard.count}` : 'attn-diff')}.partial.jsonl`;
 }

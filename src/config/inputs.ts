@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
-import { PADDING_SIDES, type PaddingSide } from '../types.js';
+import { PADDING_SIDES, type PaddingSide, type ShardPlace } from '../types.js';
 import { filePath, integer, list, word } from './values.js';
 
 /** Tokens that `--random` may ask for in all. */
 const MAX_RANDOM_TOKENS = 2 ** 20;
 const MAX_UINT32 = 2 ** 32 - 1;
+const MOST_SHARDS = 10_000;
 
 export type PromptSource =
   | { kind: 'built-in' }
@@ -32,6 +33,8 @@ export interface RunInputs {
   past: number;
   /** The file of a 4D mask; null without. */
   mask: string | null;
+  /** Which of these batches are run; null for all. */
+  shard: ShardPlace | null;
   /** Whether to go on from what an interrupted run left. */
   resume: boolean;
 }
@@ -50,6 +53,7 @@ export interface RawInputOptions {
   pack?: boolean | undefined;
   past?: string | undefined;
   mask?: string | undefined;
+  shard?: string | undefined;
   resume?: boolean | undefined;
 }
 
@@ -60,6 +64,14 @@ const rowsByTokens = z
   .transform((match) => ({ batch: Number(match?.[1]), length: Number(match?.[2]) }))
   .refine(({ batch, length }) => batch >= 1 && length >= 1, { error: 'both numbers must be at least 1', abort: true })
   .refine(({ batch, length }) => batch * length <= MAX_RANDOM_TOKENS, `it is more than ${MAX_RANDOM_TOKENS} tokens`);
+
+const oneOfSeveral = z
+  .string()
+  .transform((text) => /^(\d+)\/(\d+)$/.exec(text))
+  .refine((match) => match !== null, { error: 'it is not of the form i/n', abort: true })
+  .transform((match): ShardPlace => ({ index: Number(match?.[1]), count: Number(match?.[2]) }))
+  .refine(({ count }) => count >= 1 && count <= MOST_SHARDS, { error: `the second number is not between 1 and ${MOST_SHARDS}`, abort: true })
+  .refine(({ index, count }) => index >= 1 && index <= count, 'the first number is not between 1 and the second');
 
 const wholeNumber = integer(1, Number.MAX_SAFE_INTEGER);
 
@@ -78,6 +90,7 @@ export const inputFields = {
   pack: z.boolean().default(false),
   past: wholeNumber.optional(),
   mask: filePath.optional(),
+  shard: oneOfSeveral.optional(),
   resume: z.boolean().default(false),
 };
 
@@ -96,6 +109,7 @@ export const INPUT_OPTIONS: Record<keyof InputOptions, { flag: string; accepts: 
   pack: { flag: '--pack', accepts: 'it without a value' },
   past: { flag: '--past', accepts: 'a whole number of tokens, at least 1' },
   mask: { flag: '--mask', accepts: 'a .npy or .safetensors file with a mask of four dimensions' },
+  shard: { flag: '--shard', accepts: 'which part of how many, such as 1/4' },
   resume: { flag: '--resume', accepts: 'it without a value' },
 };
 
@@ -108,8 +122,8 @@ export const INPUT_OPTIONS: Record<keyof InputOptions, { flag: string; accepts: 
 export function runInputs(options: InputOptions, raw: RawInputOptions): RunInputs {
   const prompts = promptSource(options, raw);
   checkTogether(options, raw);
-  const { chat, batchSize, length = null, pack, past = 0, mask = null, resume } = options;
-  return { prompts, chat, batchSize, length, padding: paddingSides(options, raw), pack, past, mask, resume };
+  const { chat, batchSize, length = null, pack, past = 0, mask = null, shard = null, resume } = options;
+  return { prompts, chat, batchSize, length, padding: paddingSides(options, raw), pack, past, mask, shard, resume };
 }
 
 function promptSource({ prompts, prompt, data, random, seed, chat }: InputOptions, raw: RawInputOptions): PromptSource {

@@ -33,7 +33,7 @@ export interface RunConfig extends RunInputs, BaselineConfig {
   reports: ReportTarget[];
   /** Whether a CI server is told of its own accord. */
   ci: boolean;
-  /** The arguments of attn-diff that make this run, without those that only say where and how its report is written. */
+  /** The arguments of attn-diff that make the whole run, without those that only say where and how its report is written. */
   command: string[];
 }
 
@@ -169,8 +169,8 @@ function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, failOn, requ
   return { budgets, defaults: defaultBudgets, findings: {}, failOn, requireKernel };
 }
 
-/** Options that say where and how a report is written, and nothing of what is in it. */
-const WRITING: ReadonlySet<string> = new Set(['report', 'format', 'output', 'ci', 'resume', 'saveRepro', 'saveBaseline']);
+/** Options that say where and how a report is written, or which part of it, and nothing of what is in the whole. */
+const WRITING: ReadonlySet<string> = new Set(['report', 'format', 'output', 'ci', 'shard', 'resume', 'saveRepro', 'saveBaseline']);
 
 /** The options that were given as arguments, in the order of {@link RUN_OPTIONS}. */
 function commandOf(subcommand: string, raw: RawRunOptions): string[] {

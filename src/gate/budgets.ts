@@ -45,8 +45,9 @@ interface Judged {
  * own budgets the numbers that are NaN, which `non-finite` is about.
  *
  * @param budgets the earliest first
+ * @param isPart leaves out the budgets that find nothing to measure: there are other rows elsewhere
  */
-export function budgetChecks({ rows, effects, reference }: Judged, budgets: readonly Budget[]): Check[] {
+export function budgetChecks({ rows, effects, reference }: Judged, budgets: readonly Budget[], isPart: boolean): Check[] {
   const sorted = rows.toSorted(compareRows);
   const referenceLoss = new Map(effects.filter(({ implementation }) => implementation === reference).map(({ batch, loss }) => [batch, loss]));
   const predicted = effects.filter(({ targets }) => targets > 0).map((row) => ({ ...row, referenceLoss: referenceLoss.get(row.batch) ?? NaN }));
@@ -54,8 +55,8 @@ export function budgetChecks({ rows, effects, reference }: Judged, budgets: read
   return budgets.flatMap((budget, index) => {
     const later = budgets.slice(index + 1).filter(({ metric }) => metric === budget.metric);
     return isEffect(budget.metric)
-      ? checksOf(budget, later, predicted, { measure: EFFECT_MEASURES[budget.metric], matches: matchesEffect, place: effectPlace, reference, present })
-      : checksOf(budget, later, sorted, { measure: MEASURES[budget.metric], matches: matchesRow, place: rowPlace, reference, present });
+      ? checksOf(budget, later, predicted, { measure: EFFECT_MEASURES[budget.metric], matches: matchesEffect, place: effectPlace, reference, present, isPart })
+      : checksOf(budget, later, sorted, { measure: MEASURES[budget.metric], matches: matchesRow, place: rowPlace, reference, present, isPart });
   });
 }
 
@@ -65,9 +66,10 @@ interface Kind<T> {
   place: (row: T) => Pick<Check, 'layer' | 'tap' | 'scope' | 'batch' | 'kind'>;
   reference: string;
   present: ReadonlySet<string>;
+  isPart: boolean;
 }
 
-function checksOf<T extends { implementation: string }>(budget: Budget, later: readonly Budget[], rows: readonly T[], { measure, matches, place, reference, present }: Kind<T>): Check[] {
+function checksOf<T extends { implementation: string }>(budget: Budget, later: readonly Budget[], rows: readonly T[], { measure, matches, place, reference, present, isPart }: Kind<T>): Check[] {
   const matched = rows.filter((row) => (measure.ofReference || row.implementation !== reference) && matches(budget, row));
   // What attn-diff brings is about how far numbers are apart; that one is NaN is another check's, and may be allowed.
   const isOwn = budget.source.kind === 'default';
@@ -75,7 +77,7 @@ function checksOf<T extends { implementation: string }>(budget: Budget, later: r
   if (budget.level === 'off') return [];
   const { level } = budget;
   if (matched.length === 0) {
-    if (isOwn) return [];
+    if (isOwn || isPart) return [];
     const names = budget.implementations ?? [...present].filter((name) => measure.ofReference || name !== reference);
     return names.filter((name) => present.has(name) && (measure.ofReference || name !== reference)).map((implementation) => ({ ...base, level, implementation, actual: NaN, layer: null, tap: null, scope: null, batch: null, kind: null, passed: false }));
   }

@@ -21,8 +21,10 @@ const NOWHERE = { layer: null, tap: null, scope: null, batch: null, kind: null, 
  * - `finding`: per finding whose level is not `off`, 1 of 0 allowed
  *
  * The verdict passes where no check of level `error` is missed.
+ *
+ * @param isPart whether these are some of a run's batches: what the others may have to measure is then no failure here
  */
-export function judge({ rows, effects, findings, implementations, reference }: Judged, options: GateOptions): Verdict {
+export function judge({ rows, effects, findings, implementations, reference }: Judged, options: GateOptions, { isPart = false }: { isPart?: boolean } = {}): Verdict {
   const valid = rows.filter((row) => row.kind === 'valid').toSorted(compareRows);
   const names = [...new Set(rows.map((row) => row.implementation))];
   const rowsOf = (name: string): Row[] => valid.filter((row) => row.implementation === name);
@@ -37,7 +39,7 @@ export function judge({ rows, effects, findings, implementations, reference }: J
     if (failure) checks.push(yesOrNo('completed', name, false));
     if (options.requireKernel) checks.push(yesOrNo('kernel', name, proof === 'confirmed'));
   }
-  checks.push(...budgetChecks({ rows, effects, reference }, [...defaultBudgets(implementations, reference, options.defaults), ...options.budgets]));
+  checks.push(...budgetChecks({ rows, effects, reference }, [...defaultBudgets(implementations, reference, options.defaults), ...options.budgets], isPart));
   checks.push(...findings.flatMap((finding) => findingCheck(finding, reference, options.findings)));
   return { passed: checks.every(({ passed, level }) => passed || level === 'warn'), checks };
 }

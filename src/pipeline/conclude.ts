@@ -16,19 +16,25 @@ export interface Measured extends Pick<DiffReport, 'rows' | 'effects' | 'impleme
 export type Conclusions = Pick<DiffReport, 'findings' | 'explanations' | 'recommendation' | 'verdict'>;
 
 /**
- * Says what was measured means. What is asked of the second look, and what comes of its answers, follows from what was
+ * Says what the measurements mean. What is asked of the second look, and what comes of its answers, follows from what was
  * measured alone.
+ *
+ * Of a part of a run it asks besides what the whole may ask of that part's batches, so that the answers of all parts
+ * are those that the whole needs: each question names one batch, and is the first of its kind over all batches, hence
+ * over those of the part that has it.
  */
-export async function conclude({ rows, effects, implementations, reference, batches, windows }: Measured, gate: GateOptions, look: SecondLook): Promise<Conclusions> {
+export async function conclude({ rows, effects, implementations, reference, batches, windows }: Measured, { gate, look, isPart }: { gate: GateOptions; look: SecondLook; isPart: boolean }): Promise<Conclusions> {
+  // A part without batches has found nothing and missed nothing.
+  if (isPart && batches.length === 0) return { findings: [], explanations: [], recommendation: { training: null, weights: null, against: [] }, verdict: { passed: true, checks: [] } };
   const limits = new Map(implementations.map(({ name, rounding }) => [name, rounding]));
   const seen = [...kernelFindings(implementations), ...windows, ...findings(rows, batches, [...limits.keys()], reference, (name) => limits.get(name)!)];
   const traced = await traceOrigins(seen, look);
-  const placed = await blameNodes(traced, rows, look);
+  const placed = await blameNodes(traced, rows, look, isPart);
   const { findings: explained, explanations } = await explainDivergences({ findings: placed, rows }, look);
   return {
     findings: explained,
     explanations,
     recommendation: recommend({ implementations, rows, findings: explained, reference }),
-    verdict: judge({ rows, effects, findings: explained, implementations, reference }, gate),
+    verdict: judge({ rows, effects, findings: explained, implementations, reference }, gate, { isPart }),
   };
 }

@@ -27,12 +27,14 @@ const LIMIT = ROUNDING.fp32;
  * Has nodes outside attention looked for behind a stream that parts from the reference although no layer's attention
  * does.
  *
+ * @param isPart whether the rows are a part of the run's. The whole may part where one of its parts stays within
+ *   rounding, and would then ask for the first place of all, which may be in that part: so it is asked for beforehand
  * @returns the findings, with each such `propagation-only` replaced by a `node-divergence`
  */
-export async function blameNodes(findings: readonly Finding[], rows: readonly Row[], look: Pick<SecondLook, 'nodes'>): Promise<Finding[]> {
+export async function blameNodes(findings: readonly Finding[], rows: readonly Row[], look: Pick<SecondLook, 'nodes'>, isPart: boolean): Promise<Finding[]> {
   const blamed: Finding[] = [];
   for (const finding of findings) {
-    const place = finding.code === 'propagation-only' ? firstParted(rows, finding.implementation) : null;
+    const place = finding.code === 'propagation-only' || (isPart && finding.code === 'within-rounding') ? firstParted(rows, finding.implementation) : null;
     const answer = place && (await look.nodes(place));
     blamed.push(finding.code === 'propagation-only' && place && answer ? { code: 'node-divergence', ...place, ...answer, limit: LIMIT, accumulatedRelL2: finding.accumulatedRelL2 } : finding);
   }

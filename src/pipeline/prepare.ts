@@ -2,15 +2,19 @@ import { assembleBatches } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
 import { loadTokenizer, type HubOptions } from '../model/index.js';
-import type { Batch, Stream } from '../types.js';
+import type { Batch, ShardOf, Stream } from '../types.js';
 import { obstacle } from './buildable.js';
 import { loadModel, type LoadedModel } from './load.js';
+import { batchesOf, shardOf } from './shard.js';
 
 /** A run with everything checked that can be checked without executing the model. */
 export interface PreparedRun {
   config: RunConfig;
   loaded: LoadedModel;
+  /** Those that are to be run. */
   batches: Batch[];
+  /** What they are a part of; null where they are all. */
+  shard: ShardOf | null;
 }
 
 /**
@@ -30,7 +34,7 @@ export async function prepareRun(config: RunConfig, hub: HubOptions = {}): Promi
     const problem = batches.map((batch) => batchObstacle(stream, batch)).find((each) => each !== null);
     if (problem != null) throw new AttnDiffError('not-buildable', { implementation: stream.label, problem });
   }
-  return { config, loaded, batches };
+  return { config, loaded, ...(config.shard ? { batches: batchesOf(batches, config.shard), shard: shardOf(batches, config.shard) } : { batches, shard: null }) };
 }
 
 /** Why an implementation takes no such batch; null where it does. */

@@ -16,6 +16,7 @@ import { roundingLimits } from './precision.js';
 import type { PreparedRun } from './prepare.js';
 import { makeRepro } from './repro.js';
 import { checkRebuild } from './rebuildCheck.js';
+import { recorded } from './recordedLook.js';
 import { resolveSites } from './resolve.js';
 
 /** What the run is doing, for a progress bar. */
@@ -45,7 +46,7 @@ export interface RunHooks {
  *
  * @throws AttnDiffError not-buildable, site-not-recognised, rebuild-differs (exit 3), execution-failed, runner-crashed, timed-out (exit 4)
  */
-export async function runDiff({ config, loaded, batches }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined, onRepro, signal }: RunHooks = {}): Promise<DiffReport> {
+export async function runDiff({ config, loaded, batches, shard }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined, onRepro, signal }: RunHooks = {}): Promise<DiffReport> {
   const started = performance.now();
   // Gigabytes are read while the model runs elsewhere; what fails is thrown where it is waited for.
   const digest = modelDigest(loaded, signal);
@@ -84,7 +85,8 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
   const windows = windowFindings(sites.map(({ layer, maskSummary: { window } }) => ({ layer, window })), loaded.source.config);
   onProgress({ stage: 'looking for causes', done: total - 1, total });
   const context = { config, loaded, sites, batches, runners };
-  const concluded = await conclude({ rows, effects, batches, implementations: told, reference, windows }, config.gate, lookAgain(context, { allLayers: explainAllLayers }));
+  const { look, answers } = recorded(lookAgain(context, { allLayers: explainAllLayers }));
+  const concluded = await conclude({ rows, effects, batches, implementations: told, reference, windows }, { gate: config.gate, look, isPart: shard !== null });
   onRepro?.(await unlessFailing(() => makeRepro(concluded.findings, context), null));
   onProgress({ stage: 'done', done: total, total });
 
@@ -103,7 +105,7 @@ export async function runDiff({ config, loaded, batches }: PreparedRun, runners:
     maps: results.flatMap(({ map }) => map ?? []),
     ...concluded,
     baseline: null,
-    shard: null,
+    shard: shard && { ...shard, gate: config.gate, answers },
     timing: { loadSeconds: (loadedAt - started) / 1000, runSeconds: (performance.now() - loadedAt) / 1000 },
   };
 }

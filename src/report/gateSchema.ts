@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CHECK_NAMES, KEY_FIELDS, LEVELS, type BaselineComparison } from '../types.js';
+import { BUDGET_NAMES, CHECK_NAMES, EFFECT_BUDGET_NAMES, KEY_FIELDS, LEVELS, type BaselineComparison } from '../types.js';
 import { batchName, count, kind, label, layer, metric, scope, tap, text, type Same } from './schemaParts.js';
 
 const source = z
@@ -12,9 +12,11 @@ const source = z
   ])
   .describe('Where the limit was set.');
 
+const level = z.enum(LEVELS);
+
 const check = z.strictObject({
   name: z.enum(CHECK_NAMES).describe('What was checked; completed and kernel: 1 where an implementation ran to its end, and where its kernel is confirmed.'),
-  level: z.enum(LEVELS).exclude(['off']).describe('error: missing it fails the run; warn: it is only told.'),
+  level: level.exclude(['off']).describe('error: missing it fails the run; warn: it is only told.'),
   operator: z.enum(['<=', '>=', '==', '>']).describe('How actual must stand to expected.'),
   expected: metric('The limit.'),
   actual: metric('The worst value that was seen; NaN too where there was nothing to measure, and then there is no place.'),
@@ -59,3 +61,25 @@ export const baselineComparison = z.strictObject({
 
 // Does not compile where the schema and baselineTypes.ts part.
 true satisfies Same<z.infer<typeof baselineComparison>, BaselineComparison>;
+const budget = z.strictObject({
+  metric: z.enum([...BUDGET_NAMES, ...EFFECT_BUDGET_NAMES]),
+  limit: metric('The largest value that passes; of a cosine the smallest.'),
+  level,
+  taps: z.array(tap).readonly().nullable(),
+  scopes: z.array(scope).readonly().nullable(),
+  layers: z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative()]).readonly()).readonly().nullable().describe('First and last, both included.'),
+  implementations: z.array(label).readonly().nullable(),
+  batches: z.array(batchName).readonly().nullable(),
+  kinds: z.array(kind).readonly(),
+  source,
+});
+
+export const gateOptions = z
+  .strictObject({
+    budgets: z.array(budget).readonly().describe('Null stands for all, in each of them.'),
+    defaults: level.describe('Level of the limits that attn-diff brings for each precision.'),
+    findings: z.record(z.string(), level).readonly().describe('Level of what findings say, by code.'),
+    failOn: z.enum(['nan', 'none']),
+    requireKernel: z.boolean(),
+  })
+  .describe('What the whole run is held against.');

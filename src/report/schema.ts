@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { asked, failure, runImplementation } from './implementationSchema.js';
-import { causeFinding, explanation, recommendation, windowFinding } from './explanationSchema.js';
+import { runImplementation } from './implementationSchema.js';
+import { explanation, recommendation } from './explanationSchema.js';
+import { finding } from './findingSchema.js';
 import { baselineComparison, verdict } from './gateSchema.js';
-import { batches, origin } from './originSchema.js';
-import { batchName, count, environment, kind, label, layer, limit, metric, oneLayer, position, relL2, scope, sha256, tap, text, type Same } from './schemaParts.js';
-import { PADDING_SIDES, PRECISIONS, PROOF_REASONS, PROVIDERS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
+import { batchName, count, environment, kind, label, layer, metric, oneLayer, position, scope, sha256, tap, text, type Same } from './schemaParts.js';
+import { shard } from './shardSchema.js';
+import { PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
 export const model = z.strictObject({
   path: text('Path of the ONNX file.'),
@@ -96,52 +97,6 @@ const rangeRow = z
   })
   .describe('Ranges of one layer\'s attention on valid queries, from the reference stream\'s Q and K.');
 
-const finding = z
-  .discriminatedUnion('code', [
-    z.strictObject({ code: z.literal('padding-by-design'), implementation: label, zeroRows: count('Its zero rows on padding.'), reference: label, referenceZeroRows: count('Zero rows of the reference.'), tokens: count('Padding tokens, fully masked ones included.') }),
-    z.strictObject({ code: z.literal('fully-masked-nan'), implementation: label, layer: oneLayer, batch: batchName, batches, kind, spreadsToValidAtLayer: layer }),
-    z.strictObject({ code: z.literal('non-finite'), implementation: label, layer, tap, scope, batch: batchName, batches, kind, nan: metric('NaN elements there.'), inf: metric('Infinite elements there.'), origin: origin.nullable() }),
-    z.strictObject({ code: z.literal('score-overflow'), implementation: label, batch: batchName, batches, kind, precision: z.enum(PRECISIONS).describe('What the scores are rounded to.'), origin }),
-    z.strictObject({ code: z.literal('not-comparable'), implementation: label, reference: label, layer, tap, batch: batchName, batches }),
-    z.strictObject({ code: z.literal('propagation-only'), implementation: label, localRelL2: relL2, accumulatedRelL2: relL2, layer, tap }),
-    z.strictObject({ code: z.literal('within-rounding'), implementation: label, localRelL2: relL2, accumulatedRelL2: relL2, limit }),
-    z.strictObject({ code: z.literal('local-divergence'), implementation: label, layer: oneLayer, batch: batchName, relL2, limit, firstToken: position }),
-    causeFinding,
-    windowFinding,
-    z.strictObject({ code: z.literal('identical'), implementation: label }),
-    z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, asked, kernel: text('The kernel that ran instead.'), provider: text('Where it ran.'), reason: z.enum(PROOF_REASONS) }),
-    z.strictObject({ code: z.literal('implementation-failed'), implementation: label, failure }),
-    z.strictObject({
-      code: z.literal('node-divergence'),
-      implementation: label,
-      provider: z.enum(PROVIDERS),
-      layer,
-      batch: batchName,
-      nodes: z.array(z.strictObject({ name: text('Name of the node.'), opType: text('Its operator.'), ranOn: text('Execution provider that ran it.'), relL2: metric('Relative L2 against the reference\'s provider, on the same inputs.') })),
-      more: count('Further nodes that part.'),
-      limit,
-      accumulatedRelL2: relL2,
-    }),
-    z.strictObject({
-      code: z.literal('kernel-fault'),
-      implementation: label,
-      against: label,
-      provider: z.enum(PROVIDERS),
-      kernel: text('The kernel at fault.'),
-      twin: text('What was run in its place on the CPU.'),
-      layers: z.array(oneLayer),
-      batch: batchName,
-      relL2,
-      limit,
-      twinRelL2: relL2,
-      heads: z.array(z.int().nonnegative()).describe('Query heads that part at the first of these layers.'),
-      allHeads: z.boolean(),
-      firstToken: position,
-    }),
-    z.strictObject({ code: z.literal('nothing-compared') }),
-  ])
-  .describe('What the rows mean: a code with its evidence.');
-
 const map = z
   .strictObject({
     batch: batchName,
@@ -158,10 +113,6 @@ const map = z
     ),
   })
   .describe('Where in one batch implementations part: of the local scope the attention, of the accumulated one hidden states and logits. Of at most four batches, those that part most.');
-
-const shard = z
-  .strictObject({ index: z.int().positive().describe('From 1.'), count: z.int().positive().describe('Parts in all.'), batches: z.array(batchName).describe('The batches of all parts, in order.') })
-  .describe('One part of a run whose batches are divided among several.');
 
 /** The JSON form of a DiffReport: schema `attn-diff/report/v1`. */
 export const reportSchema = z

@@ -17,6 +17,9 @@ const byLayer = (section: Section): Section => (report, context) => section(cond
 
 const SECTIONS: readonly Section[] = [byLayer(header), byLayer(divergence), effects, byLayer(padding), byLayer(nonFinite), ranges, baselineSection, findingsSection, verdictSection];
 
+/** Of a shard without batches there is nothing to tabulate. */
+const WITHOUT_BATCHES: readonly Section[] = [header, verdictSection];
+
 /**
  * The report for a terminal: header, divergence, effects, padding, NaN and Inf, ranges, baseline, findings, verdict.
  *
@@ -25,6 +28,6 @@ const SECTIONS: readonly Section[] = [byLayer(header), byLayer(divergence), effe
  */
 export function textReport(report: DiffReport, options: RenderOptions): string {
   const context = contextOf(options);
-  const sections = SECTIONS.map((section) => section(report, context).join('\n')).filter((text) => text !== '');
+  const sections = (report.batches.length === 0 ? WITHOUT_BATCHES : SECTIONS).map((section) => section(report, context).join('\n')).filter((text) => text !== '');
   return `${sections.join('\n\n')}\n`;
 }

@@ -2,6 +2,7 @@ import { findingLevel } from '../metrics/index.js';
 import type { Check, DiffReport, Finding, Verdict } from '../types.js';
 import { actualText, measuredText, passingLimit } from './checkText.js';
 import { findingClause } from './findingText.js';
+import { shardSentences } from './shardText.js';
 import { formatLimit, plural } from './text/number.js';
 
 /** The first word of the verdict. */
@@ -9,10 +10,10 @@ export function verdictWord({ passed }: Pick<Verdict, 'passed'>): 'PASSED' | 'FA
   return passed ? 'PASSED' : 'FAILED';
 }
 
-/** The verdict, and what was found, in one sentence: `FAILED: flash parted from eager at layer 3 by more than rounding.` */
-export function verdictSentence(report: Pick<DiffReport, 'verdict' | 'findings' | 'reference'>): string {
+/** The verdict, and what was found, in one sentence: `FAILED: flash parted from eager at layer 3 by more than rounding.`; of a shard, what it is too. */
+export function verdictSentence(report: Pick<DiffReport, 'verdict' | 'findings' | 'reference' | 'shard' | 'batches'>): string {
   const hasFault = report.findings.some((finding) => findingLevel(finding) === 'fault');
-  return `${verdictWord(report.verdict)}${report.verdict.passed && hasFault ? ' the gate, yet look at this' : ''}: ${clauses(report)}.`;
+  return `${verdictWord(report.verdict)}${report.verdict.passed && hasFault ? ' the gate, yet look at this' : ''}: ${clauses(report)}.${report.shard ? ` ${shardSentences(report.shard, report.batches)}` : ''}`;
 }
 
 /**
@@ -39,6 +40,7 @@ function subjectOf(finding: Finding): string {
 
 /** What the checks of a run that passed have held it to: `Checked: 82 valid tokens compared; …` */
 export function checkedText(checks: readonly Check[]): string {
+  if (checks.length === 0) return 'Nothing was checked, there being no batch.';
   const compared = checks.find(({ name }) => name === 'compared');
   const finite = checks.filter(({ name }) => name === 'non-finite').map(({ implementation }) => implementation);
   const measured = checks.filter((check) => passingLimit(check) !== null && check.passed);

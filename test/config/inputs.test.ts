@@ -48,6 +48,26 @@ describe('what the batches are made of', () => {
     expect(() => parse(raw)).toThrow(refusal(option, value, problem));
   });
 
+  test('a shard is a part of the batches, and no part of the command that makes the whole', () => {
+    expect(parse({}).shard).toBeNull();
+    expect(parse({ shard: '2/3' }).shard).toEqual({ index: 2, count: 3 });
+    expect(parse({ shard: '2/3', data: 'd' }).command).toEqual(parse({ data: 'd' }).command);
+  });
+
+  test.each([
+    ['3/2', 'first'],
+    ['0/2', 'first'],
+    ['1/0', 'second'],
+    ['1/10001', 'second'],
+    ['1', 'i/n'],
+    ['1/2/3', 'i/n'],
+    ['-1/2', 'i/n'],
+    ['1.5/2', 'i/n'],
+    ['', 'i/n'],
+  ])('--shard refuses %j', (shard, problem) => {
+    expect(() => parse({ shard })).toThrow(refusal('--shard', shard, problem));
+  });
+
   test.each<[string, string, RawRunOptions]>([
     ['--data', '', { data: '' }],
     ['--batch-size', '0', { data: 'd', batchSize: '0' }],

@@ -115,6 +115,18 @@ describe('the budgets that attn-diff brings', () => {
   });
 });
 
+describe('a part of a run', () => {
+  const rows = [sampleRow({ batch: 'left', maxAbs: 0.5 })];
+  const judged = { rows, effects: [], findings: [], implementations: [], reference: 'eager' };
+  const options = gateOf({ failOn: 'none', budgets: [budget('max-abs', 1, { batches: ['right'] }), budget('max-abs', 0.1, { batches: ['left'] })] });
+  const metrics = (isPart: boolean): (readonly [number, boolean])[] => judge(judged, options, { isPart }).checks.filter(({ name }) => name === 'max-abs').map(({ expected, passed }) => [expected, passed] as const);
+
+  it('does not miss what other parts have to measure, and misses what it has', () => {
+    expect(metrics(true)).toEqual([[0.1, false]]);
+    expect(metrics(false)).toEqual([[1, false], [0.1, false]]);
+  });
+});
+
 describe('a finding', () => {
   const diverging: Finding = { code: 'local-divergence', implementation: 'sdpa', layer: 3, batch: 'left', relL2: 5e-5, limit: 1e-5, firstToken: null };
   const checksOn = (findings: Finding[], levels: GateWords['findings'] = {}): Check[] => checksOf([sampleRow({})], { findings: levels }, { findings });

@@ -1,4 +1,5 @@
 import type { BatchInfo, DiffReport, EnvironmentInfo, FailureKind, ImplementationInfo, ModelInfo, ProofReason, RebuildCheck } from '../../types.js';
+import { shardPlaceText } from '../shardText.js';
 import { facts, prose, type Context } from './context.js';
 import { formatCount, formatLimit, formatNumber, plural } from './number.js';
 
@@ -15,6 +16,7 @@ export function header(report: DiffReport, context: Context): string[] {
       [
         ...modelFacts(report.model),
         ...report.batches.map((batch, index) => [index === 0 ? 'Batches' : '', batchText(batch)] as const),
+        ...(report.shard ? [['Shard', shardPlaceText(report.shard, report.batches)] as const] : []),
         providerFact(report.implementations, environment),
         ...report.implementations.flatMap((info) => implementationFacts(info, info.name === reference ? 'reference' : '')),
         ['Rebuild', rebuildText(report.rebuild)],
