@@ -47,6 +47,8 @@ export interface DiffOptions {
   past?: number | undefined;
   /** A file with a 4D mask. */
   mask?: string | undefined;
+  /** Which part of the batches to run: `2/4`. */
+  shard?: `${number}/${number}` | undefined;
   /** What eager's masked scores are filled with. */
   maskFill?: MaskFill | undefined;
   /** What attention is run in. */

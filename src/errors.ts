@@ -39,6 +39,13 @@ export interface ErrorArgs {
   'baseline-mismatch': { path: string; fields: readonly KeyField[] } & KeyDifference;
   'baseline-apart': { path: string; what: 'batches' | 'implementations'; was: string; is: string };
   'baseline-shard': { path: string; index: number; count: number };
+  'merge-not-shard': { path: string };
+  /** The first field that differs, with its values as JSON; null where it is not there. */
+  'merge-differs': { path: string; other: string; field: string; value: string | null; otherValue: string | null };
+  'merge-twice': { path: string; other: string; index: number };
+  'merge-missing': { missing: number[]; count: number };
+  'merge-damaged': { path: string; problem: string };
+  'merge-unanswered': { path: string; implementation: string; batch: string };
   // model unreadable or not supported: exit code 3
   'model-not-found': { path: string };
   'model-no-onnx': { folder: string };
@@ -89,6 +96,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'prompts-bad-jsonl', 'prompt-no-tokens', 'prompt-too-long', 'mask-unreadable', 'mask-invalid', 'mask-shape', 'tokenizer-missing', 'tokenizer-unreadable',
   'pad-token-missing', 'chat-template-missing', 'chat-template-unusable', 'token-out-of-range', 'provider-missing', 'output-not-writable', 'folder-not-writable',
   'resume-unasked', 'resume-mismatch', 'resume-unreadable', 'report-unreadable', 'baseline-mismatch', 'baseline-apart', 'baseline-shard',
+  'merge-not-shard', 'merge-differs', 'merge-twice', 'merge-missing', 'merge-damaged', 'merge-unanswered',
 ]);
 const EXECUTION: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['execution-failed', 'runner-crashed', 'timed-out', 'interrupted']);
 

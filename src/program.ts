@@ -6,6 +6,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import type { Host } from './commands/host.js';
 import { inspectCommand } from './commands/inspect.js';
+import { mergeCommand } from './commands/merge.js';
 import { runCommand } from './commands/run.js';
 import { schemaCommand } from './commands/schema.js';
 import { AttnDiffError, EXIT } from './errors.js';
@@ -27,7 +28,7 @@ function createProgram(host: Host): Command {
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
-  for (const command of [runCommand(host), explainCommand(host), demoCommand(host), inspectCommand(host), benchCommand(host), doctorCommand(host), compareCommand(host), schemaCommand()]) {
+  for (const command of [runCommand(host), explainCommand(host), demoCommand(host), inspectCommand(host), benchCommand(host), doctorCommand(host), compareCommand(host), mergeCommand(host), schemaCommand()]) {
     program.addCommand(command.copyInheritedSettings(program).addHelpText('after', EXIT_CODES));
   }
   return program;

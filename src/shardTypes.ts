@@ -67,6 +67,10 @@ export interface ShardOf extends ShardPlace {
   data: string;
 }
 
+/** What may differ between the machines of one run, where that is allowed by name; not the version of attn-diff. */
+export const MACHINE_FIELDS = ['node', 'onnxruntime', 'platform', 'arch', 'cpu', 'gpu'] as const;
+export type MachineField = (typeof MACHINE_FIELDS)[number];
+
 /** One part of a run. */
 export interface Shard extends ShardOf {
   /** What the whole is held against. */

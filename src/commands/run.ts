@@ -1,20 +1,20 @@
 import { Command } from '@commander-js/extra-typings';
 import { parseRunOptions, type RawRunOptions, type RunConfig } from '../config/index.js';
-import { EXIT, type ExitCode } from '../errors.js';
-import { heldAgainst, requireSameKey, unfit } from '../gate/index.js';
+import type { ExitCode } from '../errors.js';
+import { requireSameKey } from '../gate/index.js';
 import { DTYPES } from '../model/index.js';
 import { openCheckpoint } from '../pipeline/checkpoint.js';
 import { plannedKey } from '../pipeline/plannedKey.js';
 import { prepareRun } from '../pipeline/prepare.js';
 import { checkProviders } from '../pipeline/providers.js';
 import { runDiff } from '../pipeline/run.js';
-import { baselineJson, explainReport, FORMATS, reproFiles, reproText, savedText } from '../report/index.js';
-import { KEY_FIELDS, PROVIDERS, REPORT_FORMATS, type Repro } from '../types.js';
-import { ciPlan, tellCi } from './ci.js';
+import { reproFiles, reproText } from '../report/index.js';
+import { KEY_FIELDS, PROVIDERS, type Repro } from '../types.js';
 import type { Host } from './host.js';
+import { withReportOptions } from './reportOptions.js';
 import { openBaseline } from './savedFile.js';
 import { withResources } from './resources.js';
-import { renderOptions } from './terminal.js';
+import { outputPaths, writeReports } from './writeReports.js';
 
 export const MODEL_HELP = 'a folder with model.onnx and config.json, an .onnx file, or owner/name[@revision] of a model on the hub';
 export const DTYPE_HELP = `which .onnx file of a folder or of a model on the hub: ${DTYPES.join(', ')} (default: fp32)`;
@@ -24,7 +24,7 @@ export const PROVIDER_HELP = `execution provider of implementations that name no
 /** Options that `run` and `demo` share. */
 // oxlint-disable-next-line typescript/explicit-function-return-type -- the type is what extra-typings infers
 export function withRunOptions(command: Command) {
-  return command
+  const own = command
     .option('--impl <names>', 'implementations to compare, separated by commas: eager, sdpa, flash, exact, original, each perhaps with a provider and settings of its own, as in flash@webgpu or eager:scores=fp32 (default: eager,sdpa,flash)')
     .option('--reference <name>', 'implementation that the others are compared with (default: eager)')
     .option('--provider <name>', PROVIDER_HELP)
@@ -58,14 +58,8 @@ export function withRunOptions(command: Command) {
     .option('--require-kernel', 'fail when an implementation is not shown to have run the kernel that it asks for')
     .option('--save-repro <folder>', 'write a model of one layer, its inputs and a script that show the gravest divergence with onnxruntime-node alone')
     .option('--default-budgets <level>', 'what missing the limits that attn-diff itself sets for each precision is: error, warn or off (default: error)')
-    .option('--save-baseline <file>', 'keep the numbers of this run, to hold later ones against; also where the gate fails, but not where nothing was compared or an implementation did not run to its end')
-    .option('--baseline <file>', 'fail where a number has grown since an earlier run: a file of --save-baseline, or a report as JSON')
-    .option('--max-regression <factor>', 'with --baseline: how many times what it was a number may be, beyond what rounding explains (default: 1.5x)')
-    .option('--allow <fields>', `with --baseline: in what the two may differ, separated by commas: ${KEY_FIELDS.join(', ')}`)
-    .option('--report <format[=file]>', `write a report, perhaps to a file: ${REPORT_FORMATS.join(', ')}; may be given several times`, (target: string, targets: string[] | undefined) => [...(targets ?? []), target])
-    .option('--format <format>', 'format of the report on standard output, or in --output (default: text)')
-    .option('--output <file>', 'write that report to a file instead of standard output')
-    .option('--no-ci', 'in GitHub Actions: write no annotations and no step summary');
+    .option('--allow <fields>', `with --baseline: in what the two may differ, separated by commas: ${KEY_FIELDS.join(', ')}`);
+  return withReportOptions(own);
 }
 
 export function runCommand(host: Host): Command {
@@ -85,10 +79,9 @@ export function runCommand(host: Host): Command {
 export async function run(options: RawRunOptions, host: Host, subcommand: 'run' | 'explain' | 'demo' = 'run'): Promise<ExitCode> {
   const explain = subcommand === 'explain';
   const config = parseRunOptions(options, subcommand);
-  const { reports, saveBaseline } = config;
   // Read before anything is opened to be written, since it may be the same file.
   const baseline = config.baseline && openBaseline(config.baseline);
-  return withResources(host, [...reports.map(({ path }) => path), ...(saveBaseline === null ? [] : [saveBaseline])], async ({ outputs, folder, runners, progress, download, keep }) => {
+  return withResources(host, outputPaths(config), async ({ outputs, folder, runners, progress, download, keep }) => {
     await checkProviders(config.implementations, runners, config.timeout);
     const prepared = await prepareRun(config, download);
     if (baseline) requireSameKey(baseline, await plannedKey(prepared));
@@ -105,19 +98,11 @@ export async function run(options: RawRunOptions, host: Host, subcommand: 'run' 
       },
     });
     progress.stop();
-    const report = baseline ? heldAgainst(measured, baseline) : measured;
-    const texts = reports.map(({ format, path }) => (explain && format === 'text' ? explainReport : FORMATS[format])(report, renderOptions(path !== null)));
-    texts.forEach((text, i) => outputs[i]!.write(text));
-    tellCi(ciPlan(process.env, reports, config.ci), report, (text) => void process.stderr.write(text));
+    const code = writeReports(measured, { ...config, baseline }, outputs);
     if (made) folder.write(reproFiles(made));
     if (config.saveRepro !== null) process.stderr.write(`attn-diff: ${reproText(made, config.saveRepro)}\n`);
-    if (saveBaseline !== null) {
-      const why = unfit(report);
-      if (why === null) outputs.at(-1)!.write(baselineJson(report));
-      process.stderr.write(`attn-diff: ${savedText(saveBaseline, why)}\n`);
-    }
     checkpoint?.remove();
-    return report.verdict.passed ? EXIT.passed : EXIT.gateFailed;
+    return code;
   }, config.saveRepro);
 }
 

@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { AttnDiffError } from '../errors.js';
-import { readSaved } from '../report/index.js';
-import type { BaselineOptions, HeldBaseline, Saved } from '../types.js';
+import { readReport, readSaved } from '../report/index.js';
+import type { BaselineOptions, DiffReport, HeldBaseline, Saved } from '../types.js';
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new AttnDiffError('report-unreadable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
+  }
+}
 
 /**
  * Reads what was saved of a run.
@@ -9,13 +17,16 @@ import type { BaselineOptions, HeldBaseline, Saved } from '../types.js';
  * @throws AttnDiffError report-unreadable
  */
 export function openSaved(path: string): Saved {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new AttnDiffError('report-unreadable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
-  }
-  return readSaved(text, path);
+  return readSaved(readText(path), path);
+}
+
+/**
+ * Reads a report that was written as JSON.
+ *
+ * @throws AttnDiffError report-unreadable
+ */
+export function openReport(path: string): DiffReport {
+  return readReport(readText(path), path);
 }
 
 /**

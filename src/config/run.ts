@@ -141,6 +141,7 @@ export function parseRunOptions(raw: RawRunOptions, subcommand: string = 'run'):
   }
   const options = parsed.data;
   const reports = reportTargets(options, raw);
+  if (options.shard) refuseOfShard(raw);
   const { provider, precision, scoresPrecision = null, softmaxPrecision, flashBlock, maskFill, causalAlignment: alignment } = options;
   const defaults = { provider, precision, scoresPrecision, softmaxPrecision, flashBlock, maskFill, alignment };
   return {
@@ -161,6 +162,12 @@ export function parseRunOptions(raw: RawRunOptions, subcommand: string = 'run'):
   };
 }
 
+/** A part of a run is held against no whole one, and none against it; what merge makes of all parts is. */
+function refuseOfShard(raw: RawRunOptions): void {
+  const key = (['baseline', 'saveBaseline'] as const).find((each) => raw[each] !== undefined);
+  if (key) throw new AttnDiffError('bad-option', { option: RUN_OPTIONS[key].flag, value: raw[key] ?? null, problem: 'a shard has some of the numbers of a run only', remedy: 'it to attn-diff merge instead' });
+}
+
 function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, failOn, requireKernel }: z.output<typeof runSchema>): GateOptions {
   const limits = [['max-abs', maxAbs, RUN_OPTIONS.maxAbs], ['min-cosine', minCosine, RUN_OPTIONS.minCosine], ['max-ratio', maxRatio, RUN_OPTIONS.maxRatio]] as const;
   const budgets = limits.flatMap(([metric, limit, { flag }]): Budget[] =>
@@ -178,7 +185,8 @@ function commandOf(subcommand: string, raw: RawRunOptions): string[] {
   return [subcommand, ...given.flatMap((key) => [raw[key]].flat().flatMap((value) => argumentsOf(RUN_OPTIONS[key].flag, value)))];
 }
 
-function argumentsOf(flag: string, value: string | boolean | undefined): string[] {
+/** An option as arguments; none where it was not given. */
+export function argumentsOf(flag: string, value: string | boolean | undefined): string[] {
   if (typeof value !== 'string') return value ? [flag] : [];
   return value.startsWith('-') ? [`${flag}=${value}`] : [flag, value];
 }

@@ -13,7 +13,7 @@ type CallerOnly = 'explain' | 'onProgress' | 'onNotice' | 'signal';
 
 const KINDS = {
   model: 'text', dtype: 'text', impl: 'list', reference: 'text', provider: 'text', timeout: 'number',
-  prompts: 'text', prompt: 'texts', chat: 'boolean', random: 'text', data: 'text', batchSize: 'number', seed: 'number', length: 'number', padding: 'list', pack: 'boolean', past: 'number', mask: 'text',
+  prompts: 'text', prompt: 'texts', chat: 'boolean', random: 'text', data: 'text', batchSize: 'number', seed: 'number', length: 'number', padding: 'list', pack: 'boolean', past: 'number', mask: 'text', shard: 'text',
   maskFill: 'text', precision: 'text', scoresPrecision: 'text', softmaxPrecision: 'text', flashBlock: 'number', activations: 'text', causalAlignment: 'text', heads: 'boolean',
   maxAbs: 'number', minCosine: 'number', maxRatio: 'number', failOn: 'text', requireKernel: 'boolean', defaultBudgets: 'text',
 } as const satisfies Record<Option, Kind> & Record<Exclude<keyof DiffOptions, CallerOnly>, Kind>;

@@ -12,7 +12,12 @@ export function batchesOf<T>(batches: readonly T[], { index, count }: ShardPlace
 
 /** Where a part belongs. */
 export function shardOf(batches: readonly Batch[], { index, count }: ShardPlace): ShardOf {
-  const digest = createHash('sha256');
-  for (const batch of batches) digest.update(`${describeBatch(batch).sha256}\n`);
-  return { index, count, batches: batches.map(({ name }) => name), data: digest.digest('hex') };
+  return { index, count, batches: batches.map(({ name }) => name), data: dataDigest(batches.map((batch) => describeBatch(batch).sha256)) };
+}
+
+/** SHA-256, in hexadecimal, of the digests of some batches, each on a line. */
+export function dataDigest(digests: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const digest of digests) hash.update(`${digest}\n`);
+  return hash.digest('hex');
 }

@@ -1,5 +1,5 @@
 import type { AttnDiffError, ErrorArgs, ErrorCode } from '../errors.js';
-import { IMPLEMENTATIONS } from '../types.js';
+import { IMPLEMENTATIONS, MACHINE_FIELDS } from '../types.js';
 import { workflowCommand } from './github.js';
 import { differenceSubject, keyValueText } from './baselineText.js';
 import { PROVIDER_REMEDY } from './providerText.js';
@@ -128,6 +128,13 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'baseline-apart': (a) => `${a.path}: nothing can be compared, since of the ${a.what} none is in both: ${clause(a.was)} there, ${clause(a.is)} here. Run what was run then, or save a new baseline with --save-baseline.`,
   'baseline-shard': (a) => `${a.path}: it is part ${a.index} of ${a.count} of a run, and no baseline. Join the parts first (attn-diff merge).`,
   'resume-unreadable': (a) => `${a.path}: it is not what an interrupted run leaves: ${clause(a.problem)}. Remove it, or give --output another name.`,
+  'merge-not-shard': (a) => `${a.path}: it is the report of a whole run, not of a shard. Give the JSON reports of runs with --shard i/n, and nothing else.`,
+  'merge-differs': (a) =>
+    `${a.path}: ${a.field} is ${valueText(a.value)}, but ${valueText(a.otherValue)} in ${a.other}, so these are not shards of one run. ${differenceRemedy(a.field)}.`,
+  'merge-twice': (a) => `${a.path}: it is shard ${a.index}, as ${a.other} is. Give each shard once.`,
+  'merge-missing': (a) => `${a.missing.length === 1 ? 'shard' : 'shards'} ${clause(a.missing.join(', '))} of ${a.count} ${a.missing.length === 1 ? 'is' : 'are'} missing. Give the JSON reports of all.`,
+  'merge-damaged': (a) => `${a.path}: it is not as attn-diff wrote it: ${clause(a.problem)}. Run that shard again.`,
+  'merge-unanswered': (a) => `${a.path}: it does not hold what a second look at ${a.implementation} in batch ${a.batch} found, which the report of the whole needs. Run that shard again, with the same version of attn-diff.`,
 };
 
 /**
@@ -144,6 +151,15 @@ export function errorText(error: AttnDiffError): string {
 /** One line for GitHub Actions, where the summary of a step could not be written; the run goes on. */
 export function summaryProblemText(path: string, problem: string): string {
   return workflowCommand({ level: 'warning', title: 'attn-diff', message: `${path}: the step summary cannot be written: ${clause(problem)}. The report itself is not touched; --no-ci leaves the summary out.` });
+}
+
+function valueText(json: string | null): string {
+  return json === null ? 'absent' : truncate(printable(json), 80);
+}
+
+function differenceRemedy(field: string): string {
+  const machine = MACHINE_FIELDS.find((each) => field === `environment.${each}`);
+  return machine ? `Run all shards on machines of one kind, or let it differ with --allow ${machine}` : 'Run all shards with the same command, the same files and the same version';
 }
 
 function quote(text: string): string {

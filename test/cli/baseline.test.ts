@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/errors.js';
 import { readReport } from '../../src/report/index.js';
+import { sampleShard } from '../report/sample.js';
 import { TestFolder } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 import { runInProcess, type InProcessResult } from '../support/inProcess.js';
@@ -94,9 +95,9 @@ describe('--baseline', () => {
     ['that is no JSON', () => fixture('qwen2-optimum', 'model.onnx'), ['not JSON']],
     ['that is one part of a run', () => {
       const path = folder.path('part.json');
-      writeFileSync(path, readFileSync(REPORT, 'utf8').replace('"shard": null', '"shard": { "index": 1, "count": 2, "batches": ["right"] }'));
+      writeFileSync(path, readFileSync(REPORT, 'utf8').replace('"shard": null', `"shard": ${JSON.stringify(sampleShard())}`));
       return path;
-    }, ['part 1 of 2']],
+    }, ['part 1 of 3']],
   ])('%s is refused', async (_name, path, says) => {
     expectOneLine(await runInProcess([...RUN, '--baseline', path()]), path(), ...says);
   });

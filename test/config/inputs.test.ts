@@ -94,6 +94,7 @@ describe('what the batches are made of', () => {
         pack: fc.boolean(),
         past: fc.constantFrom('3', 'x'),
         mask: fc.constant('m.npy'),
+        shard: fc.constantFrom('1/2', '2/1'),
       },
       { requiredKeys: [] },
     );

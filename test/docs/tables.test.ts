@@ -32,7 +32,7 @@ function helpExitCodes(): string[][] {
 }
 
 describe('README: options', () => {
-  const [runTable, inspectTable, doctorTable, compareTable] = tablesBelow(readDocument('README.md'), '## Options');
+  const [runTable, inspectTable, doctorTable, compareTable, mergeTable] = tablesBelow(readDocument('README.md'), '## Options');
   const [benchTable] = tablesBelow(readDocument('README.md'), '## Bench');
   const optionsOf = (table: string[][] | undefined): string[] => table!.map(([option]) => option!.replaceAll('`', '')).toSorted();
 
@@ -60,6 +60,10 @@ describe('README: options', () => {
     expect(optionsOf(compareTable)).toEqual(helpOptions('compare'));
   });
 
+  test('those of merge', () => {
+    expect(optionsOf(mergeTable)).toEqual(helpOptions('merge'));
+  });
+
   test('those of bench', () => {
     expect(optionsOf(benchTable)).toEqual(helpOptions('bench'));
   });
@@ -68,7 +72,7 @@ describe('README: options', () => {
     expect(helpOptions('schema')).toEqual([]);
   });
 
-  const defaults = [['run', runTable], ['compare', compareTable], ['bench', benchTable]] as const;
+  const defaults = [['run', runTable], ['compare', compareTable], ['merge', mergeTable], ['bench', benchTable]] as const;
   test.each(defaults.flatMap(([command, table]) => table!.map(([option, value]) => ({ command, option: option!, value: value! }))))('default of $command $option', ({ command, option, value }) => {
     const shown = /\(default: ([^)]*)\)/.exec(described(command).get(option.replaceAll('`', ''))!)?.[1] ?? null;
     expect(shown).toBe(/^`(.*)`$/.exec(value)?.[1] ?? null);

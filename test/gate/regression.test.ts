@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { heldAgainst, regressionChecks, savedRun, unfit } from '../../src/gate/index.js';
 import type { Check, DiffReport, EffectRow, Row, SavedRun } from '../../src/types.js';
-import { notANumber, sampleReport, withoutGuard } from '../report/sample.js';
+import { notANumber, sampleReport, sampleShard, withoutGuard } from '../report/sample.js';
 
 /** Whether a row is what is edited in most tests: flash, layer 1, local, batch right, valid tokens. */
 const isChosen = ({ implementation, layer, scope, batch, kind }: Row): boolean => implementation === 'flash' && layer === 1 && scope === 'local' && batch === 'right' && kind === 'valid';
@@ -211,7 +211,7 @@ describe('what is fit to be a baseline', () => {
   it('is a whole run that compared something, whether its gate passed or not', () => {
     expect(unfit(sampleReport())).toBeNull();
     expect(unfit(sampleReport({ edit: withoutGuard }))).toBeNull();
-    expect(unfit({ ...sampleReport(), shard: { index: 2, count: 3, batches: [] } })).toEqual({ why: 'shard', index: 2, count: 3 });
+    expect(unfit({ ...sampleReport(), shard: sampleShard(2) })).toEqual({ why: 'shard', index: 2, count: 3 });
   });
 
   it('is not one that compared nothing, or whose implementations failed', () => {

@@ -69,6 +69,12 @@ const ARGS: ErrorArgs = {
   'baseline-apart': { path: nasty('path'), what: 'batches', was: nasty('was'), is: nasty('is') },
   'baseline-shard': { path: nasty('path'), index: 2, count: 3 },
   'resume-unreadable': { path: nasty('path'), problem: nasty('problem') },
+  'merge-not-shard': { path: nasty('path') },
+  'merge-differs': { path: nasty('path'), other: nasty('other'), field: 'environment.cpu', value: nasty('value'), otherValue: nasty('otherValue') },
+  'merge-twice': { path: nasty('path'), other: nasty('other'), index: 3 },
+  'merge-missing': { missing: [2, 5], count: 6 },
+  'merge-damaged': { path: nasty('path'), problem: nasty('problem') },
+  'merge-unanswered': { path: nasty('path'), implementation: nasty('implementation'), batch: nasty('batch') },
   interrupted: { kept: { path: nasty('path'), done: 3, total: 9 } },
 };
 
@@ -96,6 +102,13 @@ describe('errorText', () => {
   it('cuts what is far too long', () => {
     const error = new AttnDiffError('execution-failed', { stage: 'the batch left', problem: 'x'.repeat(5000) });
     expect(errorText(error).length).toBeLessThan(600);
+  });
+
+  it('says how shards may differ, where they may', () => {
+    const differing = (field: string, value: string | null): string => errorText(new AttnDiffError('merge-differs', { path: 'b.json', other: 'a.json', field, value, otherValue: '"x"' }));
+    expect(differing('environment.cpu', '"y"')).toBe('b.json: environment.cpu is "y", but "x" in a.json, so these are not shards of one run. Run all shards on machines of one kind, or let it differ with --allow cpu.');
+    expect(differing('environment.attnDiff', '"y"')).not.toContain('--allow');
+    expect(differing('command.3', null)).toMatch(/command\.3 is absent, but "x" in a\.json.*the same command/);
   });
 
   it('names the layer of a rebuild that differs, where there is one', () => {

@@ -1,7 +1,7 @@
 import { judge } from '../../src/gate/index.js';
 import { findings } from '../../src/metrics/index.js';
 import {
-  REPORT_SCHEMA, type DiffReport, type Inspection, type ModelInfo, type Row, type TokenKind,
+  REPORT_SCHEMA, type DiffReport, type Inspection, type ModelInfo, type Row, type Shard, type TokenKind,
 } from '../../src/types.js';
 import { gateOf, type GateWords } from '../support/gate.js';
 
@@ -118,6 +118,11 @@ export function notANumber(row: Row): Row {
     ...row, maxAbs: NaN, meanL2: NaN, relL2: NaN, meanCosine: NaN, minCosine: NaN, bias: NaN, exactMaxAbs: NaN, exactRelL2: NaN, ratioFp32: NaN, ratioPlain: NaN,
     nan: row.tokens * width, zeroRows: 0, firstToken: 0,
   };
+}
+
+/** What the report of one of three parts says besides. */
+export function sampleShard(index = 1): Shard {
+  return { index, count: 3, batches: ['left', 'right'], data: 'd'.repeat(64), gate: gateOf(), answers: { origins: [], nodes: [], causes: [] } };
 }
 
 /** The model of the sample, as a report that did not run it tells it. */

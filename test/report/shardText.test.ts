@@ -1,24 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { explainReport, FORMATS } from '../../src/report/index.js';
-import { REPORT_FORMATS, type DiffReport, type Shard } from '../../src/types.js';
-import { gateOf } from '../support/gate.js';
-import { sampleReport } from './sample.js';
+import { REPORT_FORMATS, type DiffReport } from '../../src/types.js';
+import { sampleReport, sampleShard } from './sample.js';
 
 const plain = { width: 100, color: false };
-const shard: Shard = { index: 1, count: 3, batches: ['left', 'right'], data: 'd'.repeat(64), gate: gateOf(), answers: { origins: [], nodes: [], causes: [] } };
+const shard = sampleShard();
 
 /** What the first of three parts says, of which the batch is that padded on the left. */
 const part: DiffReport = { ...sampleReport(), shard, batches: sampleReport().batches.slice(0, 1) };
-const nothing: DiffReport = { ...sampleReport(), shard: { ...shard, index: 3 }, batches: [], rows: [], findings: [], verdict: { passed: true, checks: [] } };
+const nothing: DiffReport = { ...sampleReport(), shard: sampleShard(3), batches: [], rows: [], findings: [], verdict: { passed: true, checks: [] } };
 
 function words(text: string): string {
   return text.replaceAll(/\s+/g, ' ');
 }
 
 describe('a report of a shard', () => {
-  it.each(REPORT_FORMATS.filter((format) => !['json', 'jsonl', 'csv'].includes(format)))('as %s says which part it is, and what makes the whole', (format) => {
-    expect(words(FORMATS[format](part, plain))).toContain('This is shard 1 of 3, with 1 of 2 batches: left.');
-    expect(words(FORMATS[format](part, plain))).toContain('attn-diff merge');
+  it.each(['text', 'markdown', 'github'] as const)('as %s says which part it is, and what makes the whole', (format) => {
+    const sentences = 'This is shard 1 of 3, with 1 of 2 batches: left. The whole is what attn-diff merge makes of the JSON reports of all 3.';
+    expect(words(FORMATS[format](part, plain))).toContain(sentences);
     expect(words(FORMATS[format](sampleReport(), plain))).not.toContain('attn-diff merge');
   });
 

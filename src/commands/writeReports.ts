@@ -1,0 +1,44 @@
+import { EXIT, type ExitCode } from '../errors.js';
+import type { ReportTarget } from '../config/index.js';
+import { heldAgainst, unfit } from '../gate/index.js';
+import { baselineJson, explainReport, FORMATS, savedText } from '../report/index.js';
+import type { DiffReport, HeldBaseline } from '../types.js';
+import { ciPlan, tellCi } from './ci.js';
+import type { Output } from './output.js';
+import { renderOptions } from './terminal.js';
+
+/** What is written of a report, and where. */
+export interface Writing {
+  reports: readonly ReportTarget[];
+  /** Whether a CI server is told of its own accord. */
+  ci: boolean;
+  /** Null where it is not saved to hold others against. */
+  saveBaseline: string | null;
+}
+
+/** The places that {@link writeReports} writes to, in their order; null for standard output. */
+export function outputPaths({ reports, saveBaseline }: Pick<Writing, 'reports' | 'saveBaseline'>): (string | null)[] {
+  return [...reports.map(({ path }) => path), ...(saveBaseline === null ? [] : [saveBaseline])];
+}
+
+/**
+ * Holds a report against a baseline, where there is one, and writes it to where it was asked for, each file whole or
+ * not at all; tells a CI server, and keeps the numbers. Of `explain` the text tells explanations in place of the tables.
+ *
+ * @param outputs those of {@link outputPaths}
+ * @returns what the verdict comes to
+ * @throws AttnDiffError baseline-mismatch, baseline-apart
+ */
+export function writeReports(measured: DiffReport, { reports, ci, saveBaseline, baseline }: Writing & { baseline: HeldBaseline | null }, outputs: readonly Output[]): ExitCode {
+  const report = baseline ? heldAgainst(measured, baseline) : measured;
+  const isExplained = report.command[0] === 'explain';
+  const texts = reports.map(({ format, path }) => (isExplained && format === 'text' ? explainReport : FORMATS[format])(report, renderOptions(path !== null)));
+  texts.forEach((text, i) => outputs[i]!.write(text));
+  tellCi(ciPlan(process.env, reports, ci), report, (text) => void process.stderr.write(text));
+  if (saveBaseline !== null) {
+    const why = unfit(report);
+    if (why === null) outputs.at(-1)!.write(baselineJson(report));
+    process.stderr.write(`attn-diff: ${savedText(saveBaseline, why)}\n`);
+  }
+  return report.verdict.passed ? EXIT.passed : EXIT.gateFailed;
+}
