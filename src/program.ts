@@ -1,6 +1,7 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { benchCommand } from './commands/bench.js';
 import { compareCommand } from './commands/compare.js';
+import { completionCommand } from './commands/completion.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
@@ -21,14 +22,15 @@ Exit codes:
   3  the model is unreadable or not supported
   4  execution failed or was interrupted`;
 
-function createProgram(host: Host): Command {
+/** All commands, with their options. */
+export function createProgram(host: Host): Command {
   const program = new Command('attn-diff')
     .description('Compare eager, SDPA and flash attention in Qwen2-family ONNX models, layer by layer.')
     .version(packageVersion(), '-V, --version')
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
-  for (const command of [runCommand(host), explainCommand(host), demoCommand(host), inspectCommand(host), benchCommand(host), doctorCommand(host), compareCommand(host), mergeCommand(host), schemaCommand()]) {
+  for (const command of [runCommand(host), explainCommand(host), demoCommand(host), inspectCommand(host), benchCommand(host), doctorCommand(host), compareCommand(host), mergeCommand(host), schemaCommand(), completionCommand()]) {
     program.addCommand(command.copyInheritedSettings(program).addHelpText('after', EXIT_CODES));
   }
   return program;

@@ -18,7 +18,7 @@ export interface BenchConfig extends BenchSettings, Pick<RunConfig, 'model' | 'd
 }
 
 /** Options as commander hands them over: strings, absent where not given. */
-export type RawBenchOptions = { [K in keyof typeof schema.shape]?: string | undefined };
+export type RawBenchOptions = { [K in keyof typeof benchSchema.shape]?: string | undefined };
 
 const MOST_TOKENS = 2 ** 20;
 const MOST_ROWS = 4096;
@@ -26,7 +26,7 @@ const MOST_RUNS = 10_000;
 
 const { model, dtype, provider, precision, timeout, output } = runSchema.shape;
 
-const schema = z.object({
+export const benchSchema = z.object({
   model,
   dtype,
   impl: z.string().default('original,eager,sdpa,flash').pipe(implementationNames),
@@ -45,7 +45,7 @@ const schema = z.object({
   output,
 });
 
-const OPTIONS: Record<keyof typeof schema.shape, OptionHelp> = {
+const OPTIONS: Record<keyof typeof benchSchema.shape, OptionHelp> = {
   ...RUN_OPTIONS,
   lengths: { flag: '--lengths', accepts: 'whole numbers of tokens, each at least 1, such as 64,256' },
   batch: { flag: '--batch', accepts: `a whole number of rows from 1 to ${MOST_ROWS}` },
@@ -59,7 +59,7 @@ const OPTIONS: Record<keyof typeof schema.shape, OptionHelp> = {
  * @throws AttnDiffError bad-option (the first that is wrong), unknown-implementation
  */
 export function parseBenchOptions(raw: RawBenchOptions): BenchConfig {
-  const parsed = schema.safeParse(raw);
+  const parsed = benchSchema.safeParse(raw);
   if (!parsed.success) throw badOption(parsed.error.issues[0]!, raw, OPTIONS);
   const { provider: place, precision: asked, impl: names, timeout: seconds, output: path, ...rest } = parsed.data;
   const defaults: StreamDefaults = { ...DEFAULT_SETTINGS, provider: place, precision: asked, scoresPrecision: null };

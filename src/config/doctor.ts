@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { badOption, RUN_OPTIONS, seconds } from './run.js';
 import { filePath } from './values.js';
 
-const schema = z.object({ timeout: z.string().default('60').pipe(seconds), output: filePath.nullable().default(null) });
+export const doctorSchema = z.object({ timeout: z.string().default('60').pipe(seconds), output: filePath.nullable().default(null) });
 
 /** What `attn-diff doctor` was given, checked; `output` is null for standard output. */
-export type DoctorOptions = z.output<typeof schema>;
+export type DoctorOptions = z.output<typeof doctorSchema>;
 
 /** @throws AttnDiffError bad-option */
 export function parseDoctorOptions(raw: { timeout?: string | undefined; output?: string | undefined }): DoctorOptions {
-  const parsed = schema.safeParse(raw);
+  const parsed = doctorSchema.safeParse(raw);
   if (parsed.success) return parsed.data;
   throw badOption(parsed.error.issues[0]!, raw, RUN_OPTIONS);
 }

@@ -1,7 +1,16 @@
+import type { z } from 'zod';
+import { benchSchema } from './bench.js';
+import { compareSchema } from './compare.js';
+import { doctorSchema } from './doctor.js';
+import { inspectSchema } from './inspect.js';
+import { mergeSchema } from './merge.js';
+import { runSchema } from './run.js';
+
 export { parseBenchOptions } from './bench.js';
 export { COMPARE_FORMATS, parseCompareOptions } from './compare.js';
 export { parseDoctorOptions } from './doctor.js';
 export { parseInspectPaths } from './inspect.js';
+export { valueHint } from './hints.js';
 export { parseMergeOptions } from './merge.js';
 export { parseRunOptions } from './run.js';
 export type { BenchConfig, RawBenchOptions } from './bench.js';
@@ -9,3 +18,19 @@ export type { RawMergeOptions } from './merge.js';
 export type { PromptSource } from './inputs.js';
 export type { ReportTarget } from './reports.js';
 export type { RawRunOptions, RunConfig } from './run.js';
+
+const SCHEMAS: Readonly<Record<string, Readonly<Record<string, z.core.$ZodType>>>> = {
+  run: runSchema.shape,
+  explain: runSchema.shape,
+  demo: runSchema.shape,
+  inspect: inspectSchema.shape,
+  bench: benchSchema.shape,
+  doctor: doctorSchema.shape,
+  compare: compareSchema.shape,
+  merge: mergeSchema.shape,
+};
+
+/** What the options of a command are checked with, by the names that commander gives them. */
+export function optionSchemas(command: string): Readonly<Record<string, z.core.$ZodType>> {
+  return SCHEMAS[command] ?? {};
+}

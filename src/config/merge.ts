@@ -24,7 +24,7 @@ export interface RawMergeOptions extends RawReportOptions, RawBaselineOptions {}
 
 const ALLOWED = [...new Set([...MACHINE_FIELDS, ...KEY_FIELDS])];
 
-const schema = z.object({ ...baselineFields, allow: list(word(ALLOWED)).default([]), ...reportFields });
+export const mergeSchema = z.object({ ...baselineFields, allow: list(word(ALLOWED)).default([]), ...reportFields });
 
 const OPTIONS = { ...BASELINE_OPTIONS, allow: { flag: '--allow', accepts: `a list of ${MACHINE_FIELDS.join(', ')}, and with --baseline of ${KEY_FIELDS.join(', ')}` }, ...REPORT_OPTIONS };
 
@@ -34,7 +34,7 @@ const OPTIONS = { ...BASELINE_OPTIONS, allow: { flag: '--allow', accepts: `a lis
  * @throws AttnDiffError bad-option
  */
 export function parseMergeOptions(files: readonly string[], raw: RawMergeOptions): MergeConfig {
-  const parsed = schema.safeParse(raw);
+  const parsed = mergeSchema.safeParse(raw);
   if (!parsed.success) throw badOption(parsed.error.issues[0]!, raw, OPTIONS);
   const { allow, ci } = parsed.data;
   const reports = reportTargets(parsed.data, raw);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
 import { REPORT_FORMATS, type ReportFormatName } from '../types.js';
+import { HINTS } from './hints.js';
 import { filePath, word } from './values.js';
 
 /** One report that is to be written. */
@@ -19,13 +20,14 @@ export interface RawReportOptions {
   ci?: boolean | undefined;
 }
 
-const target = z.string().transform((text, context): ReportTarget => {
+const written = z.string().transform((text, context): ReportTarget => {
   const [, name = text, path = null] = /^([^=]*)=([^]*)$/.exec(text) ?? [];
   const format = REPORT_FORMATS.find((candidate) => candidate === name);
   if (format !== undefined && path !== '') return { format, path };
   context.addIssue({ code: 'custom', message: format === undefined ? `${name || 'nothing'} is no format` : 'it names no file after the =' });
   return z.NEVER;
 });
+const target = written.register(HINTS, { words: REPORT_FORMATS, takesFile: true });
 
 export const reportFields = {
   report: z.array(target).default([]),

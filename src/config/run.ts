@@ -4,6 +4,7 @@ import { DTYPES, type Dtype } from '../model/dtype.js';
 import type { AttentionPrecision, Budget, GateOptions, Stream } from '../types.js';
 import { ALIGNMENTS, ATTENTION_PRECISIONS, IMPLEMENTATIONS, LEVELS, MASK_FILLS, PROVIDERS } from '../types.js';
 import { BASELINE_OPTIONS, baselineConfig, baselineFields, type BaselineConfig, type RawBaselineOptions } from './baseline.js';
+import { HINTS } from './hints.js';
 import { INPUT_OPTIONS, inputFields, runInputs, type RawInputOptions, type RunInputs } from './inputs.js';
 import { REPORT_OPTIONS, reportFields, reportTargets, type RawReportOptions, type ReportTarget } from './reports.js';
 import { LARGEST_BLOCK, nameStreams, withReference } from './streams.js';
@@ -63,7 +64,7 @@ export interface RawRunOptions extends RawInputOptions, RawReportOptions, RawBas
 }
 
 export const seconds = decimal(0.001, 86_400, 'it is not between 0.001 and 86400');
-export const implementationNames = list(z.string().min(1, 'it has an empty name'));
+export const implementationNames = list(z.string().min(1, 'it has an empty name').register(HINTS, { words: IMPLEMENTATIONS }));
 export const dtypeName = word(DTYPES).nullable().default(null);
 
 /** The options of `attn-diff run`, as commander hands them over. */
@@ -71,7 +72,7 @@ export const runSchema = z.object({
   model: filePath,
   dtype: dtypeName,
   impl: z.string().default('eager,sdpa,flash').pipe(implementationNames),
-  reference: z.string().min(1, 'it is empty').default('eager'),
+  reference: z.string().min(1, 'it is empty').register(HINTS, { words: IMPLEMENTATIONS }).default('eager'),
   provider: z.string().default('cpu').pipe(word(PROVIDERS)),
   timeout: seconds.optional(),
   ...inputFields,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { HINTS } from './hints.js';
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
@@ -25,12 +26,13 @@ export function integer(minimum: number, maximum: number): z.ZodType<number, str
 
 /** One of a few words. */
 export function word<const W extends string>(words: readonly W[]): z.ZodType<W, string> {
-  return z.string().transform((text, context) => {
+  const schema = z.string().transform((text, context) => {
     const found = words.find((candidate) => candidate === text);
     if (found !== undefined) return found;
     context.addIssue({ code: 'custom', message: text === '' ? 'it is empty' : `${text} is not one of them` });
     return z.NEVER;
   });
+  return schema.register(HINTS, { words });
 }
 
 /** A list of values between commas; spaces around them do not count. */

@@ -68,8 +68,8 @@ describe('README: options', () => {
     expect(optionsOf(benchTable)).toEqual(helpOptions('bench'));
   });
 
-  test('schema takes none', () => {
-    expect(helpOptions('schema')).toEqual([]);
+  test.each(['schema', 'completion'])('%s takes none', (command) => {
+    expect(helpOptions(command)).toEqual([]);
   });
 
   const defaults = [['run', runTable], ['compare', compareTable], ['merge', mergeTable], ['bench', benchTable]] as const;
