@@ -38,12 +38,6 @@ describe.concurrent('a run', () => {
     expect(stdout).toContain('Batch right');
   });
 
-  it('gives the same report twice, but for the time it took', async () => {
-    const [first, second] = await Promise.all([report(MODEL), report(MODEL)]);
-    expect({ ...second.report, timing: null }).toEqual({ ...first.report, timing: null });
-    expect(first.report.batches.map(({ name, source }) => ({ name, source }))).toEqual([{ name: 'left', source: 'built-in' }, { name: 'right', source: 'built-in' }]);
-  });
-
   it.each(FIXTURES)('%s: eager twice is bit-identical in every row', async (name) => {
     const { code, report: { implementations, rows, rebuild } } = await report(['run', '--model', fixture(name), '--impl', 'eager,eager']);
     expect(code).toBe(EXIT.passed);
