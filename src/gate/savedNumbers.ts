@@ -77,9 +77,8 @@ function exactRounding(info: SavedImplementation | undefined, { model }: SavedRu
  * is more, of the two runs' roundings the lesser. Rounding explains
  * - a relative L2 up to that which it explains of the tensor (r);
  * - a max |Δ| up to the earlier one, scaled to a relative L2 of r; where that was 0, this one, so scaled;
- * - what becomes of predictions where the relative L2 of the logits is at most r; beyond, |Δ loss| and flips scaled to r,
- *   and KL by the square of it. Besides, of |Δ loss| what a KL of this size makes of the mean by chance,
- *   KL + 3 √(2 KL / targets), of flips one more, and of KL 1e-14.
+ * - whatever becomes of predictions where the relative L2 of the logits is at most r; beyond, chance explains of |Δ loss|
+ *   what a KL of this size makes of the mean, KL + 3 √(2 KL / targets), of flips one more, and float64 of KL 1e-14.
  *
  * @param was a finite number; NaN gives NaN
  * @param factor > 0
@@ -95,22 +94,24 @@ function floorOf(was: SavedNumber, is: SavedNumber): number {
     case 'exact-rel-l2':
       return rounding;
     case 'max-abs':
-      return scaled(was, rounding, 1) ?? scaled(is, rounding, 1) ?? 0;
-    case 'kl':
-      return Math.max(scaled(is, rounding, 2) ?? 0, rounding === 0 ? 0 : KL_ROUNDING);
-    case 'loss':
-      return Math.max(scaled(is, rounding, 1) ?? 0, chance(is.prediction));
-    case 'flips':
-      return Math.max(scaled(is, rounding, 1) ?? 0, rounding === 0 ? 0 : was.value + 1 / (is.prediction?.targets ?? Infinity));
+      return scaled(was, rounding) ?? scaled(is, rounding) ?? 0;
+    default:
+      if (Number.isFinite(is.value) && is.relL2 <= rounding) return is.value;
+      return rounding === 0 ? 0 : chance(was, is);
   }
 }
 
-/** What a number would be at another relative L2 of its tensor, if it grows with this power of it; null where that cannot be told. */
-function scaled({ value, relL2 }: SavedNumber, to: number, power: number): number | null {
-  return relL2 > 0 && Number.isFinite(relL2) && Number.isFinite(value) ? Math.abs(value) * (to / relL2) ** power : null;
+/** What a number would be at another relative L2 of its tensor; null where that cannot be told. */
+function scaled({ value, relL2 }: SavedNumber, to: number): number | null {
+  return relL2 > 0 && Number.isFinite(relL2) && Number.isFinite(value) ? value * (to / relL2) : null;
 }
 
-function chance(prediction: SavedNumber['prediction']): number {
-  if (prediction === null || !(prediction.kl > 0)) return 0;
-  return prediction.kl + SPREAD * Math.sqrt((2 * prediction.kl) / prediction.targets);
+/** What chance makes of a number about predictions. */
+function chance(was: SavedNumber, { metric, prediction }: SavedNumber): number {
+  if (prediction === null) return 0;
+  const { kl, targets } = prediction;
+  if (metric === 'flips') return was.value + 1 / targets;
+  if (metric === 'kl') return KL_ROUNDING;
+  const size = Number.isFinite(kl) ? Math.max(kl, 0) : 0;
+  return size + SPREAD * Math.sqrt((2 * size) / targets);
 }

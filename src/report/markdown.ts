@@ -1,5 +1,6 @@
 import { findingLevel } from '../metrics/index.js';
 import type { DiffReport, Finding } from '../types.js';
+import { comparisonSentences } from './baselineText.js';
 import { checkSentences } from './checkText.js';
 import { commandText } from './commandText.js';
 import { findingText } from './findingText.js';
@@ -20,7 +21,7 @@ const LONGEST_COMMAND = 2000;
 
 /**
  * The report as a comment of a pull request, in GitHub's Markdown, of at most 65,000 characters: verdict, what failed
- * and how to see it again, warnings, findings, a table by implementation, and, folded, the tables by layer, what ran,
+ * and how to see it again, warnings, the baseline, findings, a table by implementation, and, folded, the tables by layer, what ran,
  * and on what. Where lists are cut the gravest stay, and what was left out is said.
  *
  * The first line is a comment that does not show and that is the same for every run of one command, so that a bot can
@@ -35,7 +36,7 @@ export function markdownReport(report: DiffReport): string {
 }
 
 function write(report: DiffReport, cutting: Cut): string {
-  const parts = [[marker(report), ...heading(report, cutting)], ...problems(report, cutting), findingLines(report, cutting), byImplementation(report, cutting), byLayer(report, cutting), details('What ran', [...kernelTable(report, cutting), '', ...environmentLines(report, cutting)])];
+  const parts = [[marker(report), ...heading(report, cutting)], ...problems(report, cutting), baselineLines(report), findingLines(report, cutting), byImplementation(report, cutting), byLayer(report, cutting), details('What ran', [...kernelTable(report, cutting), '', ...environmentLines(report, cutting)])];
   return `${parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
@@ -89,6 +90,11 @@ function problemLines(title: string, mark: string, all: readonly Problem[], { mo
 function led({ text, code: name, implementation }: Problem): string {
   const lead = implementation === null ? name : `${name}, ${implementation}`;
   return text.startsWith(`${lead}:`) ? `**${inline(lead)}**${sentences(text.slice(lead.length))}` : sentences(text);
+}
+
+/** What came of holding the run against an earlier one, beside the checks. */
+function baselineLines({ baseline }: DiffReport): string[] {
+  return baseline === null ? [] : ['### Against the baseline', '', ...comparisonSentences(baseline).map((text) => `- ${sentences(text)}`)];
 }
 
 const MARKS = { fault: '✗', notice: '!', fine: '✓' } as const;

@@ -169,6 +169,11 @@ describe('a regression of the output', () => {
     expect(missed(was, predicted(1e-2, { kl: 0.02, loss: 2.0801 }))).toEqual(['loss']);
   });
 
+  it('is no KL that float64 leaves of equal distributions', () => {
+    expect(missed(predicted(1e-2, { kl: -1e-16 }), predicted(1e-2, { kl: 1e-14 }))).toEqual([]);
+    expect(missed(predicted(1e-2, { kl: -1e-16 }), predicted(1e-2, { kl: 2e-14 }))).toEqual(['kl']);
+  });
+
   it('is not one more prediction that flips, but two', () => {
     expect(missed(predicted(1e-2, {}), predicted(1e-2, { flips: 1 }))).toEqual([]);
     expect(missed(predicted(1e-2, {}), predicted(1e-2, { flips: 2 }))).toEqual(['flips']);
@@ -176,6 +181,8 @@ describe('a regression of the output', () => {
 
   it('is NaN, but not the absence of anything to predict', () => {
     expect(missed(predicted(1e-2, {}), predicted(1e-2, { kl: NaN, loss: NaN, flips: 100 }))).toEqual(['loss', 'kl', 'flips']);
+    expect(missed(predicted(1e-2, {}), predicted(1e-7, { loss: NaN }))).toEqual(['loss']);
+    expect(missed(predicted(1e-2, {}), predicted(1e-7, { loss: Infinity }))).toEqual(['loss']);
     const { told } = regressionChecks({ path: 'base.json', factor: 1.5, run: predicted(1e-2, { loss: NaN, kl: NaN }, 0) }, predicted(1e-2, { loss: NaN, kl: NaN }, 0));
     expect(told.stillNonFinite.count).toBe(0);
   });

@@ -89,9 +89,11 @@ describe('what is told of a baseline', () => {
     ]);
   });
 
-  it('stands in the text of the report, and only there where a baseline was given', () => {
+  it('stands in the report, and only where a baseline was given', () => {
     expect(FORMATS.text(sampleReport(), options)).not.toContain('baseline');
     expect(FORMATS.text({ ...sampleReport(), baseline: quiet }, options)).toContain('Against the baseline\n94 numbers on valid tokens held against base.json');
+    expect(FORMATS.markdown(sampleReport(), options)).not.toContain('baseline');
+    expect(FORMATS.markdown({ ...sampleReport(), baseline: quiet }, options)).toContain('### Against the baseline\n\n- 94 numbers on valid tokens held against base.json; each');
   });
 
   it('is whether it was saved, and why not', () => {

@@ -64,6 +64,9 @@ describe('a regression', () => {
   it('names a factor that passes indeed', () => {
     const number = fc.double({ min: 1e-150, max: 1e150, noNaN: true });
     fc.assert(fc.property(number, number, (was, actual) => void expect(Number(passingFactor(was, actual)) * was).toBeGreaterThanOrEqual(actual)));
+    // Here 2.5 is the ratio as it is rounded, and 2.5 times the one is still below the other.
+    expect(0.004550999965493423 * 2.5).toBeLessThan(0.011377499913733559);
+    expect(passingFactor(0.004550999965493423, 0.011377499913733559)).toBe('2.51');
     expect(passingFactor(0, 1)).toBeNull();
     expect(passingFactor(1, Infinity)).toBeNull();
   });

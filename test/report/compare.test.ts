@@ -88,9 +88,10 @@ describe('two runs as text', () => {
   });
 
   it('show of many batches the worst of each run, and predictions over all', () => {
-    const text = COMPARE_RENDERERS.text(COMPARISONS['many batches, long names']!, plain);
+    const text = COMPARE_RENDERERS.text(COMPARISONS['many batches, long names']!, { ...plain, width: 120 });
     expect(text.match(/^Batch /gm)).toEqual(['Batch ']);
     expect(text).toContain('Batch the worst of 30 in each');
+    expect(text).toMatch(/^ +1 +attention +sdpa .* 0 +78,720$/m);
     expect(text).toMatch(/^all 30 +sdpa +2\.5000 +NaN/m);
   });
 });
