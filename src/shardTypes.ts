@@ -65,10 +65,12 @@ export interface ShardOf extends ShardPlace {
   batches: string[];
   /** SHA-256 over those of all batches, in order, in hexadecimal. */
   data: string;
+  /** What ONNX Runtime's threads hang on, and with them the order of some sums: ORT_INTRA_OP_NUM_THREADS, or the processors that the run may use. */
+  threads: number;
 }
 
 /** What may differ between the machines of one run, where that is allowed by name; not the version of attn-diff. */
-export const MACHINE_FIELDS = ['node', 'onnxruntime', 'platform', 'arch', 'cpu', 'gpu'] as const;
+export const MACHINE_FIELDS = ['node', 'onnxruntime', 'platform', 'arch', 'cpu', 'gpu', 'threads'] as const;
 export type MachineField = (typeof MACHINE_FIELDS)[number];
 
 /** One part of a run. */

@@ -78,14 +78,15 @@ function sameWindows(shards: readonly ShardFile[]): DiffReport['findings'] {
   return windows(first.report);
 }
 
-/** What differs between the shards, with the shards that it is of: `EPYC 7B13 (shards 1, 3); EPYC 7763 (shard 2)`. */
+/** What differs between the shards, with the shards that it is of: `EPYC 7B13 (shards 1, 3); EPYC 7763 (shard 2)`. Threads go with the processor. */
 function mergedEnvironment(shards: readonly ShardFile[]): EnvironmentInfo {
   const [{ report: { environment } }] = shards as [ShardFile];
+  const isThreaded = new Set(shards.map(({ report }) => report.shard.threads)).size > 1;
   const merged = Object.keys(environment).map((key) => {
     const field = key as keyof EnvironmentInfo;
-    const byValue = grouped(shards, ({ report }) => report.environment[field]);
+    const byValue = grouped(shards, ({ report }) => `${report.environment[field] ?? 'none'}${field === 'cpu' && isThreaded ? `, ${report.shard.threads} ${report.shard.threads === 1 ? 'thread' : 'threads'}` : ''}`);
     if (byValue.size === 1) return [field, environment[field]];
-    return [field, [...byValue].map(([value, own]) => `${value ?? 'none'} (${placesText(own.map(({ report }) => report.shard.index))})`).join('; ')];
+    return [field, [...byValue].map(([value, own]) => `${value} (${placesText(own.map(({ report }) => report.shard.index))})`).join('; ')];
   });
   return Object.fromEntries(merged) as EnvironmentInfo;
 }

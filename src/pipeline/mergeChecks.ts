@@ -51,7 +51,7 @@ function identity({ command, model, environment, reference, implementations, reb
     environment: Object.fromEntries(Object.entries(environment).filter(([field]) => !allowed.has(field as MachineField))),
     command,
     model,
-    shard: { count: shard.count, batches: shard.batches, data: shard.data, gate: shard.gate },
+    shard: { count: shard.count, batches: shard.batches, data: shard.data, ...(allowed.has('threads') ? {} : { threads: shard.threads }), gate: shard.gate },
     reference,
     implementations: implementations.map(({ name, asked, settings, precision, emulated, rounding }) => ({ name, asked, settings, precision, emulated, rounding })),
     rebuild: allowed.size > 0 ? limits : rebuild,

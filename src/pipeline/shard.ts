@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { threadCount } from '../runners/threads.js';
 import type { Batch, ShardOf, ShardPlace } from '../types.js';
 import { describeBatch } from './describe.js';
 
@@ -12,7 +13,7 @@ export function batchesOf<T>(batches: readonly T[], { index, count }: ShardPlace
 
 /** Where a part belongs. */
 export function shardOf(batches: readonly Batch[], { index, count }: ShardPlace): ShardOf {
-  return { index, count, batches: batches.map(({ name }) => name), data: dataDigest(batches.map((batch) => describeBatch(batch).sha256)) };
+  return { index, count, batches: batches.map(({ name }) => name), data: dataDigest(batches.map((batch) => describeBatch(batch).sha256)), threads: threadCount() };
 }
 
 /** SHA-256, in hexadecimal, of the digests of some batches, each on a line. */

@@ -158,7 +158,7 @@ function valueText(json: string | null): string {
 }
 
 function differenceRemedy(field: string): string {
-  const machine = MACHINE_FIELDS.find((each) => field === `environment.${each}`);
+  const machine = MACHINE_FIELDS.find((each) => field === `environment.${each}` || field === `shard.${each}`);
   return machine ? `Run all shards on machines of one kind, or let it differ with --allow ${machine}` : 'Run all shards with the same command, the same files and the same version';
 }
 

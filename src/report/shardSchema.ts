@@ -37,6 +37,7 @@ export const shard = z
     count: z.int().positive().describe('Parts in all.'),
     batches: z.array(batchName).describe('The batches of all parts, in order; this part has every count-th, from the index-th on.'),
     data: sha256('those of all batches, in order, each on a line'),
+    threads: z.int().positive().describe('What ONNX Runtime\'s threads hang on: ORT_INTRA_OP_NUM_THREADS, or the processors that the run may use.'),
     gate: gateOptions,
     answers,
   })

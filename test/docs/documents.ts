@@ -27,14 +27,27 @@ const LEADS_COMMAND = /^\s*(?:- )?(?:run: )?((?:npx )?attn-diff|node bin\/attn-d
 
 /**
  * The attn-diff commands in a document's fenced blocks, in order. In `console` blocks every line that starts with
- * `$ ` is a command, what follows is its output, and `$ echo $?` shows the exit code of the command before.
+ * `$ ` is a command, what follows is its output, and `$ echo $?` shows the exit code of the command before. Those of
+ * recipes (`yaml recipe`) are a scheduler's to run: see recipes.test.ts.
  */
 export function shownCommands(markdown: string): ShownCommand[] {
-  return fencedBlocks(markdown).flatMap(({ language, lines }) => (language === 'console' ? session(lines) : plainCommands(lines)));
+  return fencedBlocks(markdown).filter(({ isRecipe }) => !isRecipe).flatMap(({ language, lines }) => (language === 'console' ? session(lines) : plainCommands(lines)));
 }
 
-function fencedBlocks(markdown: string): { language: string; lines: string[] }[] {
-  return [...markdown.matchAll(/^```(\w*)\n([^]*?)^```$/gm)].map(([, language, body]) => ({ language: language!, lines: body!.trimEnd().split('\n') }));
+interface FencedBlock {
+  language: string;
+  isRecipe: boolean;
+  lines: string[];
+}
+
+function fencedBlocks(markdown: string): FencedBlock[] {
+  return [...markdown.matchAll(/^```(\w*)( recipe)?\n([^]*?)^```$/gm)].map(([, language, recipe, body]) => ({ language: language!, isRecipe: recipe !== undefined, lines: body!.trimEnd().split('\n') }));
+}
+
+/** The recipes below a heading, as they are to be put into files. */
+export function recipesBelow(markdown: string, heading: string): string[] {
+  const section = markdown.split(/^(?=#+ )/m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
+  return fencedBlocks(section).filter(({ isRecipe }) => isRecipe).map(({ lines }) => `${lines.join('\n')}\n`);
 }
 
 function session(lines: readonly string[]): ShownCommand[] {

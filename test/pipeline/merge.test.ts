@@ -105,6 +105,7 @@ describe('shards', () => {
     ['shard.count', ({ shard }) => ({ shard: { ...shard, count: 4 } })],
     ['shard.batches.2', ({ shard }) => ({ shard: { ...shard, batches: ['1', '2', '4'] } })],
     ['shard.data', ({ shard }) => ({ shard: { ...shard, data: '0'.repeat(64) } })],
+    ['shard.threads', ({ shard }) => ({ shard: { ...shard, threads: 4 } })],
     ['shard.gate.failOn', ({ shard }) => ({ shard: { ...shard, gate: { ...shard.gate, failOn: 'none' } } })],
     ['shard.gate.budgets.0.limit', ({ shard }) => ({ shard: { ...shard, gate: gateOf({ maxAbs: 2 }) } })],
     ['reference', () => ({ reference: 'sdpa' })],
@@ -147,6 +148,8 @@ describe('shards', () => {
     const { cpu, node } = files[0]!.report.environment;
     expect(merged.environment).toEqual({ ...files[0]!.report.environment, cpu: `${cpu} (shards 1, 3); Xeon (shard 2)`, node: `${node} (shards 1, 3); 22.0.0 (shard 2)` });
     expect(merged.rebuild.equivalentRelL2).toBe(1e-6);
+    const threaded = await edited(({ shard }) => ({ shard: { ...shard, threads: 1 } }));
+    expect((await mergeShards(threaded, new Set(['threads']))).environment.cpu).toBe(`${cpu}, 2 threads (shards 1, 3); ${cpu}, 1 thread (shard 2)`);
     const two = await edited(({ environment }) => ({ environment: { ...environment, cpu: 'Xeon' } }), 2);
     expect((await mergeShards(two, new Set(['cpu']))).environment.cpu).toBe(`${cpu} (shards 1–2); Xeon (shard 3)`);
   });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { availableParallelism } from 'node:os';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { randomSequences } from '../../src/batch/random.js';
 import { buildBatch } from '../../src/batch/pad.js';
 import { batchesOf, shardOf } from '../../src/pipeline/shard.js';
@@ -25,9 +26,19 @@ describe('the parts of a run', () => {
     expect(batchesOf(['a'], { index: 2, count: 2 })).toEqual([]);
   });
 
+  it('know how many threads they were given', () => {
+    const threads = (value: string): number => {
+      vi.stubEnv('ORT_INTRA_OP_NUM_THREADS', value);
+      onTestFinished(() => void vi.unstubAllEnvs());
+      return shardOf([], { index: 1, count: 1 }).threads;
+    };
+    expect(threads('3')).toBe(3);
+    expect(threads('')).toBe(availableParallelism());
+  });
+
   it('know what they are parts of', () => {
     const [one, two] = [shardOf([batchAt(1), batchAt(2)], { index: 1, count: 3 }), shardOf([batchAt(1), batchAt(2)], { index: 3, count: 3 })];
-    expect(one).toMatchObject({ index: 1, count: 3, batches: ['1', '2'], data: expect.stringMatching(/^[0-9a-f]{64}$/) });
+    expect(one).toMatchObject({ index: 1, count: 3, batches: ['1', '2'], data: expect.stringMatching(/^[0-9a-f]{64}$/), threads: expect.any(Number) });
     expect({ ...two, index: 1 }).toEqual(one);
     const otherTokens = { ...batchAt(3), name: '2' };
     for (const other of [[batchAt(2), batchAt(1)], [batchAt(1)], [batchAt(1), otherTokens]]) expect(shardOf(other, { index: 1, count: 3 }).data).not.toBe(one.data);

@@ -122,7 +122,7 @@ export function notANumber(row: Row): Row {
 
 /** What the report of one of three parts says besides. */
 export function sampleShard(index = 1): Shard {
-  return { index, count: 3, batches: ['left', 'right'], data: 'd'.repeat(64), gate: gateOf(), answers: { origins: [], nodes: [], causes: [] } };
+  return { index, count: 3, batches: ['left', 'right'], data: 'd'.repeat(64), threads: 2, gate: gateOf(), answers: { origins: [], nodes: [], causes: [] } };
 }
 
 /** The model of the sample, as a report that did not run it tells it. */

@@ -56,7 +56,7 @@ export async function fakeReport(run: FakeRun, place: ShardPlace | null): Promis
     ranges: own.map((batch) => ({ batch, layer: 0, head: null, maxScore: chance(run.seed, batch), headroom: Infinity, maxKey: 1, entropy: 1, rowSumError: 0, underflow: NaN, weightsL2: 1 })),
     maps: worstMaps(own.map((batch) => ({ batch, size: 1, length: 1, kinds: 'v', streams: [] })), rows),
     ...concluded,
-    shard: place && { ...place, batches: names, data: dataDigest(names.map((name) => digest(name))), gate: run.gate, answers },
+    shard: place && { ...place, batches: names, data: dataDigest(names.map((name) => digest(name))), threads: 2, gate: run.gate, answers },
     timing: { loadSeconds: 0, runSeconds: 0 },
   };
 }
