@@ -90,6 +90,18 @@ describe('--baseline', () => {
     expect(readFileSync(path, 'utf8')).toContain('(naive)');
   });
 
+  it('of another kernel leaves the batches of --data to the run that lets it pass', async () => {
+    const path = folder.path('data.json');
+    const output = folder.path('data.txt');
+    const data = ['run', '--model', fixture('qwen2-optimum'), '--data', fixture('reference', 'data.jsonl'), '--batch-size', '24', '--length', '8', '--impl', 'eager,flash', '--output', output];
+    await runInProcess([...data, '--save-baseline', path]);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('GroupQueryAttention (flash)', 'GroupQueryAttention (naive)'));
+    expectOneLine(await runInProcess([...data, '--baseline', path]), '--allow kernel');
+    expect((await runInProcess([...data, '--baseline', path, '--allow', 'kernel', '--resume'])).exitCode).toBe(EXIT.passed);
+    expect(readFileSync(output, 'utf8').replaceAll(/\s+/g, ' ')).toContain('Let pass by --allow kernel: the kernel of flash (GroupQueryAttention (naive) there, GroupQueryAttention (flash) here).');
+    expect(existsSync(`${output}.partial.jsonl`)).toBe(false);
+  });
+
   it.each([
     ['that is not there', () => folder.path('nowhere.json'), ['no such file']],
     ['that is no JSON', () => fixture('qwen2-optimum', 'model.onnx'), ['not JSON']],
