@@ -4,7 +4,7 @@ import { BIN, exec, TestFolder } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 
 const folder = new TestFolder();
-/** Of much something: many batches, emulated precision, NaN and where it comes from, factors tried one by one, heads. */
+/** A run with much in it: many batches, emulated precision, NaN and where it comes from, factors tried one by one, heads. */
 const COMMAND = ['explain', '--model', fixture('qwen2-large-scores'), '--data', fixture('reference', 'data.jsonl'), '--batch-size', '12', '--length', '8', '--precision', 'fp16', '--reference', 'exact', '--impl', 'eager,sdpa', '--heads'];
 /** What of a process is no part of a command. Threads are the same in both: their number may change the order of sums. */
 const PLACES = [
