@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -33,18 +33,29 @@ interface Job {
 }
 
 interface Ended {
-  exitCode: number | null;
+  exitCode: number;
   /** The arguments of each program that was run. */
   calls: string[][];
 }
 
-let runs = 0;
-
-function execute({ shell: [program, ...options], script, env = {} }: Job, cwd: string, exit = 0): Ended {
-  const log = join(folder, `log-${runs++}`);
-  const { status } = spawnSync(program, [...options, '-c', script], { cwd, encoding: 'utf8', env: { PATH: [path, process.env['PATH']].join(delimiter), LOG: log, STUB_EXIT: String(exit), ...env } });
-  const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter((line) => line !== '') : [];
-  return { exitCode: status, calls: lines.map((line) => line.split('\t').slice(0, -1)) };
+/**
+ * Runs scripts in one folder, one after the other.
+ *
+ * @param exits what attn-diff ends with in each
+ */
+function execute(jobs: readonly Job[], exits: readonly number[] = []): Ended[] {
+  const cwd = mkdtempSync(join(folder, 'run-'));
+  const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;
+  const lines = jobs.map(({ shell, script, env = {} }, i) => {
+    const [file, log] = [join(cwd, `.script-${i}`), join(cwd, `.log-${i}`)];
+    writeFileSync(file, script);
+    writeFileSync(log, '');
+    const variables = { PATH: [path, process.env['PATH']].join(delimiter), LOG: log, STUB_EXIT: String(exits[i] ?? 0), ...env };
+    return `env -i ${Object.entries(variables).map(([name, value]) => quoted(`${name}=${value}`)).join(' ')} ${shell.join(' ')} ${quoted(file)} > /dev/null 2>&1; echo $?`;
+  });
+  const { stdout } = spawnSync('sh', ['-c', lines.join('\n')], { cwd, encoding: 'utf8' });
+  const logged = (i: number): string[] => readFileSync(join(cwd, `.log-${i}`), 'utf8').split('\n').filter((line) => line !== '');
+  return stdout.trimEnd().split('\n').map((exitCode, i) => ({ exitCode: Number(exitCode), calls: logged(i).map((line) => line.split('\t').slice(0, -1)) }));
 }
 
 interface Recipe {
@@ -133,39 +144,30 @@ const names = Object.keys(RECIPES);
 const expectedRun = (index: string): string[] => ['run', '--model', './my-model', '--data', 'prompts.jsonl', '--shard', `${index}/${SHARDS}`, '--format', 'json', '--output', `shard-${index}.json`];
 const essential = (args: readonly string[]): string[] => args.filter((argument) => argument !== '--resume' && argument !== '--no-ci');
 
-function place(name: string): string {
-  return mkdtempSync(join(folder, `${name.replaceAll(' ', '-')}-`));
-}
-
 describe.each(names)('the recipe for %s', (name) => {
   const { shards, merge } = RECIPES[name]!();
+  const ended = execute([...shards, merge]);
+  const calls = ended.flatMap((each) => each.calls);
 
   it('runs every shard once, each to a file of its own, and merges all of these', () => {
-    const cwd = place(name);
-    const ended = shards.map((job) => execute(job, cwd));
-    const calls = ended.flatMap((each) => each.calls).toSorted((a, b) => a.join().localeCompare(b.join()));
-    expect(ended.every(({ exitCode }) => exitCode === 0)).toBe(true);
-    expect(calls.map(essential)).toEqual(indices(SHARDS, 1).map(expectedRun));
-    const merged = execute(merge, cwd);
-    expect(merged.exitCode).toBe(0);
-    expect(merged.calls.map((args) => args.slice(0, SHARDS + 1))).toEqual([['merge', ...indices(SHARDS, 1).map((index) => `shard-${index}.json`)]]);
+    const [ran, merged] = [calls.filter(([command]) => command === 'run'), calls.filter(([command]) => command === 'merge')];
+    expect(ended.map(({ exitCode }) => exitCode)).toEqual(ended.map(() => 0));
+    expect(ran.map(essential).toSorted((a, b) => a.join().localeCompare(b.join()))).toEqual(indices(SHARDS, 1).map(expectedRun));
+    expect(merged.map((args) => args.slice(0, SHARDS + 1))).toEqual([['merge', ...indices(SHARDS, 1).map((index) => `shard-${index}.json`)]]);
   });
 
   it('gives options that attn-diff takes', async () => {
-    const cwd = place(name);
-    const calls = shards.flatMap((job) => execute(job, cwd).calls);
     // There is no model, and there are no reports: that is all that is wrong.
-    for (const args of calls.slice(0, 1)) expect(await runInProcess(args, cwd)).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('./my-model: no such file') });
-    expect(await runInProcess(execute(merge, cwd).calls[0]!, cwd)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('shard-1.json: ') });
+    expect(await runInProcess(calls[0]!, folder)).toMatchObject({ exitCode: 3, stderr: expect.stringContaining('./my-model: no such file') });
+    expect(await runInProcess(calls.at(-1)!, folder)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('shard-1.json: ') });
   });
 
   it('goes on where a shard’s gate fails, and not where a shard could not be run; the verdict is that of the whole', () => {
-    const cwd = place(name);
-    for (const job of shards.slice(0, 1)) {
-      expect(execute(job, cwd, 1).exitCode).toBe(0);
-      for (const exit of [2, 3, 4]) expect(execute(job, cwd, exit).exitCode).not.toBe(0);
-    }
-    expect(execute(merge, cwd, 1).exitCode).toBe(1);
+    const [shard] = shards as [Job];
+    const [failed, ...broken] = execute([shard, shard, shard, shard, merge], [1, 2, 3, 4, 1]).map(({ exitCode }) => exitCode);
+    expect(failed).toBe(0);
+    expect(broken.every((exitCode) => exitCode !== 0)).toBe(true);
+    expect(broken.at(-1)).toBe(1);
   });
 });
 
@@ -192,7 +194,6 @@ describe('the recipes', () => {
       expect(script.startsWith('#!/bin/bash\n#SBATCH ')).toBe(true);
       expect(() => execFileSync('bash', ['-n'], { input: script })).not.toThrow();
     }
-    const { exitCode, calls } = execute({ shell: ['sh', '-e'], script: submit }, place('submit'));
-    expect({ exitCode, calls }).toEqual({ exitCode: 0, calls: [['--parsable', 'shards.sbatch'], ['--dependency=afterok:42', 'merge.sbatch']] });
+    expect(execute([{ shell: ['sh', '-e'], script: submit }])).toEqual([{ exitCode: 0, calls: [['--parsable', 'shards.sbatch'], ['--dependency=afterok:42', 'merge.sbatch']] }]);
   });
 });

@@ -50,18 +50,16 @@ async function prepared(options: RawRunOptions, subcommand = 'run'): Promise<Pre
 const codes = ({ findings }: DiffReport): string[] => findings.map(({ code }) => code);
 
 describe('the shards of a run on a model', () => {
-  it.each<[string, readonly number[], string[], RawRunOptions, string]>([
-    ['of four batches', [5], ['identical', 'within-rounding'], { model: fixture('qwen2-optimum'), data, batchSize: '2', impl: 'eager,eager,flash', maxAbs: '1e-3' }, 'run'],
-    ['with NaN in each', [2], ['fully-masked-nan', 'not-comparable'], { model: fixture('qwen2-eager-inf'), data, batchSize: '3', padding: 'left', impl: 'original,eager', reference: 'original' }, 'run'],
-    ['in bf16, with a cause', [2], ['low-precision-scores'], { model: fixture('qwen2-large-scores'), data, batchSize: '4', precision: 'bf16', impl: 'eager', reference: 'exact', failOn: 'none' }, 'explain'],
-  ])('%s give what one run gives, byte for byte but for its time', async (_, counts, expected, options, subcommand) => {
+  it.each<[string, string[], RawRunOptions, string]>([
+    ['of four batches', ['identical', 'within-rounding'], { model: fixture('qwen2-optimum'), data, batchSize: '2', impl: 'eager,eager,flash', maxAbs: '1e-3' }, 'run'],
+    ['with NaN in each', ['fully-masked-nan', 'not-comparable'], { model: fixture('qwen2-eager-inf'), data, batchSize: '3', padding: 'left', impl: 'original,eager', reference: 'original' }, 'run'],
+    ['in bf16, with a cause', ['low-precision-scores'], { model: fixture('qwen2-large-scores'), data, batchSize: '4', precision: 'bf16', impl: 'eager', reference: 'exact', failOn: 'none' }, 'explain'],
+  ])('%s give what one run gives, byte for byte but for its time', async (_, expected, options, subcommand) => {
     const run = await prepared(options, subcommand);
     const whole = await runDiff(run, inProcessRunners(), hooks(run));
     expect(codes(whole)).toEqual(expect.arrayContaining(expected));
-    for (const count of counts) {
-      const shards = await shardsOf(run, count);
-      expect(timeless(await mergeShards(shards.toReversed()))).toBe(timeless(whole));
-    }
+    const shards = await shardsOf(run, 2);
+    expect(timeless(await mergeShards(shards.toReversed()))).toBe(timeless(whole));
   });
 });
 
