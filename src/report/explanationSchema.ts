@@ -11,22 +11,22 @@ const deviation = z
     z.strictObject({ kind: z.literal('window'), to: window.describe('Sliding window in tokens, the query\'s own included; null for none.'), slidingOnly: z.literal(true).exactOptional().describe('Leaves layers without a window alone.') }),
     z.strictObject({ kind: z.literal('mask-shift'), by: z.int().describe('Query q sees the keys that query q + by would see.') }),
     z.strictObject({ kind: z.literal('padding-side') }).describe('Masks as many keys on the other side of each row.'),
-    z.strictObject({ kind: z.literal('mask-ignored'), part: z.enum(['causal', 'padding']) }),
-    z.strictObject({ kind: z.literal('alignment'), to: z.enum(ALIGNMENTS) }),
+    z.strictObject({ kind: z.literal('mask-ignored'), part: z.enum(['causal', 'padding']).describe('What of the mask is left out.') }),
+    z.strictObject({ kind: z.literal('alignment'), to: z.enum(ALIGNMENTS).describe('The end of the keys that the causal mask is aligned to.') }),
     z.strictObject({ kind: z.literal('head-order'), order: z.array(z.int().nonnegative()).readonly().describe('Head h takes what head order[h] should.') }),
     z.strictObject({ kind: z.literal('kv-mapping') }).describe('Query head h is served by key/value head h mod Hkv.'),
     z.strictObject({ kind: z.literal('positions'), by: z.int().describe('Queries turned by this many positions.'), inverseFrequencies: z.array(z.number()).readonly().describe('Of the rotary embedding.') }),
-    z.strictObject({ kind: z.literal('mask-form'), to: z.enum(MASK_FORMS) }),
-    z.strictObject({ kind: z.literal('fill'), to: z.enum(MASK_FILLS) }),
-    z.strictObject({ kind: z.literal('precision'), to: precision }),
-    z.strictObject({ kind: z.literal('scores-precision'), to: precision }),
-    z.strictObject({ kind: z.literal('softmax-precision'), to: precision }),
+    z.strictObject({ kind: z.literal('mask-form'), to: z.enum(MASK_FORMS).describe('How the mask is handed over.') }),
+    z.strictObject({ kind: z.literal('fill'), to: z.enum(MASK_FILLS).describe('What masked scores are filled with.') }),
+    z.strictObject({ kind: z.literal('precision'), to: precision.describe('What Q, K, V, probabilities and output are rounded to.') }),
+    z.strictObject({ kind: z.literal('scores-precision'), to: precision.describe('What the scores are rounded to.') }),
+    z.strictObject({ kind: z.literal('softmax-precision'), to: precision.describe('What the softmax is computed in.') }),
     z.strictObject({ kind: z.literal('flush'), below: z.number().describe('Probabilities below this become 0.') }),
     z.strictObject({ kind: z.literal('nan'), head: count('The head whose output\'s first element is NaN on the last token.') }),
   ])
   .describe('One thing that an implementation does otherwise.');
 
-const cause = z.enum(CAUSES);
+const cause = z.enum(CAUSES).describe('What makes two implementations part on the same Q, K, V.');
 const explained = metric('1 − ‖x − changed‖² / ‖x − reference‖² on valid tokens: the share of the difference that the change explains.');
 
 export const causeFinding = z.strictObject({
@@ -44,7 +44,7 @@ export const causeFinding = z.strictObject({
 
 export const windowFinding = z.strictObject({
   code: z.literal('window-not-as-configured'),
-  layers: z.array(oneLayer),
+  layers: z.array(oneLayer).describe('Layers whose masks do so.'),
   expected: window.describe('The window that config.json asks for, in tokens; null for none.'),
   found: window.describe('The window of the file\'s mask.'),
 });
@@ -74,6 +74,6 @@ export const recommendation = z
   .strictObject({
     training: label.nullable().describe('For training: finite, without fault, nearest to exact within what rounding explains; null where none is fit.'),
     weights: label.nullable().describe('Where attention weights are needed; null where none is fit.'),
-    against: z.array(z.strictObject({ implementation: label, codes: z.array(z.string()).describe('Codes of the findings that speak against it.') })),
+    against: z.array(z.strictObject({ implementation: label, codes: z.array(z.string()).describe('Codes of the findings that speak against it.') })).describe('Implementations that findings speak against.'),
   })
   .describe('Which implementation to use, judged by this run.');

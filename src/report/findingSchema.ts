@@ -5,10 +5,15 @@ import { asked, failure } from './implementationSchema.js';
 import { batches, origin } from './originSchema.js';
 import { batchName, count, kind, label, layer, limit, metric, oneLayer, position, relL2, scope, tap, text } from './schemaParts.js';
 
+const reference = label.describe('Label of the reference.');
+const against = label.describe('The one that it was held against.');
+const localRelL2 = metric('Worst relative L2 of the local scope, on valid tokens.');
+const accumulatedRelL2 = metric('Worst relative L2 of the accumulated scope, on valid tokens.');
+
 /** Nodes outside attention that part, on whose provider. */
 export const partedNodes = z.strictObject({
-  provider: z.enum(PROVIDERS),
-  nodes: z.array(z.strictObject({ name: text('Name of the node.'), opType: text('Its operator.'), ranOn: text('Execution provider that ran it.'), relL2: metric('Relative L2 against the reference\'s provider, on the same inputs.') })),
+  provider: z.enum(PROVIDERS).describe('Where the implementation was asked to run.'),
+  nodes: z.array(z.strictObject({ name: text('Name of the node.'), opType: text('Its operator.'), ranOn: text('Execution provider that ran it.'), relL2: metric('Relative L2 against the reference\'s provider, on the same inputs.') })).describe('The first nodes that part.'),
   more: count('Further nodes that part.'),
 });
 
@@ -16,18 +21,18 @@ export const localDivergence = z.strictObject({ code: z.literal('local-divergenc
 
 export const finding = z
   .discriminatedUnion('code', [
-    z.strictObject({ code: z.literal('padding-by-design'), implementation: label, zeroRows: count('Its zero rows on padding.'), reference: label, referenceZeroRows: count('Zero rows of the reference.'), tokens: count('Padding tokens, fully masked ones included.') }),
-    z.strictObject({ code: z.literal('fully-masked-nan'), implementation: label, layer: oneLayer, batch: batchName, batches, kind, spreadsToValidAtLayer: layer }),
+    z.strictObject({ code: z.literal('padding-by-design'), implementation: label, zeroRows: count('Its zero rows on padding.'), reference, referenceZeroRows: count('Zero rows of the reference.'), tokens: count('Padding tokens, fully masked ones included.') }),
+    z.strictObject({ code: z.literal('fully-masked-nan'), implementation: label, layer: oneLayer, batch: batchName, batches, kind, spreadsToValidAtLayer: layer.describe('First layer at which valid tokens are NaN too; null where none are.') }),
     z.strictObject({ code: z.literal('non-finite'), implementation: label, layer, tap, scope, batch: batchName, batches, kind, nan: metric('NaN elements there.'), inf: metric('Infinite elements there.'), origin: origin.nullable() }),
     z.strictObject({ code: z.literal('score-overflow'), implementation: label, batch: batchName, batches, kind, precision: z.enum(PRECISIONS).describe('What the scores are rounded to.'), origin }),
-    z.strictObject({ code: z.literal('not-comparable'), implementation: label, reference: label, layer, tap, batch: batchName, batches }),
-    z.strictObject({ code: z.literal('propagation-only'), implementation: label, localRelL2: relL2, accumulatedRelL2: relL2, layer, tap }),
-    z.strictObject({ code: z.literal('within-rounding'), implementation: label, localRelL2: relL2, accumulatedRelL2: relL2, limit }),
+    z.strictObject({ code: z.literal('not-comparable'), implementation: label, reference, layer, tap, batch: batchName, batches }),
+    z.strictObject({ code: z.literal('propagation-only'), implementation: label, localRelL2, accumulatedRelL2, layer, tap }),
+    z.strictObject({ code: z.literal('within-rounding'), implementation: label, localRelL2, accumulatedRelL2, limit }),
     localDivergence,
     causeFinding,
     windowFinding,
     z.strictObject({ code: z.literal('identical'), implementation: label }),
-    z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, asked, kernel: text('The kernel that ran instead.'), provider: text('Where it ran.'), reason: z.enum(PROOF_REASONS) }),
+    z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, asked, kernel: text('The kernel that ran instead.'), provider: text('Where it ran.'), reason: z.enum(PROOF_REASONS).describe('Why it counts as another.') }),
     z.strictObject({ code: z.literal('implementation-failed'), implementation: label, failure }),
     z.strictObject({
       code: z.literal('node-divergence'),
@@ -38,22 +43,22 @@ export const finding = z
       nodes: partedNodes.shape.nodes,
       more: partedNodes.shape.more,
       limit,
-      accumulatedRelL2: relL2,
+      accumulatedRelL2,
     }),
     z.strictObject({
       code: z.literal('kernel-fault'),
       implementation: label,
-      against: label,
-      provider: z.enum(PROVIDERS),
+      against,
+      provider: z.enum(PROVIDERS).describe('Where the implementation was asked to run.'),
       kernel: text('The kernel at fault.'),
       twin: text('What was run in its place on the CPU.'),
-      layers: z.array(oneLayer),
+      layers: z.array(oneLayer).describe('Layers that part by more than rounding.'),
       batch: batchName,
       relL2,
       limit,
-      twinRelL2: relL2,
+      twinRelL2: metric('Relative L2 of the twin, on valid tokens.'),
       heads: z.array(z.int().nonnegative()).describe('Query heads that part at the first of these layers.'),
-      allHeads: z.boolean(),
+      allHeads: z.boolean().describe('Whether those are all that there are.'),
       firstToken: position,
     }),
     z.strictObject({ code: z.literal('nothing-compared') }),

@@ -28,10 +28,10 @@ const check = z.strictObject({
   kind: kind.nullable(),
   subject: z.string().nullable().describe('The code of the finding, for finding; the metric, for regression; else null.'),
   source,
-  passed: z.boolean(),
+  passed: z.boolean().describe('Whether actual stands to expected as it must.'),
 });
 
-export const verdict = z.strictObject({ passed: z.boolean().describe('Whether no check of level error was missed.'), checks: z.array(check) });
+export const verdict = z.strictObject({ passed: z.boolean().describe('Whether no check of level error was missed.'), checks: z.array(check).describe('Everything that was checked, passed or not.') });
 
 const tally = (what: string) => // oxlint-disable-line typescript/explicit-function-return-type -- zod's types are what it infers
   z
@@ -49,7 +49,7 @@ export const baselineComparison = z.strictObject({
   path: text('The file of the earlier run.'),
   factor: metric('How many times what it was a number may be.'),
   allowed: z
-    .array(z.strictObject({ field: z.enum(KEY_FIELDS), of: z.string().nullable().describe('Implementation or batch; null where it is the whole run.'), was: text('In the baseline.'), is: text('In this run.') }))
+    .array(z.strictObject({ field: z.enum(KEY_FIELDS).describe('What differs.'), of: z.string().nullable().describe('Implementation or batch; null where it is the whole run.'), was: text('In the baseline.'), is: text('In this run.') }))
     .describe('In what the two differ that was let pass by name.'),
   compared: count('Numbers held against those of the baseline.'),
   explained: tally('Of them, those that grew by more than the factor where rounding explains it.'),
@@ -62,9 +62,9 @@ export const baselineComparison = z.strictObject({
 // Does not compile where the schema and baselineTypes.ts part.
 true satisfies Same<z.infer<typeof baselineComparison>, BaselineComparison>;
 const budget = z.strictObject({
-  metric: z.enum([...BUDGET_NAMES, ...EFFECT_BUDGET_NAMES]),
+  metric: z.enum([...BUDGET_NAMES, ...EFFECT_BUDGET_NAMES]).describe('Name of the budget.'),
   limit: metric('The largest value that passes; of a cosine the smallest.'),
-  level,
+  level: level.describe('What missing it is: nothing, a warning, or a failed run.'),
   taps: z.array(tap).readonly().nullable(),
   scopes: z.array(scope).readonly().nullable(),
   layers: z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative()]).readonly()).readonly().nullable().describe('First and last, both included.'),
@@ -79,7 +79,7 @@ export const gateOptions = z
     budgets: z.array(budget).readonly().describe('Null stands for all, in each of them.'),
     defaults: level.describe('Level of the limits that attn-diff brings for each precision.'),
     findings: z.record(z.string(), level).readonly().describe('Level of what findings say, by code.'),
-    failOn: z.enum(['nan', 'none']),
-    requireKernel: z.boolean(),
+    failOn: z.enum(['nan', 'none']).describe('nan: NaN and Inf on valid tokens fail the run; none: they do not.'),
+    requireKernel: z.boolean().describe('Whether every implementation must be shown to have run the kernel that it asks for.'),
   })
   .describe('What the whole run is held against.');

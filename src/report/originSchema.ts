@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, metric } from './schemaParts.js';
+import { count, metric, text } from './schemaParts.js';
 
 const index = (what: string) => z.int().nonnegative().nullable().describe(`${what}; null where the tensor has no such axis.`);
 
@@ -11,7 +11,7 @@ export const origin = z
   .strictObject({
     layer: index('Layer, counted from 0'),
     step: z.enum(['scores', 'scaled', 'masked', 'probabilities', 'output', 'node']).describe('Step of attention (QKᵀ, times scale, masked, softmax, PV), or a node outside it.'),
-    node: z.strictObject({ name: z.string(), opType: z.string() }).nullable().describe('The node of the file, where the step is one of its own.'),
+    node: z.strictObject({ name: text('Its name.'), opType: text('Its operator.') }).nullable().describe('The node of the file, where the step is one of its own.'),
     kind: z.enum(['overflow', 'fully-masked', 'invalid', 'weights', 'inside-kernel']).describe('overflow: infinite from finite inputs; fully-masked: a softmax over masked scores alone; invalid: NaN from finite inputs; weights: a weight is not finite; inside-kernel: the kernel does not show its steps, and taken one by one they are finite.'),
     value: z.enum(['nan', 'inf', '-inf']).describe('What it is, as numpy writes it.'),
     row: index('Row of the batch'),

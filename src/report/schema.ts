@@ -110,23 +110,23 @@ const map = z
         layers: z.array(layer).describe('What each row is of.'),
         relL2: text('Base64 of one byte for each layer and token, [layers, size · length], of ‖Δ‖ / ‖reference‖: 0 is 0; 1 to 253 are log₁₀ from −12 to 4; 254 is infinite, 255 NaN.'),
       }),
-    ),
+    ).describe('One for each implementation and scope; the reference is there only where it is not finite.'),
   })
   .describe('Where in one batch implementations part: of the local scope the attention, of the accumulated one hidden states and logits. Of at most four batches, those that part most.');
 
 /** The JSON form of a DiffReport: schema `attn-diff/report/v1`. */
 export const reportSchema = z
   .strictObject({
-    schema: z.literal(REPORT_SCHEMA),
+    schema: z.literal(REPORT_SCHEMA).describe('What this document is.'),
     command: z.array(z.string()).describe('Arguments of attn-diff that make this report, without those that only say where and how it is written.'),
     model: model.extend({
       sha256: sha256('the ONNX file and its external data'),
       activations: z.enum(['fp16', 'bf16']).nullable().describe('What every floating-point result of the graph is rounded to; null for what the file computes in.'),
-    }),
-    environment,
-    batches: z.array(batch),
-    implementations: z.array(runImplementation),
-    reference: label,
+    }).describe('The model that was run.'),
+    environment: environment.describe('What it was run with.'),
+    batches: z.array(batch).describe('The batches, in order.'),
+    implementations: z.array(runImplementation).describe('The implementations, in the order asked for, the reference included.'),
+    reference: label.describe('Label of the implementation that the others are compared with.'),
     rebuild,
     rows: z.array(row),
     effects: z.array(effectRow),
@@ -135,7 +135,7 @@ export const reportSchema = z
     explanations: z.array(explanation),
     findings: z.array(finding),
     recommendation,
-    verdict,
+    verdict: verdict.describe('What the gate made of it.'),
     baseline: baselineComparison.nullable().describe('What came of holding the run against an earlier one; null where it was held against none.'),
     shard: shard.nullable().describe('Null where the report is of all batches.'),
     timing: z
