@@ -9,9 +9,9 @@ interface Packed {
   files: { path: string; size: number }[];
 }
 
-/** 0.9 MB when this was written, of which the demo's model is 0.8 MB; 1.9 MB unpacked, the model 1.0 MB, compiled code 0.7 MB. */
-const MAX_PACKED = 1_200_000;
-const MAX_UNPACKED = 2_300_000;
+/** 1.3 MB when this was written, of which the demo's model is 0.8 MB; 2.5 MB unpacked: the model 1.0 MB, compiled code 1.0 MB, the page's script 0.3 MB. */
+const MAX_PACKED = 1_500_000;
+const MAX_UNPACKED = 2_800_000;
 
 let packed: Packed;
 let paths: string[];
@@ -36,9 +36,9 @@ describe('npm pack', () => {
     );
   });
 
-  test('holds one compiled file for every source file', () => {
-    const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
-    const compiled = sources.map((name) => `dist/${name.replaceAll('\\', '/').replace(/\.ts$/, '.js')}`);
+  test('holds one compiled file for every source file, and one for all of the page', () => {
+    const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).map((name) => name.replaceAll('\\', '/')).filter((name) => name.endsWith('.ts') && !name.startsWith('page/'));
+    const compiled = [...sources.map((name) => `dist/${name.replace(/\.ts$/, '.js')}`), 'dist/page/page.js'];
     expect(paths.filter((path) => /^dist\/.*\.js$/.test(path)).toSorted()).toEqual(compiled.toSorted());
   });
 
