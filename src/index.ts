@@ -1,3 +1,4 @@
+import { pageAssets } from './pageAssets.js';
 import { FORMATS } from './report/index.js';
 import type { DiffReport, ReportFormatName } from './types.js';
 
@@ -25,5 +26,5 @@ export interface FormatOptions {
 
 /** The report in one of the formats of `--report`. Nothing is written. */
 export function formatReport(report: DiffReport, format: ReportFormatName, { width = 120, color = false }: FormatOptions = {}): string {
-  return FORMATS[format](report, { width, color });
+  return FORMATS[format](report, { width, color, page: pageAssets });
 }

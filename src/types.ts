@@ -385,7 +385,7 @@ export interface TokenMap {
 }
 
 /** What a report can be written as. */
-export const REPORT_FORMATS = ['text', 'json', 'jsonl', 'csv', 'markdown', 'junit', 'sarif', 'github'] as const;
+export const REPORT_FORMATS = ['text', 'json', 'jsonl', 'csv', 'markdown', 'junit', 'sarif', 'html', 'github'] as const;
 export type ReportFormatName = (typeof REPORT_FORMATS)[number];
 
 export const REPORT_SCHEMA = 'attn-diff/report/v1';

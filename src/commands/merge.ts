@@ -30,6 +30,6 @@ async function merge(files: readonly string[], options: RawMergeOptions, host: H
   const shards = config.files.map((path) => ({ path, report: openReport(path) }));
   return withResources(host, outputPaths(config), async ({ outputs }) => {
     const merged = await mergeShards(shards, config.allow);
-    return writeReports({ ...merged, command: [...merged.command, ...config.command] }, { ...config, baseline }, outputs);
+    return writeReports({ ...merged, command: [...merged.command, ...config.command] }, { ...config, headsTold: true, baseline }, outputs);
   });
 }

@@ -50,7 +50,7 @@ export function withRunOptions(command: Command) {
     .option('--causal-alignment <a>', 'bottom-right or top-left: how queries after a past are held against the keys (default: bottom-right)')
     .option('--shard <i/n>', 'run the i-th of n parts of the batches; attn-diff merge joins the JSON reports of all parts')
     .option('--resume', 'with --data: go on from the batches that an interrupted run of the same command kept')
-    .option('--heads', 'tell the ranges of every head')
+    .option('--heads', 'tell the ranges of every head; an HTML report always does')
     .option('--max-abs <x>', 'fail when |difference| exceeds x on a valid token')
     .option('--min-cosine <x>', 'fail when the cosine similarity of a valid token falls below x')
     .option('--max-ratio <x>', "fail when an implementation's error against exact is more than x times that of eager at the same precision")

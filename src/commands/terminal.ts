@@ -1,4 +1,5 @@
 import { supportsColor } from 'chalk';
+import { pageAssets } from '../pageAssets.js';
 import type { RenderOptions } from '../report/index.js';
 
 /** Columns of a report that does not go to a terminal. */
@@ -9,9 +10,9 @@ const PIPE_WIDTH = 120;
  * NO_COLOR, if not empty, wins over all else (no-color.org).
  */
 export function renderOptions(toFile: boolean): RenderOptions {
-  if (toFile) return { width: PIPE_WIDTH, color: false };
+  if (toFile) return { width: PIPE_WIDTH, color: false, page: pageAssets };
   const columns = Number(process.env['COLUMNS']);
   // A terminal that does not know its size says 0.
   const width = Number.isSafeInteger(columns) && columns > 0 ? columns : process.stdout.columns || PIPE_WIDTH;
-  return { width, color: !process.env['NO_COLOR'] && Boolean(supportsColor) };
+  return { width, color: !process.env['NO_COLOR'] && Boolean(supportsColor), page: pageAssets };
 }

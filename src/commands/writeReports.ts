@@ -10,6 +10,8 @@ import { renderOptions } from './terminal.js';
 /** What is written of a report, and where. */
 export interface Writing {
   reports: readonly ReportTarget[];
+  /** Whether formats other than HTML tell the ranges of every head. */
+  headsTold: boolean;
   /** Whether a CI server is told of its own accord. */
   ci: boolean;
   /** Null where it is not saved to hold others against. */
@@ -29,10 +31,11 @@ export function outputPaths({ reports, saveBaseline }: Pick<Writing, 'reports' |
  * @returns what the verdict comes to
  * @throws AttnDiffError baseline-mismatch, baseline-apart
  */
-export function writeReports(measured: DiffReport, { reports, ci, saveBaseline, baseline }: Writing & { baseline: HeldBaseline | null }, outputs: readonly Output[]): ExitCode {
-  const report = baseline ? heldAgainst(measured, baseline) : measured;
+export function writeReports(measured: DiffReport, { reports, headsTold, ci, saveBaseline, baseline }: Writing & { baseline: HeldBaseline | null }, outputs: readonly Output[]): ExitCode {
+  const whole = baseline ? heldAgainst(measured, baseline) : measured;
+  const report = headsTold ? whole : withoutHeads(whole);
   const isExplained = report.command[0] === 'explain';
-  const texts = reports.map(({ format, path }) => (isExplained && format === 'text' ? explainReport : FORMATS[format])(report, renderOptions(path !== null)));
+  const texts = reports.map(({ format, path }) => (isExplained && format === 'text' ? explainReport : FORMATS[format])(format === 'html' ? whole : report, renderOptions(path !== null)));
   texts.forEach((text, i) => outputs[i]!.write(text));
   tellCi(ciPlan(process.env, reports, ci), report, (text) => void process.stderr.write(text));
   if (saveBaseline !== null) {
@@ -41,4 +44,9 @@ export function writeReports(measured: DiffReport, { reports, ci, saveBaseline, 
     process.stderr.write(`attn-diff: ${savedText(saveBaseline, why)}\n`);
   }
   return report.verdict.passed ? EXIT.passed : EXIT.gateFailed;
+}
+
+/** Ranges of every head are many lines, so that only the page has them unasked. */
+function withoutHeads(report: DiffReport): DiffReport {
+  return { ...report, ranges: report.ranges.filter(({ head }) => head === null) };
 }

@@ -25,6 +25,8 @@ export interface RunConfig extends RunInputs, BaselineConfig {
   activations: Exclude<AttentionPrecision, 'fp32'> | null;
   /** Whether ranges are told by head. */
   heads: boolean;
+  /** Whether every format tells them, or only that which always does. */
+  headsTold: boolean;
   /** Seconds that one step may take in the process of an implementation; null for no limit. */
   timeout: number | null;
   /** The folder that a reproduction of the gravest divergence goes to; null for none. */
@@ -152,7 +154,8 @@ export function parseRunOptions(raw: RawRunOptions, subcommand: string = 'run'):
     ...runInputs(options, raw),
     precision,
     activations: options.activations ?? null,
-    heads: options.heads,
+    heads: options.heads || reports.some(({ format }) => format === 'html'),
+    headsTold: options.heads,
     timeout: options.timeout ?? null,
     saveRepro: options.saveRepro ?? null,
     gate: gateOptions(options),

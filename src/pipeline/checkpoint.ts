@@ -78,7 +78,7 @@ function readDone(text: string, path: string, key: Key, resume: boolean): BatchR
 
 function keyOf({ config, loaded, batches }: PreparedRun): Key {
   const { attnDiff, onnxruntime } = describeHost();
-  const { command: _command, reports: _reports, ci: _ci, gate: _gate, baseline: _baseline, saveBaseline: _saveBaseline, resume: _resume, ...options } = config;
+  const { command: _command, reports: _reports, headsTold: _headsTold, ci: _ci, gate: _gate, baseline: _baseline, saveBaseline: _saveBaseline, resume: _resume, ...options } = config;
   const data = createHash('sha256');
   for (const { inputIds, attentionMask } of batches) data.update(bytes(inputIds)).update(bytes(attentionMask));
   const model = createHash('sha256').update(readFileSync(loaded.source.onnxPath));

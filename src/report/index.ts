@@ -3,6 +3,7 @@ import type { Comparison, DiffReport, ReportFormatName } from '../types.js';
 import { benchText } from './bench.js';
 import { csvReport } from './csv.js';
 import { githubReport } from './github.js';
+import { htmlReport } from './html.js';
 import { compareText } from './compare.js';
 import { compareMarkdown } from './compareMarkdown.js';
 import { benchJson, compareJson, jsonReport } from './json.js';
@@ -28,7 +29,7 @@ export type { RenderOptions } from './text/context.js';
 export type ReportFormat = (report: DiffReport, options: RenderOptions) => string;
 
 /** Every report format by its name; a new one is one file and one line here. */
-export const FORMATS: Record<ReportFormatName, ReportFormat> = { text: textReport, json: jsonReport, jsonl: jsonlReport, csv: csvReport, markdown: markdownReport, junit: junitReport, sarif: sarifReport, github: githubReport };
+export const FORMATS: Record<ReportFormatName, ReportFormat> = { text: textReport, json: jsonReport, jsonl: jsonlReport, csv: csvReport, markdown: markdownReport, junit: junitReport, sarif: sarifReport, html: htmlReport, github: githubReport };
 
 /** As FORMATS, of two runs side by side. */
 export const COMPARE_RENDERERS: Record<'text' | 'json' | 'markdown', (comparison: Comparison, options: RenderOptions) => string> = { text: compareText, json: compareJson, markdown: compareMarkdown };

@@ -10,7 +10,7 @@ const stream = (name: string, settings: object) => ({ label: name, name, hidden:
 const labels = (raw: RawRunOptions) => parse(raw).implementations.map(({ label, name }) => `${label}=${name}`);
 
 /** What both tests of whole configurations leave at its default. */
-const UNASKED = { pack: false, past: 0, mask: null, precision: 'fp32', activations: null, heads: false, shard: null, resume: false, timeout: null, saveRepro: null, baseline: null, saveBaseline: null, ci: true };
+const UNASKED = { pack: false, past: 0, mask: null, precision: 'fp32', activations: null, heads: false, headsTold: false, shard: null, resume: false, timeout: null, saveRepro: null, baseline: null, saveBaseline: null, ci: true };
 
 describe('parseRunOptions', () => {
   test('defaults', () => {
@@ -29,6 +29,15 @@ describe('parseRunOptions', () => {
       reports: [{ format: 'text', path: null }],
       command: ['run', '--model', 'folder'],
     });
+  });
+
+  test('an HTML report measures heads, and other formats tell them only where they are asked for', () => {
+    const heads = (more: RawRunOptions): boolean[] => Object.values((({ heads: measured, headsTold }) => ({ measured, headsTold }))(parse(more)));
+    expect(heads({})).toEqual([false, false]);
+    expect(heads({ report: ['html=page.html'] })).toEqual([true, false]);
+    expect(heads({ report: ['html=page.html'], heads: true })).toEqual([true, true]);
+    expect(heads({ report: ['json=report.json'], heads: true })).toEqual([true, true]);
+    expect(parse({ report: ['html=page.html'] }).command).toEqual(['run', '--model', 'm']);
   });
 
   test('everything given', () => {

@@ -5,7 +5,7 @@ import { batchText, modelFacts, proofText, providerFact, rebuildText } from '../
 import { placeText } from '../text/kinds.js';
 import { formatCount, formatNumber, formatSigned, plural } from '../text/number.js';
 import { code, cut, details, inline, markdownTable } from './escape.js';
-import { layerLines, overviews, worstLines, type Overview } from './worst.js';
+import { layerLines, overviews, worstLines, type Overview } from '../worst.js';
 
 /** How much is shown of what may be long. */
 export interface Cut {

@@ -1,10 +1,13 @@
 import { Chalk, type ChalkInstance } from 'chalk';
+import type { PageAssets } from '../../pageTypes.js';
 import { displayWidth, wrap } from './width.js';
 
 export interface RenderOptions {
   /** Columns of the terminal; no line is longer, for 60 and more. */
   width: number;
   color: boolean;
+  /** Script and style of an HTML page, which is without charts where they are missing. */
+  page?: () => PageAssets;
 }
 
 /** What every part of a text report draws with. */

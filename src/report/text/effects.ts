@@ -113,3 +113,5 @@ function lossPerBatch(report: DiffReport, batches: readonly string[], context: C
     ...drawn.map(({ marks }, i) => `${labels[i]!.text}${' '.repeat(indent - displayWidth(labels[i]!.text))}${marks}`),
   ];
 }
+
+export { columnsOf as effectColumns, linesOf as effectLines };

@@ -40,12 +40,7 @@ function shortHeader({ environment, reference, implementations, model, batches, 
 
 /** One part for each implementation: a table per layer, and what they mean together. */
 function explanationSections(report: DiffReport, context: Context): string[][] {
-  const groups = new Map<string, Explanation[]>();
-  for (const explanation of report.explanations) {
-    const key = JSON.stringify([explanation.implementation, explanation.batch]);
-    groups.set(key, [...(groups.get(key) ?? []), explanation]);
-  }
-  return [...groups.values()].map((group) => [
+  return explanationGroups(report).map((group) => [
     heading(`${group[0]!.implementation} against ${report.reference}, batch ${group[0]!.batch}`, context),
     ...noteLines(noteText(group[0]!), context),
     ...group.flatMap((explanation) => layerLines(explanation, context)),
@@ -54,7 +49,18 @@ function explanationSections(report: DiffReport, context: Context): string[][] {
   ]);
 }
 
-function noteText({ implementation, changed, standIn, reference }: Explanation): string {
+/** The explanations of one implementation in one batch together. */
+export function explanationGroups(report: Pick<DiffReport, 'explanations'>): Explanation[][] {
+  const groups = new Map<string, Explanation[]>();
+  for (const explanation of report.explanations) {
+    const key = JSON.stringify([explanation.implementation, explanation.batch]);
+    groups.set(key, [...(groups.get(key) ?? []), explanation]);
+  }
+  return [...groups.values()];
+}
+
+/** What was changed, and what its numbers are. */
+export function noteText({ implementation, changed, standIn, reference }: Explanation): string {
   const base = standIn === null ? changed : `${changed}, rebuilt as ${standIn} because that has every setting`;
   const held = changed === reference ? implementation : reference;
   return `Changed one at a time, on the same Q, K, V: ${base}. rel L2: what is left between that and ${held}. explained: the share of the squared difference that is gone.`;
@@ -81,11 +87,12 @@ function columnsOf({ paint }: Context): Column<Factor>[] {
   ];
 }
 
-function changeText({ deviation, besides }: Factor): string {
+export function changeText({ deviation, besides }: Factor): string {
   return `${deviationText(deviation)}${besides ? `, besides ${deviationText(besides)}` : ''}`;
 }
 
-function conclusion(report: DiffReport, group: readonly Explanation[]): string {
+/** What the factors of one implementation in one batch mean. */
+export function conclusion(report: DiffReport, group: readonly Explanation[]): string {
   const { implementation, reference, batch } = group[0]!;
   const isOfThese = (finding: Finding): boolean =>
     'batch' in finding && finding.batch === batch && 'against' in finding && [finding.implementation, finding.against].every((label) => label === implementation || label === reference);
@@ -109,19 +116,17 @@ function otherFaults({ findings, explanations, reference }: DiffReport, context:
   return [...none, ...(faults.length > 0 ? [...(none.length > 0 ? [''] : []), heading(none.length > 0 || isKernels ? 'Faults' : 'Besides', context), ...lines] : [])];
 }
 
-/** Which implementation to use, and what speaks against the others. */
-function recommendationSection({ recommendation, findings }: Pick<DiffReport, 'recommendation' | 'findings'>, context: Context): string[] {
+function recommendationSection(report: DiffReport, context: Context): string[] {
+  return [heading('Recommendation', context), ...facts(recommendationFacts(report), context)];
+}
+
+/** Which implementation to use, and what speaks against the others, as `label, value` pairs. */
+export function recommendationFacts({ recommendation, findings }: Pick<DiffReport, 'recommendation' | 'findings'>): (readonly [string, string])[] {
   const { training, weights, against } = recommendation;
   return [
-    heading('Recommendation', context),
-    ...facts(
-      [
-        ['Training', training === null ? 'none of these is fit' : trainingText(training)],
-        ['Weights', weights === null ? `none of these is fit: only eager returns attention weights${cureText(findings)}` : `${settingsText(weights)}, output_attentions=True: sdpa and flash return no attention weights`],
-        ...against.map((entry, i) => [i === 0 ? 'Against' : '', againstText(entry)] as const),
-      ],
-      context,
-    ),
+    ['Training', training === null ? 'none of these is fit' : trainingText(training)],
+    ['Weights', weights === null ? `none of these is fit: only eager returns attention weights${cureText(findings)}` : `${settingsText(weights)}, output_attentions=True: sdpa and flash return no attention weights`],
+    ...against.map((entry, i) => [i === 0 ? 'Against' : '', againstText(entry)] as const),
   ];
 }
 

@@ -101,3 +101,5 @@ function columnsOf(report: DiffReport, lines: readonly Line[], { paint }: Contex
   const hasLocal = lines.some((line) => line.row.scope === 'local');
   return columns.filter((column) => hasLocal || column.head !== 'scope');
 }
+
+export { columnsOf as nonFiniteColumns, linesOf as nonFiniteLines };

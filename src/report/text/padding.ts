@@ -85,3 +85,5 @@ function spread(counts: readonly number[]): string {
 function isSame(counts: readonly number[]): boolean {
   return counts.every((count) => count === counts[0]);
 }
+
+export { columnsOf as paddingColumns, linesOf as paddingLines };

@@ -52,3 +52,5 @@ function columnsOf({ paint }: Context, withHeads: boolean): Column<Line>[] {
     return headroom >= 1 ? paint.yellow(text) : paint.red.bold(text);
   }
 }
+
+export { columnsOf as rangeColumns };

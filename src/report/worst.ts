@@ -1,4 +1,4 @@
-import type { DiffReport, Row } from '../../types.js';
+import type { DiffReport, Row } from '../types.js';
 
 /** NaN is worse than any number. */
 function isWorse(a: Row, b: Row): boolean {
