@@ -32,6 +32,12 @@ test('the index lists all of them with their levels, causes apart', () => {
   expect(listed('## Causes')).toEqual(expected(CODES.filter(isCause)));
 });
 
+test('docs/metrics.md says of each when it is found', () => {
+  const codesOf = (heading: string, table: number): string[] => tablesBelow(readDocument('docs/metrics.md'), heading)[table]!.flatMap(([cell]) => [...cell!.matchAll(/\[`([\w-]+)`\]\(findings\/\1\.md\)/g)].map(([, code]) => code!)).toSorted();
+  expect(codesOf('## Findings', 0)).toEqual(CODES.filter((code) => !isCause(code)).toSorted());
+  expect(codesOf('## Causes', 1)).toEqual(CODES.filter(isCause).toSorted());
+});
+
 describe.each(CODES)('%s', (code) => {
   const page = readDocument(`${FOLDER}/${code}.md`);
 
