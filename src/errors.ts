@@ -35,6 +35,8 @@ export interface ErrorArgs {
   'resume-mismatch': { path: string; field: string };
   'resume-unreadable': { path: string; problem: string };
   'report-unreadable': { path: string; problem: string };
+  /** `line` counts from 1; null where it is about the whole file. */
+  'history-unreadable': { path: string; line: number | null; problem: string };
   /** The first difference, and all fields that differ. */
   'baseline-mismatch': { path: string; fields: readonly KeyField[] } & KeyDifference;
   'baseline-apart': { path: string; what: 'batches' | 'implementations'; was: string; is: string };
@@ -95,7 +97,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'usage', 'bad-option', 'unknown-implementation', 'prompts-unreadable', 'prompts-empty', 'prompts-not-utf8',
   'prompts-bad-jsonl', 'prompt-no-tokens', 'prompt-too-long', 'mask-unreadable', 'mask-invalid', 'mask-shape', 'tokenizer-missing', 'tokenizer-unreadable',
   'pad-token-missing', 'chat-template-missing', 'chat-template-unusable', 'token-out-of-range', 'provider-missing', 'output-not-writable', 'folder-not-writable',
-  'resume-unasked', 'resume-mismatch', 'resume-unreadable', 'report-unreadable', 'baseline-mismatch', 'baseline-apart', 'baseline-shard',
+  'resume-unasked', 'resume-mismatch', 'resume-unreadable', 'report-unreadable', 'history-unreadable', 'baseline-mismatch', 'baseline-apart', 'baseline-shard',
   'merge-not-shard', 'merge-differs', 'merge-twice', 'merge-missing', 'merge-damaged', 'merge-unanswered',
 ]);
 const EXECUTION: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['execution-failed', 'runner-crashed', 'timed-out', 'interrupted']);

@@ -13,6 +13,7 @@ import type { Verdict } from './gateTypes.js';
 export * from './baselineTypes.js';
 export * from './compareTypes.js';
 export * from './gateTypes.js';
+export * from './historyTypes.js';
 export * from './implementationInfo.js';
 export * from './shardTypes.js';
 export * from './stream.js';

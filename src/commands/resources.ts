@@ -2,10 +2,14 @@ import type { ErrorArgs } from '../errors.js';
 import type { Runners } from '../runners/types.js';
 import { downloadBar, type DownloadBar } from './downloadBar.js';
 import type { Host } from './host.js';
+import { openAppended } from './historyFile.js';
 import { onInterrupt } from './interrupt.js';
 import { openOutput, type Output } from './output.js';
 import { openOutputFolder, type OutputFolder } from './outputFolder.js';
 import { progressBar, type ProgressBar } from './progress.js';
+
+/** A file that is written whole, one that is appended to, or null for standard output. */
+export type OutputPath = string | { appended: string } | null;
 
 /** What a command holds while it works. */
 export interface Resources {
@@ -24,15 +28,14 @@ export interface Resources {
 /**
  * Opens what a command needs, and clears it away however the work ends: well, with an error, or by Ctrl-C.
  *
- * @param outputPaths null for standard output
  * @param folderPath the folder that several files go to; null for none
  * @throws AttnDiffError output-not-writable, folder-not-writable, before anything else is done
  */
-export async function withResources<T>(host: Host, outputPaths: readonly (string | null)[], work: (resources: Resources) => Promise<T>, folderPath: string | null = null): Promise<T> {
+export async function withResources<T>(host: Host, outputPaths: readonly OutputPath[], work: (resources: Resources) => Promise<T>, folderPath: string | null = null): Promise<T> {
   const outputs: Output[] = [];
   const discard = (): void => outputs.forEach((output) => output.discard());
   const folder = opened(() => {
-    for (const path of outputPaths) outputs.push(openOutput(path));
+    for (const path of outputPaths) outputs.push(path !== null && typeof path === 'object' ? openAppended(path.appended) : openOutput(path));
     return openOutputFolder(folderPath);
   }, discard);
   const runners = host.runners();

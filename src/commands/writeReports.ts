@@ -1,14 +1,15 @@
 import { EXIT, type ExitCode } from '../errors.js';
-import type { ReportTarget } from '../config/index.js';
+import type { KeepingConfig, ReportTarget } from '../config/index.js';
 import { heldAgainst, unfit } from '../gate/index.js';
-import { baselineJson, explainReport, FORMATS, savedText } from '../report/index.js';
+import { baselineJson, explainReport, FORMATS, historyLine, historyRun, savedText } from '../report/index.js';
 import type { DiffReport, HeldBaseline } from '../types.js';
 import { ciPlan, tellCi } from './ci.js';
 import type { Output } from './output.js';
+import type { OutputPath } from './resources.js';
 import { renderOptions } from './terminal.js';
 
 /** What is written of a report, and where. */
-export interface Writing {
+export interface Writing extends KeepingConfig {
   reports: readonly ReportTarget[];
   /** Whether formats other than HTML tell the ranges of every head. */
   headsTold: boolean;
@@ -18,20 +19,21 @@ export interface Writing {
   saveBaseline: string | null;
 }
 
-/** The places that {@link writeReports} writes to, in their order; null for standard output. */
-export function outputPaths({ reports, saveBaseline }: Pick<Writing, 'reports' | 'saveBaseline'>): (string | null)[] {
-  return [...reports.map(({ path }) => path), ...(saveBaseline === null ? [] : [saveBaseline])];
+/** The places that {@link writeReports} writes to, in their order. */
+export function outputPaths({ reports, saveBaseline, history }: Pick<Writing, 'reports' | 'saveBaseline' | 'history'>): OutputPath[] {
+  return [...reports.map(({ path }) => path), ...(saveBaseline === null ? [] : [saveBaseline]), ...(history === null ? [] : [{ appended: history.path }])];
 }
 
 /**
  * Holds a report against a baseline, where there is one, and writes it to where it was asked for, each file whole or
- * not at all; tells a CI server, and keeps the numbers. Of `explain` the text tells explanations in place of the tables.
+ * not at all; tells a CI server, keeps the numbers, and notes the run in a history. Of `explain` the text tells
+ * explanations in place of the tables.
  *
  * @param outputs those of {@link outputPaths}
  * @returns what the verdict comes to
  * @throws AttnDiffError baseline-mismatch, baseline-apart
  */
-export function writeReports(measured: DiffReport, { reports, headsTold, ci, saveBaseline, baseline }: Writing & { baseline: HeldBaseline | null }, outputs: readonly Output[]): ExitCode {
+export function writeReports(measured: DiffReport, { reports, headsTold, ci, saveBaseline, history, baseline }: Writing & { baseline: HeldBaseline | null }, outputs: readonly Output[]): ExitCode {
   const whole = baseline ? heldAgainst(measured, baseline) : measured;
   const report = headsTold ? whole : withoutHeads(whole);
   const isExplained = report.command[0] === 'explain';
@@ -40,9 +42,10 @@ export function writeReports(measured: DiffReport, { reports, headsTold, ci, sav
   tellCi(ciPlan(process.env, reports, ci), report, (text) => void process.stderr.write(text));
   if (saveBaseline !== null) {
     const why = unfit(report);
-    if (why === null) outputs.at(-1)!.write(baselineJson(report));
+    if (why === null) outputs[reports.length]!.write(baselineJson(report));
     process.stderr.write(`attn-diff: ${savedText(saveBaseline, why)}\n`);
   }
+  if (history !== null) outputs.at(-1)!.write(historyLine(historyRun(report, { time: new Date(), label: history.label ?? report.model.path })));
   return report.verdict.passed ? EXIT.passed : EXIT.gateFailed;
 }
 

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { benchSchema } from './bench.js';
 import { compareSchema } from './compare.js';
 import { doctorSchema } from './doctor.js';
+import { historySchema } from './history.js';
 import { inspectSchema } from './inspect.js';
 import { mergeSchema } from './merge.js';
 import { runSchema } from './run.js';
@@ -10,10 +11,12 @@ export { parseBenchOptions } from './bench.js';
 export { COMPARE_FORMATS, parseCompareOptions } from './compare.js';
 export { parseDoctorOptions } from './doctor.js';
 export { parseInspectPaths } from './inspect.js';
+export { parseHistoryOptions } from './history.js';
 export { valueHint } from './hints.js';
 export { parseMergeOptions } from './merge.js';
 export { parseRunOptions } from './run.js';
 export type { BenchConfig, RawBenchOptions } from './bench.js';
+export type { KeepingConfig } from './keeping.js';
 export type { RawMergeOptions } from './merge.js';
 export type { PromptSource } from './inputs.js';
 export type { ReportTarget } from './reports.js';
@@ -28,6 +31,7 @@ const SCHEMAS: Readonly<Record<string, Readonly<Record<string, z.core.$ZodType>>
   doctor: doctorSchema.shape,
   compare: compareSchema.shape,
   merge: mergeSchema.shape,
+  history: historySchema.shape,
 };
 
 /** What the options of a command are checked with, by the names that commander gives them. */

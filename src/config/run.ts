@@ -5,13 +5,14 @@ import type { AttentionPrecision, Budget, GateOptions, Stream } from '../types.j
 import { ALIGNMENTS, ATTENTION_PRECISIONS, IMPLEMENTATIONS, LEVELS, MASK_FILLS, PROVIDERS } from '../types.js';
 import { BASELINE_OPTIONS, baselineConfig, baselineFields, type BaselineConfig, type RawBaselineOptions } from './baseline.js';
 import { HINTS } from './hints.js';
+import { KEEPING_OPTIONS, keepingConfig, keepingFields, type KeepingConfig, type RawKeepingOptions } from './keeping.js';
 import { INPUT_OPTIONS, inputFields, runInputs, type RawInputOptions, type RunInputs } from './inputs.js';
 import { REPORT_OPTIONS, reportFields, reportTargets, type RawReportOptions, type ReportTarget } from './reports.js';
 import { LARGEST_BLOCK, nameStreams, withReference } from './streams.js';
 import { decimal, filePath, integer, list, word } from './values.js';
 
 /** Everything that `attn-diff run` was asked for, checked. */
-export interface RunConfig extends RunInputs, BaselineConfig {
+export interface RunConfig extends RunInputs, BaselineConfig, KeepingConfig {
   model: string;
   /** Which of the model's ONNX files; null for model.onnx, or the only one. */
   dtype: Dtype | null;
@@ -41,7 +42,7 @@ export interface RunConfig extends RunInputs, BaselineConfig {
 }
 
 /** Options as commander hands them over: strings, absent where not given and without a default. */
-export interface RawRunOptions extends RawInputOptions, RawReportOptions, RawBaselineOptions {
+export interface RawRunOptions extends RawInputOptions, RawReportOptions, RawBaselineOptions, RawKeepingOptions {
   model?: string | undefined;
   dtype?: string | undefined;
   impl?: string | undefined;
@@ -94,6 +95,7 @@ export const runSchema = z.object({
   saveRepro: filePath.optional(),
   defaultBudgets: z.string().default('error').pipe(word(LEVELS)),
   ...baselineFields,
+  ...keepingFields,
   ...reportFields,
 });
 
@@ -127,6 +129,7 @@ export const RUN_OPTIONS: Record<keyof typeof runSchema.shape, OptionHelp> = {
   saveRepro: { flag: '--save-repro', accepts: 'a path of the folder to write' },
   defaultBudgets: { flag: '--default-budgets', accepts: `one of ${LEVELS.join(', ')}` },
   ...BASELINE_OPTIONS,
+  ...KEEPING_OPTIONS,
   ...REPORT_OPTIONS,
 };
 
@@ -162,6 +165,7 @@ export function parseRunOptions(raw: RawRunOptions, subcommand: string = 'run'):
     reports,
     ci: options.ci,
     ...baselineConfig(options, raw, reports),
+    ...keepingOfRun(options, reports),
     command: commandOf(subcommand, raw),
   };
 }
@@ -180,8 +184,15 @@ function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, failOn, requ
   return { budgets, defaults: defaultBudgets, findings: {}, failOn, requireKernel };
 }
 
+/** A shard is noted when all are joined. */
+function keepingOfRun(options: z.output<typeof runSchema>, reports: readonly ReportTarget[]): KeepingConfig {
+  const { history, shard, saveBaseline = null } = options;
+  if (history !== undefined && shard !== undefined) throw new AttnDiffError('bad-option', { option: '--history', value: history, problem: 'a shard is a part of a run', remedy: 'it to attn-diff merge' });
+  return keepingConfig(options, reports, [saveBaseline]);
+}
+
 /** Options that say where and how a report is written, or which part of it, and nothing of what is in the whole. */
-const WRITING: ReadonlySet<string> = new Set(['report', 'format', 'output', 'ci', 'shard', 'resume', 'saveRepro', 'saveBaseline']);
+const WRITING: ReadonlySet<string> = new Set(['report', 'format', 'output', 'ci', 'shard', 'resume', 'saveRepro', 'saveBaseline', 'history', 'label']);
 
 /** The options that were given as arguments, in the order of {@link RUN_OPTIONS}. */
 function commandOf(subcommand: string, raw: RawRunOptions): string[] {

@@ -6,7 +6,7 @@ import { parseRunOptions, RUN_OPTIONS, type RawRunOptions, type RunConfig } from
 type Kind = 'text' | 'number' | 'boolean' | 'list' | 'texts';
 
 /** Options of the command line that a caller does without: they say where and how something is written. */
-type CommandOnly = 'report' | 'format' | 'output' | 'ci' | 'resume' | 'saveRepro' | 'saveBaseline' | 'baseline' | 'maxRegression' | 'allow';
+type CommandOnly = 'report' | 'format' | 'output' | 'ci' | 'resume' | 'saveRepro' | 'saveBaseline' | 'history' | 'label' | 'baseline' | 'maxRegression' | 'allow';
 type Option = Exclude<keyof RawRunOptions, CommandOnly>;
 /** What a caller gives beside the options of the command line. */
 type CallerOnly = 'explain' | 'onProgress' | 'onNotice' | 'signal';

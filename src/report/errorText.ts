@@ -122,6 +122,7 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'resume-unasked': (a) => `${a.path}: it holds ${plural(a.batches, 'finished batch', 'finished batches')} of an interrupted run. Go on from there with --resume, or remove it.`,
   'resume-mismatch': (a) =>
     `${a.path}: it was written with another ${a.field === 'options' || a.field === 'data' ? a.field : `version or file of ${a.field}`}, so its batches cannot be part of this run. Run the very command that was interrupted, or remove the file.`,
+  'history-unreadable': (a) => `${a.path}${a.line === null ? '' : `:${a.line}`}: it is no history that attn-diff run wrote with --history: ${clause(a.problem)}. Give such a file.`,
   'report-unreadable': (a) => `${a.path}: no run can be read from it: ${clause(a.problem)}. Give a file that attn-diff wrote with --report json=FILE or --save-baseline FILE.`,
   'baseline-mismatch': (a) =>
     `${a.path}: it measures something else: ${differenceSubject(a)}: ${clause(keyValueText(a.was))} there, ${clause(keyValueText(a.is))} here${a.fields.length > 1 ? `; ${a.fields.slice(1).join(', ')} too` : ''}. Let that pass with --allow ${a.fields.join(',')}, or save a new baseline with --save-baseline.`,

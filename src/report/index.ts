@@ -18,6 +18,7 @@ export { doctorText } from './doctor.js';
 export { baselineJson, readSaved } from './baseline.js';
 export { savedText } from './baselineText.js';
 export { errorText, summaryProblemText } from './errorText.js';
+export { HISTORY_FORMATS, historyLine, historyOf, historyRun, readHistory, tornText } from './history/index.js';
 export { inspectionText } from './inspection.js';
 export { reproFiles, reproText } from './reproFiles.js';
 export { doctorJson, inspectionJson } from './json.js';

@@ -3,11 +3,12 @@ import { baselineSchema } from './baselineSchema.js';
 import { benchSchema } from './benchSchema.js';
 import { compareSchema } from './compareSchema.js';
 import { doctorSchema } from './doctorSchema.js';
+import { historySchema } from './history/schema.js';
 import { reportSchema } from './schema.js';
 
-const DOCUMENTS = { report: reportSchema, bench: benchSchema, doctor: doctorSchema, baseline: baselineSchema, compare: compareSchema };
+const DOCUMENTS = { report: reportSchema, bench: benchSchema, doctor: doctorSchema, baseline: baselineSchema, compare: compareSchema, history: historySchema };
 
-/** The JSON documents that there are: what `run` and `explain` write, what `bench` does, what `doctor` does, what `--save-baseline` and `compare` do. */
+/** The JSON documents that there are: what `run` and `explain` write, what `bench` does, what `doctor` does, what `--save-baseline`, `compare` and `history` do. */
 export type DocumentName = keyof typeof DOCUMENTS;
 export const DOCUMENT_NAMES = Object.keys(DOCUMENTS) as DocumentName[];
 

@@ -6,7 +6,7 @@ const refusal = (option: string, problem: string) => expect.objectContaining({ c
 
 describe('parseMergeOptions', () => {
   test('defaults', () => {
-    expect(parse({})).toEqual({ files: ['a.json', 'b.json'], allow: new Set(), reports: [{ format: 'text', path: null }], ci: true, baseline: null, saveBaseline: null, command: [] });
+    expect(parse({})).toEqual({ files: ['a.json', 'b.json'], allow: new Set(), reports: [{ format: 'text', path: null }], ci: true, baseline: null, saveBaseline: null, history: null, command: [] });
   });
 
   test('what may differ between machines, and what from the baseline', () => {

@@ -10,7 +10,7 @@ const stream = (name: string, settings: object) => ({ label: name, name, hidden:
 const labels = (raw: RawRunOptions) => parse(raw).implementations.map(({ label, name }) => `${label}=${name}`);
 
 /** What both tests of whole configurations leave at its default. */
-const UNASKED = { pack: false, past: 0, mask: null, precision: 'fp32', activations: null, heads: false, headsTold: false, shard: null, resume: false, timeout: null, saveRepro: null, baseline: null, saveBaseline: null, ci: true };
+const UNASKED = { pack: false, past: 0, mask: null, precision: 'fp32', activations: null, heads: false, headsTold: false, shard: null, resume: false, timeout: null, saveRepro: null, baseline: null, saveBaseline: null, history: null, ci: true };
 
 describe('parseRunOptions', () => {
   test('defaults', () => {

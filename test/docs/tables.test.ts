@@ -32,7 +32,7 @@ function helpExitCodes(): string[][] {
 }
 
 describe('README: options', () => {
-  const [runTable, inspectTable, doctorTable, compareTable, mergeTable] = tablesBelow(readDocument('README.md'), '## Options');
+  const [runTable, inspectTable, doctorTable, compareTable, mergeTable, historyTable] = tablesBelow(readDocument('README.md'), '## Options');
   const [benchTable] = tablesBelow(readDocument('README.md'), '## Bench');
   const optionsOf = (table: string[][] | undefined): string[] => table!.map(([option]) => option!.replaceAll('`', '')).toSorted();
 
@@ -64,6 +64,10 @@ describe('README: options', () => {
     expect(optionsOf(mergeTable)).toEqual(helpOptions('merge'));
   });
 
+  test('those of history', () => {
+    expect(optionsOf(historyTable)).toEqual(helpOptions('history'));
+  });
+
   test('those of bench', () => {
     expect(optionsOf(benchTable)).toEqual(helpOptions('bench'));
   });
@@ -72,7 +76,7 @@ describe('README: options', () => {
     expect(helpOptions(command)).toEqual([]);
   });
 
-  const defaults = [['run', runTable], ['compare', compareTable], ['merge', mergeTable], ['bench', benchTable]] as const;
+  const defaults = [['run', runTable], ['compare', compareTable], ['merge', mergeTable], ['history', historyTable], ['bench', benchTable]] as const;
   test.each(defaults.flatMap(([command, table]) => table!.map(([option, value]) => ({ command, option: option!, value: value! }))))('default of $command $option', ({ command, option, value }) => {
     const shown = /\(default: ([^)]*)\)/.exec(described(command).get(option.replaceAll('`', ''))!)?.[1] ?? null;
     expect(shown).toBe(/^`(.*)`$/.exec(value)?.[1] ?? null);

@@ -65,6 +65,7 @@ const ARGS: ErrorArgs = {
   'resume-unasked': { path: nasty('path'), batches: 3 },
   'resume-mismatch': { path: nasty('path'), field: 'model' },
   'report-unreadable': { path: nasty('path'), problem: nasty('problem') },
+  'history-unreadable': { path: nasty('path'), line: 3, problem: nasty('problem') },
   'baseline-mismatch': { path: nasty('path'), field: 'kernel', of: nasty('implementation'), was: nasty('was'), is: nasty('is'), fields: ['kernel', 'cpu'] },
   'baseline-apart': { path: nasty('path'), what: 'batches', was: nasty('was'), is: nasty('is') },
   'baseline-shard': { path: nasty('path'), index: 2, count: 3 },

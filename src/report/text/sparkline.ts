@@ -22,10 +22,12 @@ export function finiteRange(values: Iterable<number | null>): [number, number] |
 /**
  * One mark for each value: a block as high as the value stands in the range, `×` for NaN, `∞` for an infinity, `·`
  * for null, where there is no value.
+ *
+ * @param nothing what null means, for the legend
  */
-export function sparkline(values: readonly (number | null)[], range: [number, number] | null): Sparkline {
+export function sparkline(values: readonly (number | null)[], range: [number, number] | null, nothing = 'nothing to predict'): Sparkline {
   const marks = values.map((value) => mark(value, range ?? [0, 0]));
-  const meanings: Record<string, string> = { [NAN]: `${NAN} NaN`, [INFINITE]: `${INFINITE} infinite`, [NOTHING]: `${NOTHING} nothing to predict` };
+  const meanings: Record<string, string> = { [NAN]: `${NAN} NaN`, [INFINITE]: `${INFINITE} infinite`, [NOTHING]: `${NOTHING} ${nothing}` };
   return { marks: marks.join(''), legend: Object.keys(meanings).filter((each) => marks.includes(each)).map((each) => meanings[each]!) };
 }
 
