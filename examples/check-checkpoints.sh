@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Checks the checkpoints of a training run with attn-diff, notes each in a history, and stops where one fails.
+#
+#   check-checkpoints.sh FOLDER [options of attn-diff run]
+#
+# FOLDER holds checkpoint-*, as transformers.Trainer writes them. A checkpoint without an ONNX file is exported first.
+#
+#   TRAINER_PID  process of the training: checkpoints are waited for until it ends, and it is ended (SIGTERM) where the
+#                gate fails. Without it, those that are there are checked once.
+#   HISTORY      the history; by default FOLDER/attn-diff.jsonl
+#   READY        the file that a checkpoint gets last; by default trainer_state.json
+#   WAIT         seconds between two looks; by default 30
+#   ATTN_DIFF    the command; by default npx attn-diff
+#   EXPORT       the command that exports a checkpoint, given its folder and the folder to write
+#
+# Exit codes: 0 all passed; 1 a gate failed; 2 to 4 a check could not be made, as attn-diff has them (3 also where the
+# export fails). With these the training is left alone: they say nothing of the model.
+set -uo pipefail
+
+folder=${1:?usage: check-checkpoints.sh FOLDER [options of attn-diff run]}
+shift
+history=${HISTORY:-$folder/attn-diff.jsonl}
+read -ra attn_diff <<< "${ATTN_DIFF:-npx attn-diff}"
+
+export_checkpoint() {
+  if [ -n "${EXPORT:-}" ]; then
+    $EXPORT "$1" "$2"
+  else
+    optimum-cli export onnx --model "$1" --task text-generation-with-past "$2"
+  fi
+}
+
+# The report is written whole or not at all: a checkpoint that has one was checked.
+check() {
+  local checkpoint=$1 code
+  shift
+  if [ ! -e "$checkpoint/model.onnx" ] && [ ! -e "$checkpoint/onnx/model.onnx" ]; then
+    rm -rf "$checkpoint/onnx.part"
+    if ! export_checkpoint "$checkpoint" "$checkpoint/onnx.part" || ! mv "$checkpoint/onnx.part" "$checkpoint/onnx"; then
+      echo "check-checkpoints: $checkpoint could not be exported." >&2
+      return 3
+    fi
+  fi
+  "${attn_diff[@]}" run --model "$checkpoint" --history "$history" --label "$(basename "$checkpoint")" --output "$checkpoint/attn-diff.txt" "$@"
+  code=$?
+  case $code in
+    0) echo "check-checkpoints: $checkpoint passed." ;;
+    1) echo "check-checkpoints: $checkpoint failed the gate: see $checkpoint/attn-diff.txt." >&2 ;;
+    *) echo "check-checkpoints: $checkpoint could not be checked (exit code $code)." >&2 ;;
+  esac
+  return "$code"
+}
+
+finish() {
+  if [ -s "$history" ]; then "${attn_diff[@]}" history "$history" --last 20; fi
+  exit "$1"
+}
+
+while true; do
+  # Before the look, so that what the training writes at its end is seen.
+  alive=false
+  if [ -n "${TRAINER_PID:-}" ] && kill -0 "$TRAINER_PID" 2> /dev/null; then alive=true; fi
+  while IFS= read -r checkpoint; do
+    if [ ! -e "$checkpoint/${READY:-trainer_state.json}" ] || [ -e "$checkpoint/attn-diff.txt" ]; then continue; fi
+    check "$checkpoint" "$@" < /dev/null
+    code=$?
+    if [ "$code" = 1 ] && [ -n "${TRAINER_PID:-}" ] && kill -TERM "$TRAINER_PID" 2> /dev/null; then
+      echo "check-checkpoints: the training (process $TRAINER_PID) was told to end." >&2
+    fi
+    if [ "$code" != 0 ]; then finish "$code"; fi
+  done < <(find "$folder" -mindepth 1 -maxdepth 1 -type d -name 'checkpoint-*' | sort -V)
+  if [ "$alive" = false ]; then finish 0; fi
+  sleep "${WAIT:-30}"
+done
