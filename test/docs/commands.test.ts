@@ -2,7 +2,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DOCUMENTS, readDocument, ROOT, shownCommands } from './documents.js';
+import { DOCUMENTS, readDocument, ROOT, shownCommands, type ShownCommand } from './documents.js';
 import { SWIFTSHADER } from '../support/webgpu.js';
 import { execute, executeInShell, isSameEverywhere, plainArguments, readsOnly, type Execution } from './execute.js';
 import { mask } from './mask.js';
@@ -77,9 +77,15 @@ function givesTheSame(run: string, before: readonly string[]): boolean {
   return readsOnly(run) && (changes.length === 0 || (isSameEverywhere(run) && !changes.some((each) => /\binit\b|config/.test(each))));
 }
 
+/** Whether it is the first of its subcommand that shows output: those of the README are run as a reader would. */
+function isFirstShown(commands: readonly (ShownCommand & { run: string })[], index: number): boolean {
+  const of = ({ run }: { run: string }): string | undefined => /^attn-diff (\w+)/.exec(run)?.[1];
+  return commands.findIndex((other) => other.output !== null && of(other) === of(commands[index]!)) === index;
+}
+
 const documented = DOCUMENTS.map((document) => {
   const commands = shownCommands(readDocument(document)).map((shown) => ({ ...shown, run: bare(shown.command) }));
-  return { document, commands: commands.map((shown, i) => ({ ...shown, isShared: givesTheSame(shown.run, commands.slice(0, i).map(({ run }) => run)), isStarted: document === 'README.md' && shown.output !== null })) };
+  return { document, commands: commands.map((shown, i) => ({ ...shown, isShared: givesTheSame(shown.run, commands.slice(0, i).map(({ run }) => run)), isStarted: document === 'README.md' && isFirstShown(commands, i) })) };
 }).filter(({ commands }) => commands.length > 0);
 
 test('the documents show commands, and their output', () => {
