@@ -33,8 +33,8 @@ export class Painter {
   }
 
   /**
-   * The colour of one pixel. NaN has dark crosswise lines and an infinite number dark level ones, so that grey shows them
-   * too; padding is dimmed and hatched one way, fully masked rows both ways.
+   * The colour of one pixel. NaN has crosswise lines and an infinite number level ones, so that grey shows them too;
+   * padding is dimmed and hatched one way, fully masked rows both ways.
    */
   pixel(byte: number, kind: string, x: number, y: number): Rgb {
     const shade = SHADES[kind] ?? 'none';
@@ -46,9 +46,15 @@ export class Painter {
   }
 
   #colour(byte: number, x: number, y: number): Rgb {
-    if (byte === NAN) return (x + y) % SPACING === 0 ? this.#ink : this.#nan;
-    if (byte === INFINITE) return y % SPACING === 0 ? this.#ink : this.#inf;
+    if (byte === NAN) return this.#lined(x + y, this.#nan);
+    if (byte === INFINITE) return this.#lined(y, this.#inf);
     return byte === ZERO ? this.#paper : this.#numbers[byte]!;
+  }
+
+  /** A colour with lines of ink and of paper in turn, of which one is seen whatever is around it. */
+  #lined(at: number, colour: Rgb): Rgb {
+    const line = at % SPACING;
+    return line === 0 ? this.#ink : line === Math.floor(SPACING / 2) ? this.#paper : colour;
   }
 
   /** A small sample of what a byte looks like on tokens of a kind. */

@@ -17,11 +17,13 @@ export interface Layout {
 export const GAP = 22;
 const TALLEST_LAYER = 18;
 const SHORTEST_LAYER = 3;
-/** What all bands together should not be taller than. */
+const SHORTEST_BAND = 32;
+/** What all bands together should not be taller than, unless they became too thin to be seen. */
 const TALLEST = 620;
 
 export function layoutOf({ layers }: Pick<Grid, 'layers'>, rows: readonly number[], width: number): Layout {
-  const layer = Math.max(SHORTEST_LAYER, Math.min(TALLEST_LAYER, Math.floor((TALLEST / rows.length - GAP) / layers.length)));
+  const shortest = Math.max(SHORTEST_LAYER, Math.min(TALLEST_LAYER, Math.ceil(SHORTEST_BAND / layers.length)));
+  const layer = Math.max(shortest, Math.min(TALLEST_LAYER, Math.floor((TALLEST / rows.length - GAP) / layers.length)));
   const pitch = GAP + layer * layers.length;
   return { rows, width, height: pitch * rows.length, layer, pitch };
 }

@@ -38,9 +38,9 @@ export function htmlReport(report: DiffReport, { page }: RenderOptions): string 
 <style>
 ${new Markup(style)}</style>
 </head>
-<body>
+<body class="${outcome(report)}">
 <a class="skip" href="#verdict">Skip to the verdict</a>
-<header class="${outcome(report)}">
+<header>
 <p class="brand">attn-diff ${environment.attnDiff}</p>
 <h1>${heading(report)}</h1>
 <p>${summary(report)}</p>

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -44,9 +44,10 @@ test('the README\'s install commands give a working demo and a typed API in an e
 
   npm('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', `./${tarball!}`], folder);
 
-  const demo = npm('npx', ['--no', 'attn-diff', 'demo'], folder);
+  const demo = npm('npx', ['--no', 'attn-diff', 'demo', '--report', 'html=page.html'], folder);
   expect(demo.stderr.replaceAll(/^npm warn.*\n/gm, '')).toBe('');
   expect(demo.stdout).toContain('\nPASSED: ');
+  expect(readFileSync(join(folder, 'page.html'), 'utf8')).toContain('@observablehq/plot');
 
   writeFileSync(join(folder, 'script.mts'), SCRIPT);
   const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
