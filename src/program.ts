@@ -7,6 +7,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { explainCommand } from './commands/explain.js';
 import type { Host } from './commands/host.js';
 import { historyCommand } from './commands/history.js';
+import { initCommand } from './commands/init.js';
 import { inspectCommand } from './commands/inspect.js';
 import { mergeCommand } from './commands/merge.js';
 import { runCommand } from './commands/run.js';
@@ -31,7 +32,7 @@ export function createProgram(host: Host): Command {
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
-  for (const command of [runCommand(host), explainCommand(host), demoCommand(host), inspectCommand(host), benchCommand(host), doctorCommand(host), compareCommand(host), mergeCommand(host), historyCommand(host), schemaCommand(), completionCommand()]) {
+  for (const command of [runCommand(host), explainCommand(host), demoCommand(host), initCommand(host), inspectCommand(host), benchCommand(host), doctorCommand(host), compareCommand(host), mergeCommand(host), historyCommand(host), schemaCommand(), completionCommand()]) {
     program.addCommand(command.copyInheritedSettings(program).addHelpText('after', EXIT_CODES));
   }
   return program;

@@ -396,6 +396,8 @@ export interface DiffReport {
   schema: typeof REPORT_SCHEMA;
   /** Arguments of attn-diff that make this report, without those that only say where and how it is written. */
   command: string[];
+  /** The configuration file that took part; null for none. */
+  configFile: string | null;
   model: RunModelInfo;
   environment: EnvironmentInfo;
   batches: BatchInfo[];

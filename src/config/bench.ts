@@ -2,7 +2,8 @@ import { z } from 'zod';
 import type { BenchSettings } from '../bench.js';
 import { DEFAULT_SETTINGS } from '../attention/settings.js';
 import type { Stream } from '../types.js';
-import { badOption, implementationNames, RUN_OPTIONS, runSchema, type OptionHelp, type RunConfig } from './run.js';
+import { badOption, implementationNames, RUN_OPTIONS, runSchema, type OptionHelp } from './runOptions.js';
+import type { RunConfig } from './run.js';
 import { nameStreams, withReference, type StreamDefaults } from './streams.js';
 import { integer, list, word } from './values.js';
 

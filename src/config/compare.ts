@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { factor } from './baseline.js';
-import { badOption, type OptionHelp } from './run.js';
+import { badOption, type OptionHelp } from './runOptions.js';
 import { filePath, word } from './values.js';
 
 export const COMPARE_FORMATS = ['text', 'json', 'markdown'] as const;

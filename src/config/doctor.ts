@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { badOption, RUN_OPTIONS, seconds } from './run.js';
+import { badOption, RUN_OPTIONS, seconds } from './runOptions.js';
 import { filePath } from './values.js';
 
 export const doctorSchema = z.object({ timeout: z.string().default('60').pipe(seconds), output: filePath.nullable().default(null) });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { HISTORY_FORMAT_NAMES, HISTORY_METRICS } from '../types.js';
-import { badOption, type OptionHelp } from './run.js';
+import { badOption, type OptionHelp } from './runOptions.js';
 import { filePath, integer, list, word } from './values.js';
 
 const DEFAULT_METRICS = 'local,delta-loss';

@@ -5,7 +5,8 @@ import { doctorSchema } from './doctor.js';
 import { historySchema } from './history.js';
 import { inspectSchema } from './inspect.js';
 import { mergeSchema } from './merge.js';
-import { runSchema } from './run.js';
+import { initSchema } from './init.js';
+import { runSchema } from './runOptions.js';
 
 export { parseBenchOptions } from './bench.js';
 export { COMPARE_FORMATS, parseCompareOptions } from './compare.js';
@@ -20,12 +21,19 @@ export type { KeepingConfig } from './keeping.js';
 export type { RawMergeOptions } from './merge.js';
 export type { PromptSource } from './inputs.js';
 export type { ReportTarget } from './reports.js';
-export type { RawRunOptions, RunConfig } from './run.js';
+export { readConfigFile, type ConfigFile } from './file.js';
+export { configJsonSchema } from './fileSchema.js';
+export { parseInitOptions } from './init.js';
+export type { RunConfig } from './run.js';
+export type { RawRunOptions } from './runOptions.js';
+export { starterJson, starterYaml, type StarterModel } from './starter.js';
+export { CI_SERVERS, starterWorkflow, WORKFLOW_PATHS, type CiServer, type Installation } from './starterWorkflow.js';
 
 const SCHEMAS: Readonly<Record<string, Readonly<Record<string, z.core.$ZodType>>>> = {
   run: runSchema.shape,
   explain: runSchema.shape,
   demo: runSchema.shape,
+  init: initSchema.shape,
   inspect: inspectSchema.shape,
   bench: benchSchema.shape,
   doctor: doctorSchema.shape,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { badOption, dtypeName, RUN_OPTIONS } from './run.js';
+import { badOption, dtypeName, RUN_OPTIONS } from './runOptions.js';
 import { filePath } from './values.js';
 
 export const inspectSchema = z.object({ model: filePath, dtype: dtypeName, output: filePath.nullable().default(null) });

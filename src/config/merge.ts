@@ -4,7 +4,8 @@ import { KEY_FIELDS, MACHINE_FIELDS, type KeyField, type MachineField } from '..
 import { BASELINE_OPTIONS, baselineConfig, baselineFields, type BaselineConfig, type RawBaselineOptions } from './baseline.js';
 import { KEEPING_OPTIONS, keepingConfig, keepingFields, type KeepingConfig, type RawKeepingOptions } from './keeping.js';
 import { REPORT_OPTIONS, reportFields, reportTargets, type RawReportOptions, type ReportTarget } from './reports.js';
-import { argumentsOf, badOption } from './run.js';
+import { argumentsOf } from './run.js';
+import { badOption } from './runOptions.js';
 import { list, word } from './values.js';
 
 /** What `attn-diff merge` was asked for, checked. */

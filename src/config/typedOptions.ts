@@ -1,6 +1,7 @@
 import type { DiffOptions } from '../diffOptions.js';
 import { AttnDiffError, type ErrorArgs } from '../errors.js';
-import { parseRunOptions, RUN_OPTIONS, type RawRunOptions, type RunConfig } from './run.js';
+import { parseRunOptions, type RunConfig } from './run.js';
+import { RUN_OPTIONS, type RawRunOptions } from './runOptions.js';
 
 /** What a value is in TypeScript; a list is written between commas on the command line, texts are an option each. */
 type Kind = 'text' | 'number' | 'boolean' | 'list' | 'texts';
@@ -45,7 +46,7 @@ export function parseTypedOptions(options: DiffOptions): RunConfig {
     raw[name] = kind === 'number' ? String(value) : kind === 'list' ? (value as readonly string[]).join(',') : (value as string | boolean | string[]);
   }
   try {
-    return parseRunOptions(raw as RawRunOptions, options.explain ? 'explain' : 'run');
+    return parseRunOptions(raw as RawRunOptions, { subcommand: options.explain ? 'explain' : 'run' });
   } catch (error) {
     throw asCalled(error);
   }

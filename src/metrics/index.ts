@@ -9,7 +9,7 @@ export { withRatios, type Baselines } from './ratios.js';
 export { ROUNDING, type RoundingLimits } from './divergence.js';
 export { ALL_BATCHES, effectRows, hasTarget, overallEffects } from './effects.js';
 export { findings } from './findings.js';
-export { FINDING_CODES, findingLevel, type FindingLevel } from './findingLevel.js';
+export { FINDING_CODES, findingLevel, type FindingLevel } from '../findingCodes.js';
 export { tokenMap, worstMaps } from './tokenMap.js';
 export { comparePlaces, compareRows } from './order.js';
 export { kernelRows } from './padding.js';

@@ -13,9 +13,18 @@ import { resolveSites } from './resolve.js';
  * @throws AttnDiffError codes of exit 3, execution-failed
  */
 export async function inspect(path: string, runner: Runner, options: ModelOptions = {}): Promise<Inspection> {
+  return (await survey(path, runner, options)).inspection;
+}
+
+/**
+ * Tells the same, and whether the model comes with a tokenizer.
+ *
+ * @throws AttnDiffError as {@link inspect}
+ */
+export async function survey(path: string, runner: Runner, options: ModelOptions = {}): Promise<{ inspection: Inspection; hasTokenizer: boolean }> {
   const loaded = await loadModel(path, options);
   const sites = await resolveSites(loaded, runner);
-  return {
+  const inspection = {
     model: describeModel(loaded),
     inputs: loaded.inputs.map(({ name, type, shape }) => ({ name, type: tensorTypeName(type), shape: shape.map((dim) => dim ?? '?') })),
     externalData: loaded.externalFiles,
@@ -33,4 +42,5 @@ export async function inspect(path: string, runner: Runner, options: ModelOption
       return { name, buildable: reason === null, reason };
     }),
   };
+  return { inspection, hasTokenizer: loaded.source.tokenizerPath !== null };
 }

@@ -30,11 +30,12 @@ export async function mergeShards(files: readonly ReportFile[], allowed: Readonl
   const effects = inOrder(({ effects: own }) => own, ({ batch }) => batch);
   const batches = inOrder(({ batches: own }) => own, ({ name }) => name);
   const implementations = mergedImplementations(shards);
-  const { schema, command, model, reference, rebuild } = first;
+  const { schema, command, configFile, model, reference, rebuild } = first;
   const seconds = (key: keyof DiffReport['timing']): number => shards.reduce((sum, { report }) => sum + report.timing[key], 0);
   return {
     schema,
     command,
+    configFile,
     model,
     environment: mergedEnvironment(shards),
     batches,

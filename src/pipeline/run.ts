@@ -93,6 +93,7 @@ export async function runDiff({ config, loaded, batches, shard }: PreparedRun, r
   return {
     schema: REPORT_SCHEMA,
     command: config.command,
+    configFile: config.configFile,
     model: { ...model, sha256: await digest, activations: config.activations },
     environment: await describeEnvironment(config.implementations.map(({ settings }) => settings.provider)),
     batches: batches.map(describeBatch),

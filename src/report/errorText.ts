@@ -54,6 +54,7 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
     `the tokenizer gives token ${a.id}, but the model's vocabulary has ${a.vocabSize} entries. Put the model's own tokenizer.json beside it.`,
   'provider-missing': (a) =>
     `the execution provider ${quote(a.provider)} cannot be used here: ${clause(a.problem)}. ${PROVIDER_REMEDY[a.provider] ? `${PROVIDER_REMEDY[a.provider]}; attn-diff doctor tells what is there. ` : ''}This platform has ${a.available.join(', ')}.`,
+  'file-exists': (a) => `${a.path}: it is there already. Give --force to replace it.`,
   'output-not-writable': (a) => `${a.path}: cannot be written: ${clause(a.problem)}. Choose another path for --output.`,
   'folder-not-writable': (a) => `${a.path}: the folder cannot be written: ${clause(a.problem)}. Choose another path for --save-repro.`,
   'model-not-found': (a) => `${a.path}: no such file or folder. Give --model an .onnx file, the folder that holds it, or owner/name of a model on the hub.`,
@@ -122,6 +123,9 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'resume-unasked': (a) => `${a.path}: it holds ${plural(a.batches, 'finished batch', 'finished batches')} of an interrupted run. Go on from there with --resume, or remove it.`,
   'resume-mismatch': (a) =>
     `${a.path}: it was written with another ${a.field === 'options' || a.field === 'data' ? a.field : `version or file of ${a.field}`}, so its batches cannot be part of this run. Run the very command that was interrupted, or remove the file.`,
+  'config-file-unreadable': (a) => `${a.path}: it cannot be read as a configuration: ${clause(a.problem)}. Give --config a file that can, or leave it out.`,
+  'config-file-invalid': (a) => `${a.path}:${a.line}${a.key === null ? '' : `, ${a.key}`}: ${clause(a.problem)}. attn-diff schema config lists what a configuration may hold.`,
+  'config-file-ambiguous': (a) => `there are several configurations, ${a.paths.join(' and ')}. Keep one, or name it with --config.`,
   'history-unreadable': (a) => `${a.path}${a.line === null ? '' : `:${a.line}`}: it is no history that attn-diff run wrote with --history: ${clause(a.problem)}. Give such a file.`,
   'report-unreadable': (a) => `${a.path}: no run can be read from it: ${clause(a.problem)}. Give a file that attn-diff wrote with --report json=FILE or --save-baseline FILE.`,
   'baseline-mismatch': (a) =>

@@ -28,6 +28,7 @@ describe('parseRunOptions', () => {
       gate: gateOf({ defaults: 'error' }),
       reports: [{ format: 'text', path: null }],
       command: ['run', '--model', 'folder'],
+      configFile: null,
     });
   });
 
@@ -57,6 +58,7 @@ describe('parseRunOptions', () => {
       gate: gateOf({ defaults: 'error', failOn: 'none', maxAbs: 0.001, minCosine: -0.5 }),
       reports: [{ format: 'json', path: 'o.json' }],
       command: ['run', '--model', 'm', '--dtype', 'q4f16', '--impl', 'exact, original', '--reference', 'exact', '--random', '4X128', '--seed', '7', '--length', '64', '--padding', 'right', '--mask-fill=-inf', '--max-abs', '1e-3', '--min-cosine=-0.5', '--fail-on', 'none'],
+      configFile: null,
     });
     expect(parse({ padding: 'right,left', maskFill: '-1e4' })).toMatchObject({ padding: ['right', 'left'], implementations: [{ settings: { maskFill: '-1e4' } }, {}, {}] });
   });

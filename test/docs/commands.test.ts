@@ -27,6 +27,7 @@ function folderFor(document: string): string {
   if (existsSync(folder)) return folder;
   mkdirSync(folder);
   cpSync(join(ROOT, 'fixtures', 'qwen2-optimum'), join(folder, 'my-model'), { recursive: true });
+  writeFileSync(join(folder, 'wrong.json'), '{\n  "model": "./my-model",\n  "budgets": [\n    { "metric": "rel-l2", "layers": "7-3", "max": 0.01 }\n  ]\n}\n');
   writeFileSync(join(folder, 'prompts.txt'), 'Good morning.\nThe bridge was closed, so everyone took the ferry.\n');
   for (const name of ['bin', 'fixtures', 'scripts']) symlinkSync(join(ROOT, name), join(folder, name));
   return folder;

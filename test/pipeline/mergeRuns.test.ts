@@ -44,7 +44,7 @@ function timeless(report: DiffReport): string {
 }
 
 async function prepared(options: RawRunOptions, subcommand = 'run'): Promise<PreparedRun> {
-  return prepareRun(parseRunOptions(options, subcommand));
+  return prepareRun(parseRunOptions(options, { subcommand }));
 }
 
 const codes = ({ findings }: DiffReport): string[] => findings.map(({ code }) => code);

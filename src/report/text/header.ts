@@ -15,6 +15,7 @@ export function header(report: DiffReport, context: Context): string[] {
     ...facts(
       [
         ...modelFacts(report.model),
+        ...(report.configFile === null ? [] : [['Config', report.configFile] as const]),
         ...report.batches.map((batch, index) => [index === 0 ? 'Batches' : '', batchText(batch)] as const),
         ...(report.shard ? [['Shard', shardPlaceText(report.shard, report.batches)] as const] : []),
         providerFact(report.implementations, environment),

@@ -1,4 +1,4 @@
-import { CAUSES, type Cause, type Finding } from '../types.js';
+import { CAUSES, type Cause, type Finding } from './types.js';
 
 /** How a finding is to be taken: a fault to act on, something to know, or nothing to worry about. */
 export type FindingLevel = 'fault' | 'notice' | 'fine';

@@ -1,0 +1,55 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Command } from '@commander-js/extra-typings';
+import { CI_SERVERS, parseInitOptions, starterJson, starterWorkflow, starterYaml, WORKFLOW_PATHS, type CiServer, type Installation, type StarterModel } from '../config/index.js';
+import { AttnDiffError, EXIT } from '../errors.js';
+import { packageVersion } from '../pipeline/describe.js';
+import { survey } from '../pipeline/inspect.js';
+import { CONFIG_NAMES } from './configFile.js';
+import { DTYPE_HELP, MODEL_HELP } from './run.js';
+import type { Host } from './host.js';
+import { withResources } from './resources.js';
+
+/** The schema of the configuration, as the package ships it, seen from a project that has the package. */
+const SCHEMA = './node_modules/attn-diff/config.schema.json';
+
+export function initCommand(host: Host): Command {
+  return new Command('init')
+    .description('Look at a model, and write a configuration with comments and a workflow for CI into the current folder.')
+    .option('--model <path>', MODEL_HELP)
+    .option('--dtype <dtype>', DTYPE_HELP)
+    .option('--yaml', `write ${CONFIG_NAMES[2]} instead of ${CONFIG_NAMES[0]}`)
+    .option('--ci <server>', `write a workflow for ${CI_SERVERS.join(', ')} (default: github)`)
+    .option('--force', 'replace files that are there')
+    .action(async (options) => {
+      const { model, dtype, yaml, ci, force } = parseInitOptions(options);
+      const config = CONFIG_NAMES[yaml ? 2 : 0];
+      const workflow = ci === 'none' ? null : WORKFLOW_PATHS[ci];
+      refuseExisting(config, workflow, force);
+      if (workflow !== null) mkdirSync(dirname(workflow), { recursive: true });
+      await withResources(host, [config, ...(workflow === null ? [] : [workflow])], async ({ outputs: [configOutput, workflowOutput], runners, download }) => {
+        const { inspection, hasTokenizer } = await survey(model, runners.at({}), { dtype, hub: download });
+        const starter: StarterModel = { path: model, dtype, inspection, hasTokenizer, schema: existsSync(SCHEMA) ? SCHEMA : null };
+        configOutput!.write((yaml ? starterYaml : starterJson)(starter));
+        workflowOutput?.write(starterWorkflow(ci as Exclude<CiServer, 'none'>, installation()));
+      });
+      process.stdout.write(`Wrote ${config}${workflow === null ? '' : ` and ${workflow}`}. Look at them, and try: attn-diff run\n`);
+      host.finish(EXIT.passed);
+    }) as unknown as Command;
+}
+
+/** @throws AttnDiffError file-exists, config-file-ambiguous (a configuration of another name is there) */
+function refuseExisting(config: string, workflow: string | null, force: boolean): void {
+  const other = CONFIG_NAMES.find((name) => name !== config && existsSync(name));
+  if (other !== undefined) throw new AttnDiffError('config-file-ambiguous', { paths: [other, config] });
+  const existing = [config, ...(workflow === null ? [] : [workflow])].find((path) => existsSync(path));
+  if (existing !== undefined && !force) throw new AttnDiffError('file-exists', { path: existing });
+}
+
+/** As the project has attn-diff: among the dependencies of package.json, or as a tarball beside it. */
+function installation(): Installation {
+  const text = existsSync('package.json') ? readFileSync('package.json', 'utf8') : '';
+  if (/"attn-diff"\s*:\s*"/.test(text)) return { kind: 'dependency' };
+  const tarball = readdirSync('.').find((name) => /^attn-diff-[\w.-]+\.tgz$/.test(name));
+  return { kind: 'tarball', path: `./${tarball ?? `attn-diff-${packageVersion()}.tgz`}` };
+}

@@ -1,0 +1,49 @@
+import type { AttnDiffError } from '../errors.js';
+import { IMPLEMENTATIONS, type Budget } from '../types.js';
+import type { FileBudget } from './fileSchema.js';
+
+/** Where a budget stands in its file. */
+interface Place {
+  path: string;
+  index: number;
+  lineOf: (key: string) => number;
+}
+
+/**
+ * A budget of a configuration file as the gate takes it.
+ *
+ * @param refused makes the error for what is wrong at a key
+ * @throws AttnDiffError what `refused` makes: no limit, or the wrong one; a range that is none; an unknown implementation
+ */
+export function fileBudget(budget: FileBudget, refused: (key: string, problem: string) => AttnDiffError, { path, index, lineOf }: Place): Budget {
+  const { metric, level = 'error', max, min } = budget;
+  const [right, wrong] = metric.endsWith('cosine') ? (['min', 'max'] as const) : (['max', 'min'] as const);
+  if (budget[wrong] !== undefined) throw refused(wrong, `${metric} is limited by ${right}, not by ${wrong}`);
+  const limit = right === 'max' ? max : min;
+  if (limit === undefined && level !== 'off') throw refused(right, `it is missing: ${metric} needs ${right}, or level off`);
+  const implementations = listOf(budget.implementation);
+  const unknown = implementations?.find((label) => !IMPLEMENTATIONS.some((name) => name === /^[^@:#]*/.exec(label)?.[0]));
+  if (unknown !== undefined) throw refused('implementation', `${unknown}: there is no such implementation`);
+  return {
+    metric,
+    limit: limit ?? NaN,
+    level,
+    taps: listOf(budget.tap),
+    scopes: listOf(budget.scope),
+    layers: listOf(budget.layers)?.map((range) => rangeOf(range, refused)) ?? null,
+    implementations,
+    batches: listOf(budget.batch),
+    kinds: listOf(budget.kind) ?? ['valid'],
+    source: { kind: 'config', path, key: `budgets[${index}].${right}`, line: lineOf(right) },
+  };
+}
+
+function listOf<T>(value: T | T[] | undefined): T[] | null {
+  return value === undefined ? null : [value].flat() as T[];
+}
+
+function rangeOf(range: number | string, refused: (key: string, problem: string) => AttnDiffError): readonly [number, number] {
+  const [first = NaN, last = first] = String(range).split('-').map(Number);
+  if (last < first) throw refused('layers', `${range} ends before it begins`);
+  return [first, last];
+}

@@ -1,0 +1,58 @@
+/** Servers that a first workflow is written for. */
+export const CI_SERVERS = ['github', 'gitlab', 'none'] as const;
+export type CiServer = (typeof CI_SERVERS)[number];
+
+/** Where each looks for its workflow. */
+export const WORKFLOW_PATHS: Readonly<Record<Exclude<CiServer, 'none'>, string>> = { github: '.github/workflows/attn-diff.yml', gitlab: '.gitlab-ci.yml' };
+
+/** How attn-diff comes onto the server: with the project's own packages, or from a tarball that `npm pack` made. */
+export type Installation = { kind: 'dependency' } | { kind: 'tarball'; path: string };
+
+const install = (how: Installation): string => (how.kind === 'dependency' ? 'npm ci --ignore-scripts' : `npm install --ignore-scripts --no-save ${how.path}`);
+
+const WRITTEN = ['attn-diff.html', 'attn-diff.xml'];
+
+/** A workflow that runs attn-diff with the configuration in the repository, and keeps its reports however it ends. */
+export function starterWorkflow(server: Exclude<CiServer, 'none'>, how: Installation): string {
+  return server === 'github' ? github(how) : gitlab(how);
+}
+
+// In GitHub Actions attn-diff writes annotations and the step summary by itself.
+const github = (how: Installation): string => `name: attn-diff
+on:
+  push:
+    branches: [main]
+  pull_request:
+permissions:
+  contents: read
+jobs:
+  attention:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          lfs: true
+      - uses: actions/setup-node@v4
+        with:
+          node-version: 20
+      - run: ${install(how)}
+      - run: npx attn-diff run
+      - if: always()
+        uses: actions/upload-artifact@v4
+        with:
+          name: attn-diff
+          path: |
+${WRITTEN.map((path) => `            ${path}`).join('\n')}
+`;
+
+const gitlab = (how: Installation): string => `attn-diff:
+  image: node:20
+  script:
+    - ${install(how)}
+    - npx attn-diff run
+  artifacts:
+    when: always
+    paths: [${WRITTEN.join(', ')}]
+    reports:
+      junit: attn-diff.xml
+`;
