@@ -3,14 +3,14 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/errors.js';
-import { expectRefusal, run, TestFolder } from '../support/cli.js';
+import { call, expectRefusal, run, TestFolder } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 
 const folder = new TestFolder();
 const MODEL = ['--model', fixture('qwen2-optimum')];
 const LONG = 'word '.repeat(400);
 
-describe.concurrent('the command line', () => {
+describe('the command line', () => {
   it.each<[string, string[], RegExp]>([
     ['an unknown command', ['bogus'], /unknown command 'bogus'\. See attn-diff --help\./],
     ['a misspelt command', ['inspct'], /unknown command 'inspct' \(Did you mean inspect\?\)\. See attn-diff --help\./],
@@ -29,17 +29,27 @@ describe.concurrent('the command line', () => {
     ['an unknown format of inspect', ['inspect', ...MODEL, '--format', 'xml'], /--format <format>' argument 'xml' is invalid\. Allowed choices are table, json/],
     ['a threshold that is no number', ['run', ...MODEL, '--max-abs', '1e'], /--max-abs "1e": it is not a number\. Give/],
     ['two sources of prompts', ['run', ...MODEL, '--prompt', 'a', '--random', '2x4'], /cannot be combined/],
-  ])('%s', async (_name, args, says) => expectRefusal(await run(args), EXIT.usage, says));
+  ])('%s', async (_name, args, says) => expectRefusal(await call(args), EXIT.usage, says));
+
+  it.each([
+    ['an unknown command', ['bogus']],
+    ['an unknown implementation', ['run', ...MODEL, '--impl', 'eager,xformers']],
+    ['a missing file', ['run', ...MODEL, '--prompts', '/nowhere/p.txt']],
+  ])('%s: a process of its own says and ends the same', async (_name, args) => {
+    const started = await run(args);
+    expectRefusal(started, EXIT.usage);
+    expect(started).toEqual(await call(args));
+  });
 
   it('without a command: the help, on stderr', async () => {
-    const { code, stdout, stderr } = await run([]);
+    const { code, stdout, stderr } = await call([]);
     expect(code).toBe(EXIT.usage);
     expect(stdout).toBe('');
     expect(stderr).toMatch(/^Usage: attn-diff/);
   });
 });
 
-describe.concurrent('prompts', () => {
+describe('prompts', () => {
   const file = async (name: string, content: string | Uint8Array): Promise<string[]> => ['run', ...MODEL, '--prompts', await folder.write(name, content)];
 
   it.each<[string, string, string | Uint8Array, RegExp]>([
@@ -49,7 +59,7 @@ describe.concurrent('prompts', () => {
     ['a JSONL line without text', 'bad.jsonl', '{"text":"a"}\n{"txt":"b"}\n', /bad\.jsonl:2: not a prompt: it has no string "text".*Each line/],
     ['a JSONL line that is not JSON', 'worse.jsonl', '{"text":"a"}\n{"text":\n', /worse\.jsonl:2: not a prompt: it is not a JSON object/],
     ['longer than the positions', 'long.txt', LONG, /prompt "word word [^"]*": \d+ tokens, but the model has 256 positions\. Shorten it, or .*--length 256/],
-  ])('%s', async (_name, path, content, says) => expectRefusal(await run(await file(path, content)), EXIT.usage, says));
+  ])('%s', async (_name, path, content, says) => expectRefusal(await call(await file(path, content)), EXIT.usage, says));
 
   it.each<[string, string[], RegExp]>([
     ['a missing file', ['--prompts', '/nowhere/p.txt'], /\/nowhere\/p\.txt: the prompt file cannot be read: no such file or folder.*--prompts/],
@@ -58,22 +68,22 @@ describe.concurrent('prompts', () => {
     ['a prompt longer than the positions', ['--prompt', LONG], /prompt "word word .*256 positions/],
     ['more random tokens than positions', ['--random', '2x257'], /--random "2x257": the model has 256 positions\. Give at most 256/],
     ['a --length beyond the positions', ['--length', '257'], /--length "257": the model has 256 positions/],
-  ])('%s', async (_name, args, says) => expectRefusal(await run(['run', ...MODEL, ...args]), EXIT.usage, says));
+  ])('%s', async (_name, args, says) => expectRefusal(await call(['run', ...MODEL, ...args]), EXIT.usage, says));
 });
 
-describe.concurrent('the tokenizer', () => {
+describe('the tokenizer', () => {
   it('missing: --random is the way out', async () => {
     const copy = await folder.copy('qwen2-optimum', (path) => rm(join(path, 'tokenizer.json')));
-    expectRefusal(await run(['run', '--model', copy]), EXIT.usage, copy, /there is no tokenizer\.json\. .*--random 2x16/);
-    expect((await run(['run', '--model', copy, '--random', '2x16', '--padding', 'right'])).code).toBe(EXIT.passed);
+    expectRefusal(await call(['run', '--model', copy]), EXIT.usage, copy, /there is no tokenizer\.json\. .*--random 2x16/);
+    expect((await call(['run', '--model', copy, '--random', '2x16', '--padding', 'right'])).code).toBe(EXIT.passed);
   });
   it('broken', async () => {
     const copy = await folder.copy('qwen2-optimum', (path) => writeFile(join(path, 'tokenizer.json'), '{"model":'));
-    expectRefusal(await run(['run', '--model', copy]), EXIT.usage, join(copy, 'tokenizer.json'), /cannot be read: it is not JSON/);
+    expectRefusal(await call(['run', '--model', copy]), EXIT.usage, join(copy, 'tokenizer.json'), /cannot be read: it is not JSON/);
   });
 });
 
-describe.concurrent('--output', () => {
+describe('--output', () => {
   mkdirSync(folder.path('dir'));
   const below = folder.write('file', 'kept');
 
@@ -84,10 +94,10 @@ describe.concurrent('--output', () => {
     ['empty', '', /--output "": it is empty\. Give a path/],
   ])('%s', async (_name, path, says) => {
     await below;
-    for (const command of ['run', 'inspect']) expectRefusal(await run([command, ...MODEL, '--output', path]), EXIT.usage, path, says);
+    for (const command of ['run', 'inspect']) expectRefusal(await call([command, ...MODEL, '--output', path]), EXIT.usage, path, says);
   });
 
   it('is opened before the model is read', async () => {
-    expectRefusal(await run(['run', '--model', '/nowhere', '--output', folder.path('none', 'x')]), EXIT.usage, folder.path('none', 'x'));
+    expectRefusal(await call(['run', '--model', '/nowhere', '--output', folder.path('none', 'x')]), EXIT.usage, folder.path('none', 'x'));
   });
 });

@@ -2,14 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/errors.js';
 import { benchSchema } from '../../src/report/benchSchema.js';
-import { expectRefusal, run, TestFolder } from '../support/cli.js';
+import { call, expectRefusal, run, TestFolder } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 
 const folder = new TestFolder();
 const MODEL = ['bench', '--model', fixture('qwen2-optimum')];
 const SHORT = [...MODEL, '--lengths', '8,16', '--repeat', '2'];
 
-describe.concurrent('attn-diff bench', () => {
+describe('attn-diff bench', () => {
   it('prints a table', async () => {
     const { code, stdout, stderr, left } = await run([...SHORT, '--impl', 'original,flash,eager:precision=bf16'], { env: { NO_COLOR: '1', COLUMNS: '100' } });
     expect({ code, stderr, left }).toEqual({ code: EXIT.passed, stderr: '', left: [] });
@@ -39,10 +39,10 @@ describe.concurrent('attn-diff bench', () => {
     ['an option of run', [...MODEL, '--prompt', 'a'], /unknown option '--prompt'.*See attn-diff bench --help\./],
     ['a provider that is not there', [...MODEL, '--provider', 'dml'], /the execution provider "dml" cannot be used here/],
     ['an output that cannot be written', [...MODEL, '--output', folder.path('none', 'x')], /cannot be written/],
-  ])('refuses %s', async (_name, args, says) => expectRefusal(await run(args), EXIT.usage, says));
+  ])('refuses %s', async (_name, args, says) => expectRefusal(await call(args), EXIT.usage, says));
 
   it('refuses a kernel that cannot be built, and a model that is not there', async () => {
-    expectRefusal(await run([...SHORT, '--impl', 'eager:window=3']), EXIT.model, /eager:window=3 cannot be built/);
-    expectRefusal(await run(['bench', '--model', '/nowhere']), EXIT.model, /\/nowhere: no such file or folder/);
+    expectRefusal(await call([...SHORT, '--impl', 'eager:window=3']), EXIT.model, /eager:window=3 cannot be built/);
+    expectRefusal(await call(['bench', '--model', '/nowhere']), EXIT.model, /\/nowhere: no such file or folder/);
   });
 });

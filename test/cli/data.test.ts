@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/errors.js';
-import { BIN, expectRefusal, outcome, report, run, start, TestFolder } from '../support/cli.js';
+import { BIN, call, expectRefusal, outcome, report, start, TestFolder } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 
 const folder = new TestFolder();
@@ -30,10 +30,10 @@ describe('many batches', () => {
     expect(existsSync(output)).toBe(false);
     const partial = `${output}.partial.jsonl`;
 
-    expectRefusal(await run([...DATA, '--output', output, '--format', 'json']), EXIT.usage, '--resume', 'whole.json.partial.jsonl');
-    expectRefusal(await run([...DATA, '--output', output, '--format', 'json', '--resume', '--precision', 'bf16']), EXIT.usage, 'options');
+    expectRefusal(await call([...DATA, '--output', output, '--format', 'json']), EXIT.usage, '--resume', 'whole.json.partial.jsonl');
+    expectRefusal(await call([...DATA, '--output', output, '--format', 'json', '--resume', '--precision', 'bf16']), EXIT.usage, 'options');
 
-    const resumed = await run([...DATA, '--output', output, '--format', 'json', '--resume']);
+    const resumed = await call([...DATA, '--output', output, '--format', 'json', '--resume']);
     expect(resumed).toMatchObject({ code: EXIT.passed, stdout: '', stderr: '' });
     expect(existsSync(partial)).toBe(false);
     const { report: whole } = await report(DATA);
@@ -47,19 +47,19 @@ describe('many batches', () => {
     const partial = `${output}.partial.jsonl`;
     const text = readFileSync(partial, 'utf8');
     await folder.write('cut.json.partial.jsonl', text.slice(0, -20));
-    expect(await run([...DATA, '--output', output, '--format', 'json', '--resume'])).toMatchObject({ code: EXIT.passed });
+    expect(await call([...DATA, '--output', output, '--format', 'json', '--resume'])).toMatchObject({ code: EXIT.passed });
     expect((JSON.parse(readFileSync(output, 'utf8')) as { effects: unknown[] }).effects).toHaveLength(12);
   });
 
   it('what is no list of finished batches is refused', async () => {
     const output = folder.path('odd.json');
     await folder.write('odd.json.partial.jsonl', '{"model":"x"}\n{"rows":1}\n');
-    expectRefusal(await run([...DATA, '--output', output, '--resume']), EXIT.usage, 'odd.json.partial.jsonl');
+    expectRefusal(await call([...DATA, '--output', output, '--resume']), EXIT.usage, 'odd.json.partial.jsonl');
   });
 
   it('a run that fails before its first batch is done leaves nothing behind', async () => {
     const output = folder.path('failed.json');
-    const result = await run(['run', '--model', fixture('qwen2-optimum'), '--data', fixture('reference', 'data.jsonl'), '--impl', 'eager:window=none,flash', '--output', output]);
+    const result = await call(['run', '--model', fixture('qwen2-optimum'), '--data', fixture('reference', 'data.jsonl'), '--impl', 'eager:window=none,flash', '--output', output]);
     expectRefusal(result, EXIT.model, 'sliding window');
     expect(existsSync(`${output}.partial.jsonl`)).toBe(false);
     expect(existsSync(output)).toBe(false);
@@ -68,15 +68,15 @@ describe('many batches', () => {
   it('a place that cannot hold the finished batches is refused before anything runs', async () => {
     const output = folder.path('taken.json');
     mkdirSync(`${output}.partial.jsonl`);
-    expectRefusal(await run([...DATA, '--output', output]), EXIT.usage, 'taken.json.partial.jsonl', 'folder');
+    expectRefusal(await call([...DATA, '--output', output]), EXIT.usage, 'taken.json.partial.jsonl', 'folder');
   });
 
   it('--resume without --data is refused', async () => {
-    expectRefusal(await run(['demo', '--resume']), EXIT.usage, '--resume', '--data');
+    expectRefusal(await call(['demo', '--resume']), EXIT.usage, '--resume', '--data');
   });
 
   it('a terminal sees one line for each implementation, with the loss of every batch', async () => {
-    const { code, stdout } = await run(DATA);
+    const { code, stdout } = await call(DATA);
     expect(code).toBe(EXIT.passed);
     expect(stdout).toMatch(/^ *eager \* .*739 /m);
     expect(stdout).toMatch(/[▁▂▃▄▅▆▇█]{6}/);

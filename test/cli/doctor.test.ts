@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { EXIT } from '../../src/errors.js';
 import { doctorSchema } from '../../src/report/doctorSchema.js';
-import { expectRefusal, run, TestFolder, type RunOptions } from '../support/cli.js';
+import { call, expectRefusal, run, TestFolder, type RunOptions } from '../support/cli.js';
 
 type Document = z.infer<typeof doctorSchema>;
 
@@ -89,6 +89,6 @@ describe.concurrent('doctor', () => {
     [['--output', ''], '--output'],
     [['--model', 'x'], "unknown option '--model'"],
   ])('refuses %s', async (args, says) => {
-    expectRefusal(await run(['doctor', ...args]), EXIT.usage, says);
+    expectRefusal(await call(['doctor', ...args]), EXIT.usage, says);
   });
 });

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/errors.js';
 import { documentJsonSchema } from '../../src/report/index.js';
-import { expectRefusal, report, run, TestFolder } from '../support/cli.js';
+import { call, expectRefusal, report, run, TestFolder } from '../support/cli.js';
 import { fixture, FIXTURES } from '../support/fixtures.js';
 
 const folder = new TestFolder();
@@ -10,32 +10,39 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 const MODEL = ['run', '--model', fixture('qwen2-optimum')];
 const RIGHT = [...MODEL, '--padding', 'right'];
 
-describe.concurrent('what needs no model', () => {
+describe('what needs no model', () => {
   it('--version', async () => {
     expect(await run(['--version'])).toEqual({ code: EXIT.passed, stdout: `${version}\n`, stderr: '', left: [] });
   });
   it.each([[['--help']], [['run', '--help']], [['demo', '--help']], [['inspect', '--help']], [['schema', '--help']], [['help', 'run']]])('%j lists the exit codes', async (args) => {
-    const { code, stdout, stderr } = await run(args);
+    const { code, stdout, stderr } = await call(args);
     expect({ code, stderr }).toEqual({ code: EXIT.passed, stderr: '' });
     expect(stdout.match(/^ {2}(\d) {2}\S/gm)?.map((line) => Number(line.trim()[0]))).toEqual(Object.values(EXIT));
   });
   it.each([[], ['report'], ['bench'], ['doctor'], ['baseline'], ['compare']])('schema %s prints the JSON Schema of that document', async (...name) => {
-    const { code, stdout } = await run(['schema', ...name]);
+    const { code, stdout } = await call(['schema', ...name]);
     expect(code).toBe(EXIT.passed);
     expect(JSON.parse(stdout)).toEqual(JSON.parse(JSON.stringify(documentJsonSchema((name[0] ?? 'report') as 'report'))));
   });
   it('schema of what there is not is refused', async () => {
-    expectRefusal(await run(['schema', 'inspect']), EXIT.usage, 'report, bench, doctor');
+    expectRefusal(await call(['schema', 'inspect']), EXIT.usage, 'report, bench, doctor');
   });
 });
 
-describe.concurrent('a run', () => {
+describe('a run', () => {
   it('demo passes, with both paddings and three implementations', async () => {
     const { code, stdout, stderr, left } = await run(['demo']);
     expect({ code, stderr, left }).toEqual({ code: EXIT.passed, stderr: '', left: [] });
     expect(stdout).toMatch(/^PASSED: sdpa and flash stayed within rounding of eager/m);
     expect(stdout).toContain('Batch left');
     expect(stdout).toContain('Batch right');
+  });
+
+  it('gives the same report in a process of its own and in this one, but for the time it took', async () => {
+    const [first, second] = [await report(MODEL, run), await report(MODEL)];
+    expect([first.code, second.code]).toEqual([EXIT.passed, EXIT.passed]);
+    expect({ ...second.report, timing: null }).toEqual({ ...first.report, timing: null });
+    expect(first.report.batches.map(({ name, source }) => ({ name, source }))).toEqual([{ name: 'left', source: 'built-in' }, { name: 'right', source: 'built-in' }]);
   });
 
   it.each(FIXTURES)('%s: eager twice is bit-identical in every row', async (name) => {
@@ -59,9 +66,9 @@ describe.concurrent('a run', () => {
   });
 });
 
-describe.concurrent('gates', () => {
+describe('gates', () => {
   it('--max-abs 0 fails where flash differs, and names it', async () => {
-    const { code, report: { verdict } } = await report([...RIGHT, '--max-abs', '0']);
+    const { code, report: { verdict } } = await report([...RIGHT, '--max-abs', '0'], run);
     expect(code).toBe(EXIT.gateFailed);
     const failed = verdict.checks.filter(({ passed }) => !passed);
     expect(new Set(failed.map(({ name, implementation }) => `${name} ${implementation}`))).toEqual(new Set(['max-abs flash']));
@@ -73,7 +80,7 @@ describe.concurrent('gates', () => {
   });
 });
 
-describe.concurrent('NaN from a mask of −inf', () => {
+describe('NaN from a mask of −inf', () => {
   const INF = ['run', '--model', fixture('qwen2-eager-inf'), '--padding', 'left', '--impl', 'original,eager,flash'];
   const FILLED = [...MODEL, '--padding', 'left', '--mask-fill=-inf', '--impl', 'eager,sdpa,flash'];
 
@@ -89,7 +96,7 @@ describe.concurrent('NaN from a mask of −inf', () => {
   });
 
   it('the NaN table names the implementation, the layer and the kind of token', async () => {
-    const { code, stdout } = await run(INF);
+    const { code, stdout } = await call(INF);
     expect(code).toBe(EXIT.gateFailed);
     const table = stdout.slice(stdout.indexOf('NaN and Inf\n'), stdout.indexOf('Findings\n'));
     expect(table).toMatch(/^original +0 +attention +(accumulated +)?fully masked .*first$/m);
@@ -103,7 +110,7 @@ describe.concurrent('NaN from a mask of −inf', () => {
   });
 });
 
-describe.concurrent('batches', () => {
+describe('batches', () => {
   it.each<[string, () => Promise<string[]>, object]>([
     ['--prompt, several times', async () => ['--prompt', 'Good morning.', '--prompt', 'The old bridge was closed, so everyone took the ferry.'], { size: 2, source: '--prompt' }],
     ['--prompts with one a line', async () => ['--prompts', await folder.write('p.txt', 'one\n\ntwo words\nthree words here\n')], { size: 3 }],
@@ -121,7 +128,7 @@ describe.concurrent('batches', () => {
 
   it('--random is made by its seed alone', async () => {
     const seeded = (seed: string): ReturnType<typeof report> => report([...RIGHT, '--random', '2x16', '--seed', seed]);
-    const [three, again, four] = await Promise.all([seeded('3'), seeded('3'), seeded('4')]);
+    const [three, again, four] = [await seeded('3'), await seeded('3'), await seeded('4')];
     expect(three.report.batches[0]).toMatchObject({ size: 2, length: 16, source: 'random' });
     expect(again.report.rows).toEqual(three.report.rows);
     expect(four.report.rows).not.toEqual(three.report.rows);
