@@ -17,7 +17,7 @@ let packed: Packed;
 let paths: string[];
 
 beforeAll(() => {
-  // Without scripts: `prepack` builds, and other tests run what is built.
+  // Without scripts: `prepare` builds, and other tests run what is built.
   const { stdout } = npm('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], ROOT);
   packed = (JSON.parse(stdout) as [Packed])[0];
   paths = packed.files.map(({ path }) => path);
@@ -27,7 +27,7 @@ describe('npm pack', () => {
   test('holds what a user needs and nothing else', () => {
     const top = new Set(paths.map((path) => path.split('/')[0]!));
     expect([...top].toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'config.schema.json', 'dist', 'fixtures', 'package.json']);
-    expect(paths.filter((path) => path.startsWith('bin/'))).toEqual(['bin/attn-diff.js']);
+    expect(paths.filter((path) => path.startsWith('bin/'))).toEqual(['bin/attn-diff-pre-commit.js', 'bin/attn-diff.js']);
   });
 
   test('holds of the fixtures only what the demo reads', () => {
