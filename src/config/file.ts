@@ -72,7 +72,12 @@ function parseYaml(text: string, path: string): Parsed {
     const node = key.length === 0 ? document.contents : document.getIn(key, true);
     return isNode(node) ? node.range?.[0] : undefined;
   };
-  return { content: document.toJS() as unknown, lineOf: nearest(find, (offset) => lines.linePos(offset).line) };
+  try {
+    return { content: document.toJS() as unknown, lineOf: nearest(find, (offset) => lines.linePos(offset).line) };
+  } catch (caught) {
+    // An alias without its anchor, or too many of them, is seen only here.
+    throw new AttnDiffError('config-file-invalid', { path, line: 1, key: null, problem: `it is not YAML (${(caught as Error).message})` });
+  }
 }
 
 /** The line of a key, or of the nearest that holds it. */

@@ -84,6 +84,7 @@ describe('a configuration file', () => {
   it('that is wrong is told in YAML and in package.json too', () => {
     expect(problemOf('impl: eager\n\nmaxAbs: much\n', 'c.yml')).toEqual(['config-file-invalid', 3, 'maxAbs', expect.any(String)]);
     expect(problemOf('impl: [eager\n', 'c.yml')).toEqual(['config-file-invalid', expect.any(Number), null, expect.stringMatching(/not YAML/)]);
+    expect(problemOf('impl: *nothing\n', 'c.yml')).toEqual(['config-file-invalid', 1, null, expect.stringMatching(/alias/)]);
     expect(problemOf('{\n"attn-diff": {\n"past": 0.5 } }', 'package.json')).toEqual(['config-file-invalid', 3, 'past', expect.stringMatching(/whole number/)]);
   });
 
