@@ -17,7 +17,7 @@ let packed: Packed;
 let paths: string[];
 
 beforeAll(() => {
-  // Without scripts: `prepare` builds, and other tests run what is built.
+  // Without scripts: `prepack` builds, and other tests run what is built.
   const { stdout } = npm('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], ROOT);
   packed = (JSON.parse(stdout) as [Packed])[0];
   paths = packed.files.map(({ path }) => path);
