@@ -1,9 +1,13 @@
+import type { ParseOptions } from './config/run.js';
 import { parseTypedOptions } from './config/typedOptions.js';
 import type { DiffOptions } from './diffOptions.js';
 import { AttnDiffError } from './errors.js';
-import { prepareRun } from './pipeline/prepare.js';
-import { checkProviders } from './pipeline/providers.js';
+import { heldAgainst } from './gate/index.js';
+import type { HubOptions } from './model/index.js';
+import { loadConfigFile } from './pipeline/configFile.js';
+import { openRun } from './pipeline/openRun.js';
 import { runDiff } from './pipeline/run.js';
+import { openBaseline } from './pipeline/savedFile.js';
 import { childRunners } from './runners/childProcess.js';
 import { INTERRUPTIONS } from './runners/protocol.js';
 import type { DiffReport } from './types.js';
@@ -20,17 +24,19 @@ import type { DiffReport } from './types.js';
  */
 export async function diffAttention(options: DiffOptions): Promise<DiffReport> {
   const { explain = false, onProgress = () => undefined, onNotice = () => undefined, signal } = options;
-  const config = parseTypedOptions(options);
+  const config = parseTypedOptions(options, fromFile(options.config));
   signal?.throwIfAborted();
+  const baseline = config.baseline && openBaseline(config.baseline);
   const runners = childRunners();
   let end: (reason: unknown) => void = () => undefined;
   const ended = new Promise<never>((_resolve, reject) => {
     end = reject;
   });
   const work = async (): Promise<DiffReport> => {
-    await checkProviders(config.implementations, runners, config.timeout);
-    const prepared = await prepareRun(config, { signal, onNotice, onProgress: ({ file, received, total }) => onProgress({ stage: `downloading ${file}`, done: received, total }) });
-    return await runDiff(prepared, runners, { signal, onProgress, explainAllLayers: explain });
+    const hub: HubOptions = { signal, onNotice, onProgress: ({ file, received, total }) => onProgress({ stage: `downloading ${file}`, done: received, total }) };
+    const prepared = await openRun(config, runners, { baseline, hub });
+    const measured = await runDiff(prepared, runners, { signal, onProgress, explainAllLayers: explain });
+    return baseline ? heldAgainst(measured, baseline) : measured;
   };
   const abort = (): void => end(signal?.reason);
   const interrupt = (): void => {
@@ -45,6 +51,20 @@ export async function diffAttention(options: DiffOptions): Promise<DiffReport> {
     runners.stop();
     unwatch(interrupt);
     signal?.removeEventListener('abort', abort);
+  }
+}
+
+/**
+ * The file that a caller names, and how that is said on the command line. One that nobody names but the command would
+ * take is said to be left alone, so that the command in the report makes that report.
+ */
+function fromFile(path: string | undefined): Omit<ParseOptions, 'subcommand'> {
+  if (path !== undefined && typeof path !== 'string') throw new AttnDiffError('bad-option', { option: 'config', value: String(path), problem: 'it is not a string', remedy: 'a path of a configuration file' });
+  if (path !== undefined) return { file: loadConfigFile(path), fileArguments: ['--config', path] };
+  try {
+    return loadConfigFile() ? { fileArguments: ['--no-config'] } : {};
+  } catch {
+    return { fileArguments: ['--no-config'] };
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AttentionPrecision, Alignment, Level, MaskFill, PaddingSide, ProviderName } from './types.js';
+import type { AttentionPrecision, Alignment, KeyField, Level, MaskFill, PaddingSide, ProviderName } from './types.js';
 import type { Dtype } from './model/dtype.js';
 
 /** What is being done, and how much of it is done: bytes where a model is downloaded, steps of the run otherwise. */
@@ -77,6 +77,14 @@ export interface DiffOptions {
   requireKernel?: boolean | undefined;
   /** What it is to miss the limits that attn-diff sets for each precision. */
   defaultBudgets?: Level | undefined;
+  /** A file of `--save-baseline`, or a report as JSON: fails where a number has grown since. */
+  baseline?: string | undefined;
+  /** With `baseline`: how many times what it was a number may be. */
+  maxRegression?: number | undefined;
+  /** With `baseline`: in what the two may differ. */
+  allow?: readonly KeyField[] | undefined;
+  /** A configuration file, for what is not given here. None is taken unless it is named. */
+  config?: string | undefined;
   /** Explains every layer that parts, as `attn-diff explain` does, rather than the first of each implementation. */
   explain?: boolean | undefined;
   /** Told of every step. */

@@ -12,8 +12,8 @@ export type { ReportFile } from './pipeline/mergeChecks.js';
 export { errorText } from './report/errorText.js';
 export { readReport } from './report/read.js';
 export type {
-  AttentionPrecision, BatchInfo, Budget, Cause, Check, CheckName, CheckSource, DiffReport, EffectRow, EnvironmentInfo, Explanation, Factor, Failure, Finding, GateOptions,
-  Level, MachineField, NonFiniteOrigin, PaddingSide, Precision, ProviderName, RangeRow, RebuildCheck, Recommendation, ReportFormatName, Row, RunImplementationInfo, RunModelInfo, Scope, Shard, Tap,
+  AttentionPrecision, BaselineComparison, BatchInfo, Budget, Cause, Check, CheckName, CheckSource, DiffReport, EffectRow, EnvironmentInfo, Explanation, Factor, Failure, Finding, GateOptions,
+  KeyField, Level, MachineField, NonFiniteOrigin, PaddingSide, Precision, ProviderName, RangeRow, RebuildCheck, Recommendation, ReportFormatName, Row, RunImplementationInfo, RunModelInfo, Scope, Shard, Tap,
   TokenKind, TokenMap, TokenMapStream, Verdict,
 } from './types.js';
 

@@ -30,11 +30,12 @@ function listen(): () => boolean {
 /** Asserts that a call leaves neither processes, temporary files nor listeners. */
 async function expectTidy(call: () => Promise<unknown>): Promise<void> {
   const listeners = (): number[] => ['exit', 'SIGINT', 'SIGTERM', 'SIGHUP'].map((name) => process.listenerCount(name));
+  const files = readdirSync(folder.root);
   const before = { processes: childProcesses(), listeners: listeners() };
   vi.stubEnv('TMPDIR', folder.root);
   await call();
   vi.unstubAllEnvs();
-  expect(readdirSync(folder.root)).toEqual([]);
+  expect(readdirSync(folder.root)).toEqual(files);
   expect(listeners()).toEqual(before.listeners);
   // It was killed; the system takes note of that a moment later.
   await expect.poll(childProcesses).toBe(before.processes);
@@ -55,6 +56,19 @@ describe('diffAttention', () => {
     const timeless = (made: DiffReport): string => jsonReport({ ...made, timing: { loadSeconds: 0, runSeconds: 0 } });
     expect(timeless(report)).toBe(timeless(readReport(stdout, 'stdout')));
     expect(report.verdict.passed).toBe(false);
+  });
+
+  it('holds the run against a baseline, and takes what a configuration file says', async () => {
+    const options = { model: MODEL, random: '2x12', padding: ['left'], impl: ['eager', 'flash'], seed: 3 } as const;
+    const saved = await folder.write('saved.json', jsonReport(await diffAttention(options)));
+    const config = await folder.write('attn.yaml', `model: elsewhere\nbudgets: [{ metric: flips, max: 0 }]\n`);
+    const report = await diffAttention({ ...options, config, baseline: saved, maxRegression: 2 });
+    expect(report.command).toEqual(['run', '--config', config, '--model', MODEL, '--impl', 'eager,flash', '--random', '2x12', '--seed', '3', '--padding', 'left', '--baseline', saved, '--max-regression', '2']);
+    expect(report.baseline).toMatchObject({ path: saved, factor: 2, explained: { count: 0 } });
+    expect(report.verdict.checks.filter(({ name, source }) => name === 'flips' && source.kind === 'config')).toHaveLength(1);
+    expect(report.verdict.checks.some(({ name }) => name === 'regression')).toBe(true);
+    await expect(diffAttention({ ...options, seed: 4, baseline: saved })).rejects.toMatchObject({ code: 'baseline-mismatch' });
+    await expect(diffAttention({ model: MODEL, config: true } as unknown as Api.DiffOptions)).rejects.toMatchObject({ code: 'bad-option', args: { option: 'config' } });
   });
 
   it('throws what the command would end with', async () => {

@@ -5,7 +5,7 @@ import { compareRuns } from '../gate/index.js';
 import { COMPARE_RENDERERS } from '../report/index.js';
 import type { Host } from './host.js';
 import { withResources } from './resources.js';
-import { openSaved } from './savedFile.js';
+import { openSaved } from '../pipeline/savedFile.js';
 import { renderOptions } from './terminal.js';
 
 export function compareCommand(host: Host): Command {

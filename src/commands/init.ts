@@ -5,7 +5,7 @@ import { CI_SERVERS, parseInitOptions, starterJson, starterWorkflow, starterYaml
 import { AttnDiffError, EXIT } from '../errors.js';
 import { packageVersion } from '../pipeline/describe.js';
 import { survey } from '../pipeline/inspect.js';
-import { CONFIG_NAMES } from './configFile.js';
+import { CONFIG_NAMES } from '../pipeline/configFile.js';
 import { DTYPE_HELP, MODEL_HELP } from './run.js';
 import type { Host } from './host.js';
 import { withResources } from './resources.js';

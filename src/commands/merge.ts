@@ -6,7 +6,7 @@ import { MACHINE_FIELDS } from '../types.js';
 import type { Host } from './host.js';
 import { withReportOptions } from './reportOptions.js';
 import { withResources } from './resources.js';
-import { openBaseline, openReport } from './savedFile.js';
+import { openBaseline, openReport } from '../pipeline/savedFile.js';
 import { outputPaths, writeReports } from './writeReports.js';
 
 export function mergeCommand(host: Host): Command {

@@ -1,19 +1,16 @@
 import { Command } from '@commander-js/extra-typings';
 import { parseRunOptions, type RawRunOptions, type RunConfig } from '../config/index.js';
 import type { ExitCode } from '../errors.js';
-import { requireSameKey } from '../gate/index.js';
 import { DTYPES } from '../model/index.js';
 import { openCheckpoint } from '../pipeline/checkpoint.js';
-import { plannedKey } from '../pipeline/plannedKey.js';
-import { prepareRun } from '../pipeline/prepare.js';
-import { checkProviders } from '../pipeline/providers.js';
+import { CONFIG_NAMES, loadConfigFile } from '../pipeline/configFile.js';
+import { openRun } from '../pipeline/openRun.js';
 import { runDiff } from '../pipeline/run.js';
+import { openBaseline } from '../pipeline/savedFile.js';
 import { reproFiles, reproText } from '../report/index.js';
 import { KEY_FIELDS, PROVIDERS, type Repro } from '../types.js';
 import type { Host } from './host.js';
 import { withReportOptions } from './reportOptions.js';
-import { openBaseline } from './savedFile.js';
-import { CONFIG_NAMES, loadConfigFile } from './configFile.js';
 import { withResources } from './resources.js';
 import { outputPaths, writeReports } from './writeReports.js';
 
@@ -87,9 +84,7 @@ export async function run({ config: named, ...options }: RawRunOptions & { confi
   // Read before anything is opened to be written, since it may be the same file.
   const baseline = config.baseline && openBaseline(config.baseline);
   return withResources(host, outputPaths(config), async ({ outputs, folder, runners, progress, download, keep }) => {
-    await checkProviders(config.implementations, runners, config.timeout);
-    const prepared = await prepareRun(config, download);
-    if (baseline) requireSameKey(baseline, await plannedKey(prepared));
+    const prepared = await openRun(config, runners, { baseline, hub: download });
     const checkpoint = config.prompts.kind === 'data' ? openCheckpoint(checkpointPath(config), prepared, config.resume) : null;
     let made: Repro | null = null;
     const measured = await runDiff(prepared, runners, {

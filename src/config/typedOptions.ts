@@ -1,25 +1,25 @@
 import type { DiffOptions } from '../diffOptions.js';
 import { AttnDiffError, type ErrorArgs } from '../errors.js';
-import { parseRunOptions, type RunConfig } from './run.js';
+import { parseRunOptions, type ParseOptions, type RunConfig } from './run.js';
 import { RUN_OPTIONS, type RawRunOptions } from './runOptions.js';
 
 /** What a value is in TypeScript; a list is written between commas on the command line, texts are an option each. */
 type Kind = 'text' | 'number' | 'boolean' | 'list' | 'texts';
 
 /** Options of the command line that a caller does without: they say where and how something is written. */
-type CommandOnly = 'report' | 'format' | 'output' | 'ci' | 'resume' | 'saveRepro' | 'saveBaseline' | 'history' | 'label' | 'baseline' | 'maxRegression' | 'allow';
+type CommandOnly = 'report' | 'format' | 'output' | 'ci' | 'resume' | 'saveRepro' | 'saveBaseline' | 'history' | 'label';
 type Option = Exclude<keyof RawRunOptions, CommandOnly>;
 /** What a caller gives beside the options of the command line. */
-type CallerOnly = 'explain' | 'onProgress' | 'onNotice' | 'signal';
+type CallerOnly = 'config' | 'explain' | 'onProgress' | 'onNotice' | 'signal';
 
 const KINDS = {
   model: 'text', dtype: 'text', impl: 'list', reference: 'text', provider: 'text', timeout: 'number',
   prompts: 'text', prompt: 'texts', chat: 'boolean', random: 'text', data: 'text', batchSize: 'number', seed: 'number', length: 'number', padding: 'list', pack: 'boolean', past: 'number', mask: 'text', shard: 'text',
   maskFill: 'text', precision: 'text', scoresPrecision: 'text', softmaxPrecision: 'text', flashBlock: 'number', activations: 'text', causalAlignment: 'text', heads: 'boolean',
-  maxAbs: 'number', minCosine: 'number', maxRatio: 'number', failOn: 'text', requireKernel: 'boolean', defaultBudgets: 'text',
+  maxAbs: 'number', minCosine: 'number', maxRatio: 'number', failOn: 'text', requireKernel: 'boolean', defaultBudgets: 'text', baseline: 'text', maxRegression: 'number', allow: 'list',
 } as const satisfies Record<Option, Kind> & Record<Exclude<keyof DiffOptions, CallerOnly>, Kind>;
 
-const CALLER_ONLY: Readonly<Record<CallerOnly, true>> = { explain: true, onProgress: true, onNotice: true, signal: true };
+const CALLER_ONLY: Readonly<Record<CallerOnly, true>> = { config: true, explain: true, onProgress: true, onNotice: true, signal: true };
 
 const TAKES: Readonly<Record<Kind, { accepts: string; takes: (value: unknown) => boolean }>> = {
   text: { accepts: 'a string', takes: isText },
@@ -33,9 +33,10 @@ const TAKES: Readonly<Record<Kind, { accepts: string; takes: (value: unknown) =>
  * Checks options as a caller gives them, and fills in the defaults: what {@link parseRunOptions} makes of the same
  * options on the command line. Nothing is opened.
  *
- * @throws AttnDiffError bad-option, which names the option as the caller does; unknown-implementation
+ * @param fromFile the configuration file that sets what is not given, and what was said of it on the command line
+ * @throws AttnDiffError bad-option, which names the option as the caller does; unknown-implementation; config-file-invalid
  */
-export function parseTypedOptions(options: DiffOptions): RunConfig {
+export function parseTypedOptions(options: DiffOptions, fromFile: Omit<ParseOptions, 'subcommand'> = {}): RunConfig {
   const raw: Record<string, string | boolean | string[]> = {};
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || Object.hasOwn(CALLER_ONLY, name)) continue;
@@ -46,7 +47,7 @@ export function parseTypedOptions(options: DiffOptions): RunConfig {
     raw[name] = kind === 'number' ? String(value) : kind === 'list' ? (value as readonly string[]).join(',') : (value as string | boolean | string[]);
   }
   try {
-    return parseRunOptions(raw as RawRunOptions, { subcommand: options.explain ? 'explain' : 'run' });
+    return parseRunOptions(raw as RawRunOptions, { ...fromFile, subcommand: options.explain ? 'explain' : 'run' });
   } catch (error) {
     throw asCalled(error);
   }

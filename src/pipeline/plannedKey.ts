@@ -12,8 +12,8 @@ import type { PreparedRun } from './prepare.js';
  *
  * @throws AttnDiffError model-unreadable
  */
-export async function plannedKey({ config, loaded, batches }: PreparedRun): Promise<RunKey> {
-  const [sha256, environment] = await Promise.all([modelDigest(loaded), describeEnvironment(config.implementations.map(({ settings }) => settings.provider))]);
+export async function plannedKey({ config, loaded, batches }: PreparedRun, signal?: AbortSignal): Promise<RunKey> {
+  const [sha256, environment] = await Promise.all([modelDigest(loaded, signal), describeEnvironment(config.implementations.map(({ settings }) => settings.provider))]);
   return {
     model: { sha256, precision: describeModel(loaded).precision, activations: config.activations },
     environment,

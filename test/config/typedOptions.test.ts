@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { withRunOptions } from '../../src/commands/run.js';
 import { parseRunOptions, type RawRunOptions, type RunConfig } from '../../src/config/index.js';
+import { readConfigFile } from '../../src/config/file.js';
 import { parseTypedOptions } from '../../src/config/typedOptions.js';
 import type { DiffOptions } from '../../src/diffOptions.js';
 import { AttnDiffError } from '../../src/errors.js';
@@ -60,6 +61,9 @@ const options = fc.record(
     maxRatio: fc.double({ min: 0, noNaN: true }),
     requireKernel: fc.boolean(),
     defaultBudgets: fc.constantFrom('off', 'warn', 'error'),
+    baseline: word,
+    maxRegression: fc.constantFrom(1.5, 2, 0, -1, NaN),
+    allow: fc.constantFrom(['cpu'], ['cpu', 'model'], ['nonsense'], []),
   },
   { requiredKeys: ['model'] },
 ) as fc.Arbitrary<DiffOptions>;
@@ -73,6 +77,13 @@ describe('options as values', () => {
 
   it('may be undefined, and are then as if left out', () => {
     expect(parseTypedOptions({ model: 'm', impl: undefined, maxAbs: undefined, signal: undefined })).toEqual(parseRunOptions({ model: 'm' }));
+  });
+
+  it('are completed by a file, and replace what it says', () => {
+    const file = readConfigFile('{ "model": "n", "impl": ["eager", "exact"], "maxAbs": 1, "budgets": [{ "metric": "kl", "max": 0.1 }] }', 'c.json');
+    const named = { file, fileArguments: ['--config', 'c.json'] };
+    expect(parseTypedOptions({ model: 'm', maxAbs: 2, config: 'c.json' }, named)).toEqual(parseRunOptions({ model: 'm', maxAbs: '2' }, named));
+    expect(() => parseTypedOptions({ model: 'm', config: 'c.json' }, { file: readConfigFile('{ "length": 0 }', 'c.json') })).toThrow(expect.objectContaining({ code: 'config-file-invalid' }) as Error);
   });
 
   it('make the report of explain', () => {
