@@ -5,6 +5,7 @@ import { repeatKv } from './implementations/repeatKv.js';
 import { softcapped } from './implementations/softcap.js';
 import type { AttentionInputs } from './implementations/types.js';
 import { rounded } from './rounding.js';
+import { lateAxes } from './lateAxes.js';
 
 /** The rows of a range probe's output, in order; {@link buildRangeProbe} says what each is. */
 export const RANGE_ROWS = ['maxScore', 'maxKey', 'entropySum', 'rowSumError', 'zeros', 'pairs', 'weightsL2Sum', 'queries'] as const;
@@ -85,8 +86,7 @@ export function buildRangeProbe(builder: GraphBuilder, inputs: RangeInputs, mask
  * name of either; were eager's own QKᵀ to run under the probe's, a profile would not show that eager ran it.
  */
 function productApart(builder: GraphBuilder, left: string, right: string): string {
-  const axis = builder.ints(0);
-  return builder.op('Squeeze', [builder.op('MatMul', [builder.op('Unsqueeze', [left, axis]), right]), axis]);
+  return builder.op('Squeeze', [builder.op('MatMul', [builder.op('Unsqueeze', [left, builder.ints(0)]), right]), lateAxes(builder, left, 0)]);
 }
 
 /**
