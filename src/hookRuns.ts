@@ -1,3 +1,5 @@
+import { EXIT } from './errors.js';
+
 /** An ONNX file, or what exporters put its weights into beside it: `model.onnx_data`, `model.onnx.data`. */
 const MODEL = /^(.+\.onnx)(?:[._]data\w*)?$/;
 
@@ -12,4 +14,13 @@ export function hookRuns(args: readonly string[]): string[][] {
   const begin = args.findLastIndex((arg) => !MODEL.test(arg)) + 1;
   const models = new Set(args.slice(begin).map((file) => MODEL.exec(file)![1]!));
   return [...models].map((model) => ['run', '--model', model, ...args.slice(0, begin)]);
+}
+
+/**
+ * The gravest of several exit codes, which is the largest.
+ *
+ * @param codes null for a process that a signal ended
+ */
+export function gravest(codes: readonly (number | null)[]): number {
+  return Math.max(...codes.map((code) => code ?? EXIT.execution));
 }

@@ -1,12 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { EXIT } from './errors.js';
-import { hookRuns } from './hookRuns.js';
+import { gravest, hookRuns } from './hookRuns.js';
 
 // What pre-commit runs: attn-diff on each model that a commit changes, one after another.
 const command = fileURLToPath(new URL('../bin/attn-diff.js', import.meta.url));
 const runs = hookRuns(process.argv.slice(2));
 if (runs.length === 0) process.stderr.write('attn-diff-pre-commit: no .onnx file is named. Name some, after the options of attn-diff run.\n');
-// A process that a signal ended has no status.
-const codes = runs.map((args) => spawnSync(process.execPath, [command, ...args], { stdio: 'inherit' }).status ?? EXIT.execution);
-process.exitCode = runs.length === 0 ? EXIT.usage : Math.max(...codes);
+const codes = runs.map((args) => spawnSync(process.execPath, [command, ...args], { stdio: 'inherit' }).status);
+process.exitCode = runs.length === 0 ? EXIT.usage : gravest(codes);

@@ -5,8 +5,9 @@ import type * as Api from '../src/index.js';
 import { jsonReport } from '../src/report/json.js';
 import { readReport } from '../src/report/read.js';
 import type { DiffReport } from '../src/types.js';
-import { exec, outcome, run, start, TestFolder } from './support/cli.js';
+import { exec, outcome, start, TestFolder } from './support/cli.js';
 import { fixture } from './support/fixtures.js';
+import { runInProcess } from './support/inProcess.js';
 
 /** As it is built: models run in processes that load what lies beside it. */
 const BUILT = new URL('../dist/index.js', import.meta.url).href;
@@ -42,6 +43,9 @@ async function expectTidy(call: () => Promise<unknown>): Promise<void> {
 }
 
 describe('diffAttention', () => {
+  /** The report of the command, as JSON. */
+  let first: string;
+
   it('gives the report of the command, says how far it is, and writes nothing', async () => {
     const stages: string[] = [];
     const written = listen();
@@ -51,16 +55,17 @@ describe('diffAttention', () => {
     });
     expect(written()).toBe(false);
     expect(stages.at(-1)).toBe('done 5/5');
-    const { code, stdout } = await run(['run', '--model', MODEL, '--random', '2x12', '--padding', 'left', '--impl', 'eager,flash', '--max-abs', '1e-9', '--seed', '3', '--format', 'json']);
-    expect(code).toBe(1);
+    const { exitCode, stdout } = await runInProcess(['run', '--model', MODEL, '--random', '2x12', '--padding', 'left', '--impl', 'eager,flash', '--max-abs', '1e-9', '--seed', '3', '--format', 'json']);
+    expect(exitCode).toBe(1);
     const timeless = (made: DiffReport): string => jsonReport({ ...made, timing: { loadSeconds: 0, runSeconds: 0 } });
     expect(timeless(report)).toBe(timeless(readReport(stdout, 'stdout')));
     expect(report.verdict.passed).toBe(false);
+    first = stdout;
   });
 
   it('holds the run against a baseline, and takes what a configuration file says', async () => {
     const options = { model: MODEL, random: '2x12', padding: ['left'], impl: ['eager', 'flash'], seed: 3 } as const;
-    const saved = await folder.write('saved.json', jsonReport(await diffAttention(options)));
+    const saved = await folder.write('saved.json', first);
     const config = await folder.write('attn.yaml', `model: elsewhere\nbudgets: [{ metric: flips, max: 0 }]\n`);
     const report = await diffAttention({ ...options, config, baseline: saved, maxRegression: 2 });
     expect(report.command).toEqual(['run', '--config', config, '--model', MODEL, '--impl', 'eager,flash', '--random', '2x12', '--seed', '3', '--padding', 'left', '--baseline', saved, '--max-regression', '2']);

@@ -40,7 +40,7 @@ export function plot(runs: readonly HistoryRun[], metric: HistoryMetric, context
 function worstOf(values: readonly (number | null)[], isSmallWorse: boolean): number | null {
   const numbers = values.filter((value) => value !== null);
   if (numbers.length === 0) return null;
-  if (numbers.some(Number.isNaN)) return NaN;
+  // Both are NaN where any of them is.
   return isSmallWorse ? Math.min(...numbers) : Math.max(...numbers);
 }
 

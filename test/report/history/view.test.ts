@@ -32,7 +32,7 @@ describe('what turned', () => {
   });
 
   it('is told of the first run too, but for the verdict, which turned from nothing', () => {
-    expect(historyOf([broken]).marks).toEqual([{ kind: 'non-finite', run: 0, implementation: 'flash' }, { kind: 'beyond-rounding', scope: 'local', run: 0, implementation: 'flash' }].slice(0, 1));
+    expect(historyOf([broken]).marks).toEqual([{ kind: 'non-finite', run: 0, implementation: 'flash' }]);
     expect(text([broken])).toContain('flash has NaN or Inf on valid tokens, in the first run already: 64 elements.');
   });
 
@@ -45,6 +45,11 @@ describe('what turned', () => {
   it('takes a distance that is NaN for one, where nothing else tells of it', () => {
     const nan = implementation('flash', { local: place(NaN) });
     expect(historyOf([run('a', { implementations: [reference, nan] })]).marks).toEqual([{ kind: 'beyond-rounding', scope: 'local', run: 0, implementation: 'flash' }]);
+  });
+
+  it('takes a count that is NaN itself for one that is not 0', () => {
+    const nan = implementation('flash', { nonFinite: NaN });
+    expect(historyOf([run('a', { implementations: [reference, nan] })]).marks).toEqual([{ kind: 'non-finite', run: 0, implementation: 'flash' }]);
   });
 
   it('is another set-up, and an implementation that did not run to its end', () => {
