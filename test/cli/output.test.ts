@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/errors.js';
-import { BIN, exec, expectRefusal, run, TestFolder, type RunOptions } from '../support/cli.js';
+import { BIN, call, exec, expectRefusal, run, TestFolder, type RunOptions } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 
 const folder = new TestFolder();
@@ -18,14 +18,14 @@ function shell(line: string, options: RunOptions = {}): ReturnType<typeof exec> 
 describe.concurrent('--output', () => {
   it('holds what standard output would, and standard output nothing', async () => {
     const path = folder.path('inspect.txt');
-    const [printed, written] = await Promise.all([run(INSPECT), run([...INSPECT, '--output', path])]);
+    const [printed, written] = await Promise.all([run(INSPECT), call([...INSPECT, '--output', path])]);
     expect(written).toEqual({ code: EXIT.passed, stdout: '', stderr: '', left: [] });
     expect(readFileSync(path, 'utf8')).toBe(printed.stdout);
   });
 
   it('is written when the gate fails, too', async () => {
     const path = folder.path('failed.json');
-    expect((await run([...RUN, '--max-abs', '0', '--format', 'json', '--output', path])).code).toBe(EXIT.gateFailed);
+    expect((await call([...RUN, '--max-abs', '0', '--format', 'json', '--output', path])).code).toBe(EXIT.gateFailed);
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ verdict: { passed: false } });
   });
 
@@ -33,7 +33,7 @@ describe.concurrent('--output', () => {
     mkdirSync(folder.path('kept'));
     const path = await folder.write('kept/report.txt', 'the last report');
     for (const args of [['--model', '/nowhere'], ['--model', fixture('qwen2-optimum'), '--prompts', '/nowhere']]) {
-      const { code } = await run(['run', ...args, '--output', path]);
+      const { code } = await call(['run', ...args, '--output', path]);
       expect(code).not.toBe(EXIT.passed);
     }
     expect(readdirSync(folder.path('kept'))).toEqual(['report.txt']);
@@ -43,7 +43,7 @@ describe.concurrent('--output', () => {
   it('through a link changes what the link points to', async () => {
     const path = await folder.write('real.txt', 'old');
     symlinkSync(path, folder.path('link.txt'));
-    expect((await run([...INSPECT, '--output', folder.path('link.txt')])).code).toBe(EXIT.passed);
+    expect((await call([...INSPECT, '--output', folder.path('link.txt')])).code).toBe(EXIT.passed);
     expect(lstatSync(folder.path('link.txt')).isSymbolicLink()).toBe(true);
     expect(readFileSync(path, 'utf8')).toContain('attn-diff inspect');
   });
@@ -86,7 +86,7 @@ describe.concurrent('standard output', () => {
   });
 
   it('is as wide as COLUMNS says', async () => {
-    const { stdout } = await run(INSPECT, { env: { COLUMNS: '64' } });
+    const { stdout } = await call(INSPECT, { env: { COLUMNS: '64' } });
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(64);
   });
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/errors.js';
-import { BIN, expectRefusal, run, start } from '../support/cli.js';
+import { BIN, call, expectRefusal, run, start } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 import { HubFixture, NEW, REPO } from '../support/hubFixture.js';
 
@@ -28,14 +28,14 @@ describe('attn-diff --model owner/name', () => {
     expect(online).toMatchObject({ code: EXIT.passed, stderr: '' });
     expect(online.stdout).toContain(`${REPO}@${NEW}`);
     const { length } = hub.server.hits;
-    const offline = await run(['inspect', '--model', `hf:${REPO}@${NEW}`], { env: { ...environment(hub), HF_HUB_OFFLINE: '1' } });
+    const offline = await call(['inspect', '--model', `hf:${REPO}@${NEW}`], { env: { ...environment(hub), HF_HUB_OFFLINE: '1' } });
     expect(offline).toEqual(online);
     expect(hub.server.hits).toHaveLength(length);
   });
 
   it('runs', async () => {
     const hub = await repository();
-    const result = await run(['run', '--model', REPO, '--dtype', 'fp32', '--random', '2x8', '--impl', 'eager,sdpa'], { env: environment(hub) });
+    const result = await call(['run', '--model', REPO, '--dtype', 'fp32', '--random', '2x8', '--impl', 'eager,sdpa'], { env: environment(hub) });
     expect(result).toMatchObject({ code: EXIT.passed, stderr: '', left: [] });
   });
 
@@ -57,14 +57,14 @@ describe('attn-diff --model owner/name', () => {
     await once(child, 'close');
     hub.server.slow = null;
     hub.server.hits.length = 0;
-    expect(await run(['inspect', '--model', REPO], { env: environment(hub) })).toMatchObject({ code: EXIT.passed, stderr: '' });
+    expect(await call(['inspect', '--model', REPO], { env: environment(hub) })).toMatchObject({ code: EXIT.passed, stderr: '' });
     expect(hub.server.lfsBytes).toBeLessThan(await whole() - 50_000);
   });
 
   it('says what is wrong in one line', async () => {
     const hub = await repository();
     const refused = async (args: string[], code: typeof EXIT.model | typeof EXIT.usage, ...says: (string | RegExp)[]): Promise<void> =>
-      expectRefusal(await run(['inspect', ...args], { env: environment(hub) }), code, ...says);
+      expectRefusal(await call(['inspect', ...args], { env: environment(hub) }), code, ...says);
     await refused(['--model', 'owner/other'], EXIT.model, /owner\/other: neither a path here nor a model on http.*Check the name/);
     await refused(['--model', `${REPO}@v9`], EXIT.model, /no branch, tag or commit "v9"/);
     await refused(['--model', REPO, '--dtype', 'q4'], EXIT.model, /no \.onnx file of dtype q4\. Give --dtype one that is there: fp32\./);

@@ -16,6 +16,9 @@ import { runInProcess } from './inProcess.js';
 /** The built command: `npm run build` comes first, as `npm test` has it. */
 export const BIN = fileURLToPath(new URL('../../bin/attn-diff.js', import.meta.url));
 
+/** Told once, since a command that runs in this process has a temporary folder of its own meanwhile. */
+const TEMPORARY = tmpdir();
+
 export interface Result {
   code: number | null;
   stdout: string;
@@ -46,7 +49,7 @@ export async function call(args: readonly string[], { env, cwd }: Omit<RunOption
 
 /** Runs a program with the environment that `run` gives. */
 export async function exec(file: string, args: readonly string[], { env = {}, cwd, input }: RunOptions = {}): Promise<Result> {
-  const scratch = await mkdtemp(join(tmpdir(), 'attn-diff-cli-'));
+  const scratch = await mkdtemp(join(TEMPORARY, 'attn-diff-cli-'));
   try {
     const child = start(file, args, { env: { TMPDIR: scratch, ...env }, ...(cwd !== undefined && { cwd }) });
     child.stdin?.end(input);
@@ -83,7 +86,7 @@ export function expectRefusal({ code, stdout, stderr, left }: Result, expected: 
 
 /** A folder that lives as long as the test file. */
 export class TestFolder {
-  readonly root = mkdtempSync(join(tmpdir(), 'attn-diff-cli-'));
+  readonly root = mkdtempSync(join(TEMPORARY, 'attn-diff-cli-'));
   #copies = 0;
 
   constructor() {

@@ -24,7 +24,7 @@ let last: Promise<unknown> = Promise.resolve();
  * run costs. For commands that need no process of their own: one provider, its usual kernels, no time limit, no
  * Ctrl-C. One at a time, since the working folder, the environment and the streams are those of the process.
  *
- * @param env beside this process's own
+ * @param env beside this process's own, without what it says of the hub
  */
 export async function runInProcess(args: readonly string[], cwd: string = process.cwd(), env: Readonly<Record<string, string>> = {}): Promise<InProcessResult> {
   const result = last.then(() => runAlone(args, cwd, env));
@@ -34,7 +34,8 @@ export async function runInProcess(args: readonly string[], cwd: string = proces
 
 async function runAlone(args: readonly string[], cwd: string, env: Readonly<Record<string, string>>): Promise<InProcessResult> {
   const scratch = mkdtempSync(join(tmpdir(), 'attn-diff-in-process-'));
-  for (const [name, value] of Object.entries({ NO_COLOR: '1', COLUMNS: undefined, GITHUB_ACTIONS: undefined, TMPDIR: scratch, ...env })) vi.stubEnv(name, value);
+  const hub = Object.keys(process.env).filter((name) => name.startsWith('HF_'));
+  for (const [name, value] of Object.entries({ ...Object.fromEntries(hub.map((name) => [name, undefined])), NO_COLOR: '1', COLUMNS: undefined, GITHUB_ACTIONS: undefined, TMPDIR: scratch, ...env })) vi.stubEnv(name, value);
   const before = { cwd: process.cwd(), stdout: process.stdout.write, stderr: process.stderr.write };
   const written = { stdout: '', stderr: '', output: '' };
   let exitCode: ExitCode = 0;
