@@ -35,7 +35,7 @@ export async function runInProcess(args: readonly string[], cwd: string = proces
 async function runAlone(args: readonly string[], cwd: string, env: Readonly<Record<string, string>>): Promise<InProcessResult> {
   const scratch = mkdtempSync(join(tmpdir(), 'attn-diff-in-process-'));
   const hub = Object.keys(process.env).filter((name) => name.startsWith('HF_'));
-  for (const [name, value] of Object.entries({ ...Object.fromEntries(hub.map((name) => [name, undefined])), NO_COLOR: '1', COLUMNS: undefined, GITHUB_ACTIONS: undefined, TMPDIR: scratch, ...env })) vi.stubEnv(name, value);
+  for (const [name, value] of Object.entries({ ...Object.fromEntries(hub.map((key) => [key, undefined])), NO_COLOR: '1', COLUMNS: undefined, GITHUB_ACTIONS: undefined, TMPDIR: scratch, ...env })) vi.stubEnv(name, value);
   const before = { cwd: process.cwd(), stdout: process.stdout.write, stderr: process.stderr.write };
   const written = { stdout: '', stderr: '', output: '' };
   let exitCode: ExitCode = 0;
