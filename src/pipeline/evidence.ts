@@ -2,7 +2,8 @@ import { implementationOf } from '../attention/implementations/index.js';
 import { kernelOf } from '../attention/kernels.js';
 import type { AttentionSite } from '../attention/site.js';
 import type { ExecutedNode } from '../runners/types.js';
-import type { Failure, ImplementationInfo, Precision, Stream } from '../types.js';
+import type { Failure, ImplementationInfo, Stream } from '../types.js';
+import type { OwnPrecision } from './precision.js';
 import { toldKernels } from './toldKernels.js';
 
 /** What shows which kernels ran. */
@@ -19,7 +20,7 @@ export interface Evidence {
  * tells it, the kernel behind the operator (a shader of WebGPU, `SdpaKernel=` of CUDA). A kernel is confirmed where
  * every layer's nodes ran on the provider asked for and each was told to be the kernel asked for.
  */
-export function implementationInfos(streams: readonly Stream[], sites: readonly AttentionSite[], { executed, printed }: Evidence, originalPrecision: Precision): ImplementationInfo[] {
+export function implementationInfos(streams: readonly Stream[], sites: readonly AttentionSite[], { executed, printed }: Evidence, own: OwnPrecision): ImplementationInfo[] {
   const byName = new Map(executed.map((node) => [node.name, node]));
   const printedKernels = toldKernels(printed);
   return streams.map((stream) => {
@@ -32,7 +33,7 @@ export function implementationInfos(streams: readonly Stream[], sites: readonly 
     const named = [...new Set(told.flat())];
     const operators = nodes.length === 0 ? 'unknown' : [...chains].filter((kernel) => kernel !== '').join(' | ');
     return {
-      ...askedOf(stream, originalPrecision),
+      ...askedOf(stream, own),
       kernel: named.length === 0 ? operators : `${operators} (${named.join(', ')})`,
       provider: [...providers.keys()].join('+') || 'unknown',
       evidence: silent > 0 ? `the profile shows no node of ${silent} of ${sites.length} layers` : `profile: ${counts(providers)}${elsewhere(stream, executed)}`,
@@ -43,8 +44,8 @@ export function implementationInfos(streams: readonly Stream[], sites: readonly 
 }
 
 /** Of an implementation that never ran. */
-export function unseen(stream: Stream, originalPrecision: Precision): ImplementationInfo {
-  return { ...askedOf(stream, originalPrecision), kernel: 'unknown', provider: 'unknown', evidence: 'no pass was finished', proof: 'not-provable', reason: 'no-profile', failure: null };
+export function unseen(stream: Stream, own: OwnPrecision): ImplementationInfo {
+  return { ...askedOf(stream, own), kernel: 'unknown', provider: 'unknown', evidence: 'no pass was finished', proof: 'not-provable', reason: 'no-profile', failure: null };
 }
 
 /** Of an implementation that did not run to its end, with what was seen of it before. */
@@ -53,8 +54,8 @@ export function failed(info: ImplementationInfo, failure: Failure): Implementati
 }
 
 /** What is known of an implementation before it runs. */
-function askedOf({ label, name, settings }: Stream, originalPrecision: Precision): Pick<ImplementationInfo, 'name' | 'asked' | 'precision' | 'emulated'> {
-  const { precision, emulated } = name === 'original' ? { precision: originalPrecision, emulated: false } : implementationOf(name, settings);
+function askedOf({ label, name, settings }: Stream, own: OwnPrecision): Pick<ImplementationInfo, 'name' | 'asked' | 'precision' | 'emulated'> {
+  const { precision, emulated } = name === 'original' ? own : implementationOf(name, settings);
   return { name: label, asked: { provider: settings.provider, kernel: kernelOf(name, settings)?.name ?? null }, precision, emulated };
 }
 

@@ -4,7 +4,7 @@ import { rebuildProbeBatch } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
 import { aggregate, effectRows, tokenMap, withRatios } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
-import type { Batch, EffectRow, Failure, ImplementationInfo, Precision, ProviderName, RangeRow, Row, Stream, TokenMap } from '../types.js';
+import type { Batch, EffectRow, Failure, ImplementationInfo, ProviderName, RangeRow, Row, Stream, TokenMap } from '../types.js';
 import { withBaselines, type StreamPlan } from './baselines.js';
 import { failed, implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
@@ -13,7 +13,7 @@ import { chunksOf, type HeadRun } from './headPass.js';
 import { laneFor, lanesOf, placeOf, type Lane } from './lanes.js';
 import type { LoadedModel } from './load.js';
 import { openPart, type Part, type PartContext, type PartPass } from './part.js';
-import { originalPrecision } from './precision.js';
+import { originalPrecision, type OwnPrecision } from './precision.js';
 import { readRanges } from './ranges.js';
 import { graphOn } from './runGraph.js';
 
@@ -221,7 +221,7 @@ class Measuring implements Measurement {
     return { home, others: running.map(({ run }) => run) };
   }
 
-  #originalPrecision(provider: ProviderName): Precision {
+  #originalPrecision(provider: ProviderName): OwnPrecision {
     const { loaded, sites, config } = this.#context;
     const own = graphOn(provider, loaded, sites, config);
     return originalPrecision(own.graph, own.sites);

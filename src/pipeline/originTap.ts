@@ -87,6 +87,6 @@ function atNode(job: Job, diff: DiffGraph, { tensor, ...found }: NodeOrigin, lay
 
 /** sdpa, flash and exact keep scores in float32 or wider whatever their precision. */
 function scoresPrecision({ stream, graph }: Job, site: ResolvedSite, { inputs }: AttentionTrace): Precision {
-  if (stream.name === 'original') return originalPrecision(graph, [site]);
+  if (stream.name === 'original') return originalPrecision(graph, [site]).precision;
   return stream.name === 'eager' ? inputs.settings.scoresPrecision : 'fp32';
 }

@@ -15,12 +15,27 @@ export function modelPrecision(graph: OnnxGraph): Precision {
   return products.some((node) => types(node.output[0]!) === DataType.FLOAT16) ? 'fp16' : 'fp32';
 }
 
-/** The coarsest precision that the sites' own nodes are written in; ONNX Runtime's CPU provider may run fp16 ones in fp32. */
-export function originalPrecision(graph: OnnxGraph, sites: readonly AttentionSite[]): Precision {
-  const types = elementTypes(graph);
-  if (sites.some(({ quantisation }) => quantisation.length > 0)) return 'int8';
-  const has = (type: DataType): boolean => sites.some(({ compute }) => compute.some((node) => types(node.output[0]!) === type));
-  return has(DataType.BFLOAT16) ? 'bf16' : has(DataType.FLOAT16) ? 'fp16' : 'fp32';
+/** What the file's own attention computes in, and whether casts behind its nodes emulate that. */
+export type OwnPrecision = Pick<ImplementationInfo, 'precision' | 'emulated'>;
+
+/**
+ * The coarsest precision that the sites' own nodes are written in, or are rounded to where activations are; ONNX
+ * Runtime's CPU provider may run fp16 ones in fp32.
+ *
+ * @param graph the one that runs
+ */
+export function originalPrecision(graph: OnnxGraph, sites: readonly AttentionSite[]): OwnPrecision {
+  if (sites.some(({ quantisation }) => quantisation.length > 0)) return { precision: 'int8', emulated: false };
+  const typeOf = elementTypes(graph);
+  const outputs = sites.flatMap(({ compute }) => compute.map(({ output }) => output[0]!));
+  const written = coarsest(outputs.map(typeOf));
+  if (written !== 'fp32') return { precision: written, emulated: false };
+  const rounded = coarsest(outputs.map((output) => graph.producer(output)).map((node) => (isOp(node, 'Cast') ? typeOf(node.input[0]!) : DataType.FLOAT)));
+  return { precision: rounded, emulated: rounded !== 'fp32' };
+}
+
+function coarsest(types: readonly DataType[]): 'bf16' | 'fp16' | 'fp32' {
+  return types.includes(DataType.BFLOAT16) ? 'bf16' : types.includes(DataType.FLOAT16) ? 'fp16' : 'fp32';
 }
 
 /**

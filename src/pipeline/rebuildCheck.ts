@@ -48,7 +48,7 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
   const originalRelL2 = relativeL2(secondHalf(rebuilt.outputs[logits]!), unmodified[logits]!);
   if (!(originalRelL2 <= ORIGINAL_LIMIT)) throw new AttnDiffError('rebuild-differs', { what: 'logits', layer: null, actual: originalRelL2, limit: ORIGINAL_LIMIT });
 
-  const equivalentLimit = originalPrecision(graph, sites) === 'fp16' ? ROUNDING.fp16 : ROUNDING.fp32;
+  const equivalentLimit = originalPrecision(graph, sites).precision === 'fp16' ? ROUNDING.fp16 : ROUNDING.fp32;
   // Rounding to 8 bits inside attention would hide a wrong recognition, so it is left out of this comparison.
   const quantised = sites.some(({ quantisation }) => quantisation.length > 0);
   const { diff, outputs } = quantised ? await execute(true) : rebuilt;

@@ -6,11 +6,12 @@ import { toldKernels } from '../../src/pipeline/toldKernels.js';
 import type { ExecutedNode } from '../../src/runners/types.js';
 import type { AttentionSettings, ImplementationInfo, ImplementationName } from '../../src/types.js';
 
+const FP32 = { precision: 'fp32', emulated: false } as const;
 const sites = [0, 1].map((layer) => ({ layer, compute: [{ name: `own${layer}`, opType: 'Attention' }] }) as unknown as AttentionSite);
 
 function infoOf(name: ImplementationName, settings: Partial<AttentionSettings>, nodes: { opType: string; provider: string; programs?: string[] }[], printed = ''): ImplementationInfo {
   const executed: ExecutedNode[] = sites.flatMap(({ layer }) => nodes.map(({ programs = [], ...node }) => ({ ...node, programs, name: name === 'original' ? `own${layer}` : `attn_diff/layer${layer}/${name}/${node.opType}` })));
-  return implementationInfos([streamOf(name, settings)], sites, { executed, printed: printed.replaceAll('NODE', (_, at: number) => `attn_diff/layer${at < printed.length / 2 ? 0 : 1}/${name}/GroupQueryAttention`) }, 'fp32')[0]!;
+  return implementationInfos([streamOf(name, settings)], sites, { executed, printed: printed.replaceAll('NODE', (_, at: number) => `attn_diff/layer${at < printed.length / 2 ? 0 : 1}/${name}/GroupQueryAttention`) }, FP32)[0]!;
 }
 
 const gqa = (provider: string, ...programs: string[]): { opType: string; provider: string; programs: string[] } => ({ opType: 'GroupQueryAttention', provider, programs });
@@ -18,9 +19,9 @@ const gqa = (provider: string, ...programs: string[]): { opType: string; provide
 it('what was asked for is the same whether or not it ran', () => {
   for (const [name, settings] of [['flash', { provider: 'webgpu' }], ['sdpa', { kernel: 'mha' }], ['eager', { precision: 'bf16' }], ['original', {}]] as const) {
     const { asked, precision, emulated } = infoOf(name, settings, []);
-    expect(unseen(streamOf(name, settings), 'fp32')).toMatchObject({ asked, precision, emulated });
+    expect(unseen(streamOf(name, settings), FP32)).toMatchObject({ asked, precision, emulated });
   }
-  expect(unseen(streamOf('flash', { provider: 'webgpu' }), 'fp32').asked).toEqual({ provider: 'webgpu', kernel: 'flash' });
+  expect(unseen(streamOf('flash', { provider: 'webgpu' }), FP32).asked).toEqual({ provider: 'webgpu', kernel: 'flash' });
 });
 
 describe('what shows that a kernel ran', () => {
@@ -50,7 +51,7 @@ describe('what shows that a kernel ran', () => {
   });
 
   it('is none where the profile lacks a layer', () => {
-    expect(implementationInfos([streamOf('flash')], sites, { executed: [{ ...gqa('CPUExecutionProvider'), name: 'attn_diff/layer0/flash/GroupQueryAttention' }], printed: '' }, 'fp32')[0]).toMatchObject({ proof: 'not-provable', reason: 'no-profile' });
+    expect(implementationInfos([streamOf('flash')], sites, { executed: [{ ...gqa('CPUExecutionProvider'), name: 'attn_diff/layer0/flash/GroupQueryAttention' }], printed: '' }, FP32)[0]).toMatchObject({ proof: 'not-provable', reason: 'no-profile' });
   });
 
   it('holds exact to the CPU, and the file’s own nodes to the provider asked for', () => {
@@ -60,7 +61,7 @@ describe('what shows that a kernel ran', () => {
 
   it('does not take the local copies for the stream’s own nodes', () => {
     const executed = sites.map(({ layer }) => ({ ...gqa('CPUExecutionProvider'), name: `attn_diff/layer${layer}/flash/local/GroupQueryAttention` }));
-    expect(implementationInfos([streamOf('flash')], sites, { executed, printed: '' }, 'fp32')[0]).toMatchObject({ kernel: 'unknown', proof: 'not-provable' });
+    expect(implementationInfos([streamOf('flash')], sites, { executed, printed: '' }, FP32)[0]).toMatchObject({ kernel: 'unknown', proof: 'not-provable' });
   });
 });
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseRunOptions } from '../../src/config/index.js';
+import { parseRunOptions, type RawRunOptions } from '../../src/config/index.js';
 import { ROUNDING, type RoundingLimits } from '../../src/metrics/index.js';
 import { roundingLimits } from '../../src/pipeline/precision.js';
 import { prepareRun } from '../../src/pipeline/prepare.js';
@@ -8,8 +8,8 @@ import { inProcessRunners } from '../../src/runners/inProcess.js';
 import type { DiffReport } from '../../src/types.js';
 import { fixture } from '../support/fixtures.js';
 
-async function run(form: string): Promise<DiffReport> {
-  const config = parseRunOptions({ model: fixture('forms', form), random: '2x12', padding: 'right', impl: 'original,eager,flash' });
+async function run(form: string, options: RawRunOptions = {}): Promise<DiffReport> {
+  const config = parseRunOptions({ model: fixture('forms', form), random: '2x12', padding: 'right', impl: 'original,eager,flash', ...options });
   return runDiff(await prepareRun(config), inProcessRunners());
 }
 
@@ -26,6 +26,21 @@ describe('what rounding explains', () => {
     expect(report.implementations.find(({ name }) => name === 'original')!.precision).toBe(original);
     expect(report.findings.filter(({ code }) => code === 'local-divergence')).toEqual([]);
     expect(report.findings.filter(({ code }) => code === 'within-rounding' || code === 'identical' || code === 'propagation-only')).toHaveLength(2);
+  });
+});
+
+describe('where activations are rounded', () => {
+  it.each([
+    ['the file’s own steps are rounded one by one', 'qwen2-optimum', 'bf16', 'bf16'],
+    ['so are they to fp16', 'qwen2-optimum', 'fp16', 'fp16'],
+    ['a fused node is rounded at its output', 'qwen2-genai-fp32-cpu', 'bf16', 'bf16'],
+    ['rounding inside attention to 8 bits is coarser', 'qwen2-qdq', 'bf16', null],
+  ] as const)('%s, which is no fault of the kernel, and passes the gate', async (_, form, activations, emulated) => {
+    const report = await run(form, { activations });
+    const original = report.implementations.find(({ name }) => name === 'original')!;
+    expect(original).toMatchObject(emulated === null ? { emulated: false } : { precision: emulated, emulated: true, rounding: { local: ROUNDING[emulated], accumulated: ROUNDING[emulated] } });
+    expect(report.findings.filter(({ code }) => code === 'local-divergence')).toEqual([]);
+    expect(report.verdict.checks.filter(({ implementation, passed }) => implementation === 'original' && !passed)).toEqual([]);
   });
 });
 
