@@ -69,7 +69,7 @@ export interface DiffOptions {
   maxAbs?: number | undefined;
   /** Fails when the cosine of a valid token falls below this. */
   minCosine?: number | undefined;
-  /** Fails when an error against exact exceeds so many times that of eager at the same precision. */
+  /** Fails when an error against exact exceeds so many times that of eager at the run's precision. */
   maxRatio?: number | undefined;
   /** `nan`: fails when a valid token is NaN or Inf. */
   failOn?: 'nan' | 'none' | undefined;

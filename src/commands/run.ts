@@ -53,7 +53,7 @@ export function withRunOptions(command: Command) {
     .option('--heads', 'tell the ranges of every head; an HTML report always does')
     .option('--max-abs <x>', 'fail when |difference| exceeds x on a valid token')
     .option('--min-cosine <x>', 'fail when the cosine similarity of a valid token falls below x')
-    .option('--max-ratio <x>', "fail when an implementation's error against exact is more than x times that of eager at the same precision")
+    .option('--max-ratio <x>', "fail when an implementation's error against exact is more than x times that of eager at the run's precision")
     .option('--fail-on <what>', 'nan: fail when a valid token is NaN or Inf; none: do not (default: nan)')
     .option('--require-kernel', 'fail when an implementation is not shown to have run the kernel that it asks for')
     .option('--save-repro <folder>', 'write a model of one layer, its inputs and a script that show the gravest divergence with onnxruntime-node alone')

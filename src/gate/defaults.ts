@@ -1,5 +1,5 @@
 import { ROUNDING } from '../metrics/index.js';
-import type { Budget, Level, Precision, RunImplementationInfo } from '../types.js';
+import type { Budget, GateOptions, Precision, RunImplementationInfo } from '../types.js';
 
 /** What a difference is measured in: the coarsest precision that takes part, or nothing where both compute the same. */
 type Fineness = Extract<Precision, 'fp32' | 'fp16' | 'bf16' | 'int8'> | 'same';
@@ -29,11 +29,12 @@ export const DEFAULT_RATIO = 2;
 
 /**
  * The budgets that attn-diff brings: for each implementation but the reference, its relative L2 by precision, and below
- * fp32 its error ratio.
+ * fp32 its error ratio, where plain attention has that precision too.
  *
  * @param level `warn` turns every error into a warning; `off` brings none
+ * @param plain the run's precision
  */
-export function defaultBudgets(implementations: readonly Pick<RunImplementationInfo, 'name' | 'rounding' | 'precision'>[], reference: string, level: Level): Budget[] {
+export function defaultBudgets(implementations: readonly Pick<RunImplementationInfo, 'name' | 'rounding' | 'precision'>[], reference: string, { defaults: level, precision: plain }: Pick<GateOptions, 'defaults' | 'precision'>): Budget[] {
   if (level === 'off') return [];
   return implementations.filter(({ name }) => name !== reference).flatMap(({ name, rounding, precision }) => {
     const [local, accumulated] = [finenessOf(rounding.local), finenessOf(rounding.accumulated)];
@@ -42,8 +43,7 @@ export function defaultBudgets(implementations: readonly Pick<RunImplementationI
       { ...common, metric: 'rel-l2', limit: DEFAULT_LIMITS[local].local, level, taps: null, scopes: ['local'], source: { kind: 'default', precision: local } },
       { ...common, metric: 'rel-l2', limit: DEFAULT_LIMITS[accumulated].accumulated, level: accumulated === 'same' ? level : 'warn', taps: null, scopes: ['accumulated'], source: { kind: 'default', precision: accumulated } },
     ];
-    const isLow = precision === 'fp16' || precision === 'bf16';
-    return isLow ? [...budgets, { ...common, metric: 'max-ratio', limit: DEFAULT_RATIO, level: 'warn', taps: null, scopes: ['local'], source: { kind: 'default', precision } }] : budgets;
+    return precision === plain && precision !== 'fp32' ? [...budgets, { ...common, metric: 'max-ratio', limit: DEFAULT_RATIO, level: 'warn', taps: null, scopes: ['local'], source: { kind: 'default', precision } }] : budgets;
   });
 }
 

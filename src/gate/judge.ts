@@ -39,7 +39,7 @@ export function judge({ rows, effects, findings, implementations, reference }: J
     if (failure) checks.push(yesOrNo('completed', name, false));
     if (options.requireKernel) checks.push(yesOrNo('kernel', name, proof === 'confirmed'));
   }
-  checks.push(...budgetChecks({ rows, effects, reference }, [...defaultBudgets(implementations, reference, options.defaults), ...options.budgets], isPart));
+  checks.push(...budgetChecks({ rows, effects, reference }, [...defaultBudgets(implementations, reference, options), ...options.budgets], isPart));
   checks.push(...findings.flatMap((finding) => findingCheck(finding, reference, options.findings)));
   return { passed: checks.every(({ passed, level }) => passed || level === 'warn'), checks };
 }

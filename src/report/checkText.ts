@@ -8,7 +8,7 @@ import { formatCosine, formatCount, formatLimit, formatNumber, limitAbove, limit
 const MEASURED: Readonly<Record<CheckName, string>> = {
   'max-abs': 'max|Δ|',
   'min-cosine': 'min cosine',
-  'max-ratio': 'error against exact over that of eager at the same precision',
+  'max-ratio': "error against exact over that of eager at the run's precision",
   'mean-l2': 'mean L2',
   'rel-l2': 'relative L2',
   'mean-cosine': 'mean cosine',

@@ -30,6 +30,7 @@ const gate: fc.Arbitrary<GateOptions> = fc.record({
   budgets: fc.subarray([budget('max-abs', 0.05), budget('rel-l2', 1e-4, { batches: ['2'], level: 'warn' }), budget('loss', 0.5), budget('max-ratio', 2, { kinds: ['padding'], layers: [[1, 2]] })]),
   defaults: fc.constantFrom('off', 'warn', 'error'),
   findings: fc.constantFrom<GateOptions['findings'][]>({}, { 'local-divergence': 'error', 'propagation-only': 'warn' }),
+  precision: fc.constantFrom('fp32', 'bf16'),
   failOn: fc.constantFrom('nan', 'none'),
   requireKernel: fc.boolean(),
 });

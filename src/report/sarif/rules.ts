@@ -47,7 +47,7 @@ const limited = (what: string): Words => ({ short: `${what} is beyond its limit.
 const CHECKS: Readonly<Record<Exclude<CheckName, 'finding'>, Words>> = {
   'max-abs': limited('The largest difference from the reference, max|Δ|,'),
   'min-cosine': limited('The smallest cosine between a token and its reference'),
-  'max-ratio': limited('The error against exact, over that of eager at the same precision,'),
+  'max-ratio': limited("The error against exact, over that of eager at the run's precision,"),
   'mean-l2': limited('The mean L2 of the difference'),
   'rel-l2': limited('The relative L2 of the difference'),
   'mean-cosine': limited('The mean cosine'),

@@ -31,7 +31,7 @@ export function divergence(report: DiffReport, context: Context): string[] {
   const note = leftOutNote(fitted.leftOut);
   return [
     heading(`Divergence from ${report.reference} on valid tokens`, context),
-    ...noteLines('local: what this layer\'s kernel introduces, run on the reference\'s Q, K, V. accum.: what has built up in the implementation\'s own stream. Δ = implementation − reference. exact: the error against attention in float64 (local for attention); × plain: that error, as max|Δ|, over that of eager at the same precision. *: the reference.', context),
+    ...noteLines('local: what this layer\'s kernel introduces, run on the reference\'s Q, K, V. accum.: what has built up in the implementation\'s own stream. Δ = implementation − reference. exact: the error against attention in float64 (local for attention); × plain: that error, as max|Δ|, over that of eager at the run\'s precision. *: the reference.', context),
     ...perBatch.flatMap(({ batch, lines }) => ['', ...prose(batchTitle(batch), context), ...table(fitted.columns, lines, context)]),
     ...(note ? ['', ...noteLines(note, context)] : []),
   ];
