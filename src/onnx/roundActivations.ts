@@ -47,9 +47,9 @@ const MASK_INPUT: Readonly<Record<string, number>> = { Attention: 3, 'com.micros
  * @param model of opset 13 or later, as {@link copyModel} makes it; changed in place, its nodes sorted
  */
 export function roundActivations(model: ModelProto, type: HalfType): void {
-  const given = dataFlow(new OnnxGraph(model));
+  const given = new OnnxGraph(model);
   if (computesInHalf(given)) return;
-  openFused(given);
+  openFused(dataFlow(given));
   const graph = model.graph!;
   const flow = dataFlow(new OnnxGraph(model));
   const rounding = new Rounding(flow, type);
@@ -57,7 +57,9 @@ export function roundActivations(model: ModelProto, type: HalfType): void {
   rounding.finish();
 }
 
-function computesInHalf({ graph, typeOf, isActivation }: DataFlow): boolean {
+/** Whether some activation of a graph, whose nodes are sorted, is computed in float16 or bfloat16. */
+export function computesInHalf(model: OnnxGraph): boolean {
+  const { graph, typeOf, isActivation } = dataFlow(model);
   const isHalf = (tensor: string): boolean => typeOf(tensor) === DataType.FLOAT16 || typeOf(tensor) === DataType.BFLOAT16;
   return graph.graph.node.some((node) => !isOp(node, ...EXACT) && node.output.some((output) => isActivation(output) && isHalf(output)));
 }

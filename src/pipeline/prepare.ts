@@ -3,6 +3,7 @@ import type { RunConfig } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
 import { loadTokenizer, type HubOptions } from '../model/index.js';
 import type { Batch, ShardOf, Stream } from '../types.js';
+import { computesInHalf } from '../onnx/roundActivations.js';
 import { obstacle } from './buildable.js';
 import { loadModel, type LoadedModel } from './load.js';
 import { batchesOf, shardOf } from './shard.js';
@@ -27,6 +28,9 @@ export async function prepareRun(config: RunConfig, hub: HubOptions = {}): Promi
   for (const { name, settings } of config.implementations) {
     const problem = obstacle(loaded, name, settings);
     if (problem !== null) throw new AttnDiffError('not-buildable', { implementation: name, problem });
+  }
+  if (config.activations !== null && computesInHalf(loaded.graph)) {
+    throw new AttnDiffError('bad-option', { option: '--activations', value: config.activations, problem: 'the file computes in half precision already, so that nothing would be rounded', remedy: 'it with a float32 export, or leave it out' });
   }
   const tokenizer = config.prompts.kind === 'random' ? null : await loadTokenizer(loaded.source);
   const batches = await assembleBatches(config, tokenizer, { ...loaded.source.config, heads: loaded.sizes.heads });

@@ -31,3 +31,9 @@ it('original is refused where the file takes no padded batch', async () => {
   const model = fixture('forms', 'qwen2-window-genai-fp32-cpu');
   await expect(prepareRun(parseRunOptions({ model, random: '1x4', impl: 'original,eager' }))).rejects.toMatchObject({ code: 'not-buildable', args: { implementation: 'original' } });
 });
+
+it('rounded activations are refused where the file computes in half precision already', async () => {
+  const prepare = (form: string): Promise<unknown> => prepareRun(parseRunOptions({ model: fixture('forms', form), random: '1x4', impl: 'eager,sdpa', activations: 'bf16' }));
+  await expect(prepare('qwen2-optimum-fp16')).rejects.toMatchObject({ code: 'bad-option', exitCode: 2, args: { option: '--activations', value: 'bf16' } });
+  await expect(prepare('qwen2-dynamo-bf16')).resolves.toBeDefined();
+});
