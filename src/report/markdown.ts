@@ -5,11 +5,12 @@ import { checkSentences } from './checkText.js';
 import { commandText } from './commandText.js';
 import { findingText } from './findingText.js';
 import { issues, type Issue } from './issues.js';
+import { explanationLines, recommendationLines } from './markdown/explanations.js';
 import { byImplementation, byLayer, environmentLines, kernelTable, type Cut } from './markdown/tables.js';
 import { code, cut, details, fenced, inline } from './markdown/escape.js';
 import { plural } from './text/number.js';
 import { printable } from './text/width.js';
-import { checkedText, verdictSentence, verdictWord } from './verdictText.js';
+import { checkedText, foundSentence, verdictLead } from './verdictText.js';
 
 /** GitHub takes comments of 65,536 characters; the rest is left to who posts it. */
 const LONGEST = 65_000;
@@ -21,8 +22,8 @@ const LONGEST_COMMAND = 2000;
 
 /**
  * The report as a comment of a pull request, in GitHub's Markdown, of at most 65,000 characters: verdict, what failed
- * and how to see it again, warnings, the baseline, findings, a table by implementation, and, folded, the tables by layer, what ran,
- * and on what. Where lists are cut the gravest stay, and what was left out is said.
+ * and how to see it again, warnings, the baseline, findings, which implementation to use, a table by implementation, and, folded, what was tried to
+ * find causes, the tables by layer, what ran, and on what. Where lists are cut the gravest stay, and what was left out is said.
  *
  * The first line is a comment that does not show and that is the same for every run of one command, so that a bot can
  * find the comment that it wrote before.
@@ -36,7 +37,7 @@ export function markdownReport(report: DiffReport): string {
 }
 
 function write(report: DiffReport, cutting: Cut): string {
-  const parts = [[marker(report), ...heading(report, cutting)], ...problems(report, cutting), baselineLines(report), findingLines(report, cutting), byImplementation(report, cutting), byLayer(report, cutting), details('What ran', [...kernelTable(report, cutting), '', ...environmentLines(report, cutting)])];
+  const parts = [[marker(report), ...heading(report, cutting)], ...problems(report, cutting), baselineLines(report), findingLines(report, cutting), explanationLines(report, cutting), recommendationLines(report, cutting), byImplementation(report, cutting), byLayer(report, cutting), details('What ran', [...kernelTable(report, cutting), '', ...environmentLines(report, cutting)])];
   return `${parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
@@ -47,14 +48,13 @@ function marker({ command }: DiffReport): string {
 function heading(report: DiffReport, { most }: Cut): string[] {
   const { verdict, findings, model, implementations, reference, batches, shard } = report;
   const mark = !verdict.passed ? '✗' : findings.some((finding) => findingLevel(finding) === 'fault') ? '!' : '✓';
-  const word = verdictWord(verdict);
   const names = implementations.filter(({ name }) => name !== reference).map(({ name }) => code(name));
   const others = [...names.slice(0, most), ...(names.length > most ? [`${names.length - most} more`] : [])];
   const valid = batches.reduce((sum, { tokens }) => sum + tokens.valid, 0);
   return [
-    `## ${mark} attn-diff: ${word}`,
+    `## ${mark} attn-diff: ${verdictLead(report)}`,
     '',
-    sentences(verdictSentence(report).slice(`${word}: `.length)),
+    sentences(foundSentence(report)),
     '',
     `${code(model.path)}: ${others.join(', ') || 'nothing'} against ${code(reference)} on ${plural(valid, 'valid token')} in ${plural(batches.length, 'batch', 'batches')}${shard === null ? '' : `, part ${shard.index} of ${shard.count}`}.`,
     ...(verdict.passed ? ['', sentences(checkedText(verdict.checks))] : []),

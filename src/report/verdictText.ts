@@ -10,10 +10,20 @@ export function verdictWord({ passed }: Pick<Verdict, 'passed'>): 'PASSED' | 'FA
   return passed ? 'PASSED' : 'FAILED';
 }
 
-/** The verdict, and what was found, in one sentence: `FAILED: flash parted from eager at layer 3 by more than rounding.`; of a shard, what it is too. */
+/** The verdict up to what was found: a run that passes with a fault says so. */
+export function verdictLead({ verdict, findings }: Pick<DiffReport, 'verdict' | 'findings'>): string {
+  const hasFault = findings.some((finding) => findingLevel(finding) === 'fault');
+  return `${verdictWord(verdict)}${verdict.passed && hasFault ? ' the gate, yet look at this' : ''}`;
+}
+
+/** What was found, in one sentence: `flash parted from eager at layer 3 by more than rounding.`; of a shard, what it is too. */
+export function foundSentence(report: Pick<DiffReport, 'findings' | 'reference' | 'shard' | 'batches'>): string {
+  return `${clauses(report)}.${report.shard ? ` ${shardSentences(report.shard, report.batches)}` : ''}`;
+}
+
+/** Both in one: `FAILED: flash parted from eager at layer 3 by more than rounding.` */
 export function verdictSentence(report: Pick<DiffReport, 'verdict' | 'findings' | 'reference' | 'shard' | 'batches'>): string {
-  const hasFault = report.findings.some((finding) => findingLevel(finding) === 'fault');
-  return `${verdictWord(report.verdict)}${report.verdict.passed && hasFault ? ' the gate, yet look at this' : ''}: ${clauses(report)}.${report.shard ? ` ${shardSentences(report.shard, report.batches)}` : ''}`;
+  return `${verdictLead(report)}: ${foundSentence(report)}`;
 }
 
 /**

@@ -34,6 +34,20 @@ describe('explainReport', () => {
     expect(flat).toContain('Against sdpa: window-mismatch');
   });
 
+  it('ends with the verdict, and each check that was missed with the limit that passes', () => {
+    expect(text({}).replace(/\s+/g, ' ')).toMatch(/PASSED the gate, yet look at this: .* Checked: 82 valid tokens compared; no NaN or Inf in eager, sdpa, flash; .*\. $/);
+    const { verdict } = sampleReport({ gate: { maxAbs: 1e-6 } });
+    const flat = text({ verdict }).replace(/\s+/g, ' ');
+    expect(flat).toMatch(/Against sdpa: window-mismatch FAILED: .* 2 of 6 checks failed: ✗ max-abs, sdpa: /);
+    expect(flat).toContain('✗ max-abs, flash: max|Δ| is 1.03e-5 at logits, accumulated, batch left; the limit is 1e-6. Smallest limit that passes: --max-abs 1.03e-5. Again: attn-diff run ');
+  });
+
+  it('says what came of a baseline', () => {
+    const NONE = { count: 0, first: null };
+    const baseline: DiffReport['baseline'] = { path: 'base.json', factor: 1.5, allowed: [], compared: 7, explained: NONE, stillNonFinite: NONE, nowFinite: NONE, missing: NONE, added: NONE };
+    expect(text({ baseline })).toMatch(/\n\nAgainst the baseline\n.*7 numbers.*base\.json/);
+  });
+
   it('says what stood in for the reference', () => {
     expect(text({ reference: 'exact', explanations: [{ ...EXPLANATION, reference: 'exact', changed: 'exact', standIn: 'eager:mask=boolean' }] }).replace(/\s+/g, ' ')).toContain('exact, rebuilt as eager:mask=boolean because that has every setting');
   });

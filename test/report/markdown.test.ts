@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FORMATS } from '../../src/report/index.js';
-import type { Check, DiffReport, Finding } from '../../src/types.js';
+import type { Check, DiffReport, Explanation, Finding } from '../../src/types.js';
 import { notANumber, sampleReport, sampleRow, withoutGuard } from './sample.js';
 
 const plain = { width: 80, color: false };
@@ -38,6 +38,26 @@ describe('Markdown report', () => {
     expect(first(BROKEN)).toBe('<!-- attn-diff run --model fixtures/eager/model.onnx -->');
     expect(first(sampleReport())).toBe(first(BROKEN));
     expect(first({ ...BROKEN, command: ['run', '--prompt', 'a -->\n<b>'] })).toBe("<!-- attn-diff run --prompt 'a --&gt; <b&gt;' -->");
+  });
+
+  it('says of a run that passes with a fault that it is to be looked at, in whole words', () => {
+    const text = markdown(sampleReport({ edit: withoutGuard, gate: { failOn: 'none', defaults: 'off' } }));
+    expect(text).toContain('\n## ! attn-diff: PASSED the gate, yet look at this\n\nsdpa became NaN on fully masked rows at layer 0');
+    expect(markdown(BROKEN)).toContain('\n## ✗ attn-diff: FAILED\n\nsdpa became NaN on fully masked rows at layer 0');
+  });
+
+  it('has what explain found: the changes that were tried, what they mean, and what to use', () => {
+    const explanation: Explanation = { implementation: 'sdpa', reference: 'eager', layer: 1, batch: 'a|b', relL2: 0.4, changed: 'eager', standIn: null, factors: [{ deviation: { kind: 'window', to: 5 }, besides: null, cause: 'window-mismatch', relL2: 0.0126, explained: 0.999 }, ...Array.from({ length: 11 }, (_, i) => ({ deviation: { kind: 'fill', to: '-inf' } as const, besides: null, cause: 'mask-fill' as const, relL2: 0.4, explained: i === 0 ? NaN : 0 }))] };
+    const text = markdown({ ...sampleReport(), command: ['explain'], explanations: [explanation, { ...explanation, layer: 2 }], recommendation: { training: 'flash', weights: null, against: [{ implementation: 'sdpa', codes: ['window-mismatch'] }, { implementation: 'x', codes: ['non-finite'] }] } });
+    expect(text).toContain('<summary>What was tried to explain sdpa, batch a&#124;b</summary>\n\nNo single change explains why sdpa parts from eager at layer 1: what explains most is a sliding window of 5 tokens: 99.9 %.');
+    expect(text).toContain('\nLayer 1: relative L2 0.400 before any change\n\n| change | rel L2 | explained |\n| --- | --: | --: |\n| a sliding window of 5 tokens | 0.0126 | 99.9 % |\n| masked scores filled with −inf | 0.400 | NaN |\n');
+    expect(text).toContain('\nLayer 2: relative L2 0.400 before any change\n');
+    expect(text).toContain('9 other changes explained less; the JSON report has them.');
+    expect(section(text, '### Recommendation')).toMatch(/^### Recommendation\n\n- Training: flash \(attn\\_implementation="flash\\_attention\\_2"\).*\n- Weights: none of these is fit.*\n- Against: sdpa: window-mismatch\n- Against: x: non-finite\n/);
+  });
+
+  it('recommends nothing unasked where nothing speaks against an implementation', () => {
+    expect(markdown(sampleReport())).not.toContain('Recommendation');
   });
 
   it('shows what failed with the commands that show it again', () => {

@@ -5,10 +5,12 @@ import { deviationText } from '../deviationText.js';
 import { findingLevel } from '../../metrics/index.js';
 import { findingText } from '../findingText.js';
 import { shardPlaceText } from '../shardText.js';
+import { baselineSection } from './baseline.js';
 import { contextOf, facts, heading, noteLines, prose, type Context, type RenderOptions } from './context.js';
 import { modelFacts, titled } from './header.js';
 import { formatNumber, plural } from './number.js';
 import { fitColumns, table, type Column } from './table.js';
+import { verdictSection } from './verdict.js';
 
 /** Factors that a table shows at most, and at least, if further ones explain next to nothing; the rest is in the JSON form. */
 const MOST_SHOWN = 8;
@@ -17,14 +19,14 @@ const NEXT_TO_NOTHING = 0.005;
 
 /**
  * What `explain` prints: the model and the batches, a table of factors for each implementation and layer that parts,
- * what that means, and which implementation to use.
+ * what that means, which implementation to use, what came of a baseline, and the verdict.
  *
  * @param options see textReport
  * @returns text that ends in a line end
  */
 export function explainReport(report: DiffReport, options: RenderOptions): string {
   const context = contextOf(options);
-  const sections = [shortHeader(report, context), ...explanationSections(report, context), otherFaults(report, context), recommendationSection(report, context)];
+  const sections = [shortHeader(report, context), ...explanationSections(report, context), otherFaults(report, context), recommendationSection(report, context), baselineSection(report, context), verdictSection(report, context)];
   return `${sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
@@ -68,7 +70,7 @@ export function noteText({ implementation, changed, standIn, reference }: Explan
 
 function layerLines(explanation: Explanation, context: Context): string[] {
   const { layer, relL2, factors } = explanation;
-  const shown = factors.filter(({ explained }, i) => i < LEAST_SHOWN || (i < MOST_SHOWN && explained >= NEXT_TO_NOTHING));
+  const shown = shownFactors(explanation);
   const columns = fitColumns(columnsOf(context), shown, context.width).columns;
   const left = factors.length - shown.length;
   return [
@@ -77,6 +79,11 @@ function layerLines(explanation: Explanation, context: Context): string[] {
     ...(shown.length === 0 ? [] : table(columns, shown, context)),
     ...(left > 0 ? noteLines(`${plural(left, 'other change')} explained less; see --format json.`, context) : []),
   ];
+}
+
+/** Those that explain most, where not all of them are worth a line. */
+export function shownFactors({ factors }: Explanation): Factor[] {
+  return factors.filter(({ explained }, i) => i < LEAST_SHOWN || (i < MOST_SHOWN && explained >= NEXT_TO_NOTHING));
 }
 
 function columnsOf({ paint }: Context): Column<Factor>[] {
