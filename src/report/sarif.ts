@@ -3,18 +3,21 @@ import { EXIT } from '../errors.js';
 import type { DiffReport } from '../types.js';
 import { issues, type Issue } from './issues.js';
 import { ruleId, RULES } from './sarif/rules.js';
+import { shardSentences } from './shardText.js';
 import { placeText } from './text/kinds.js';
 import { printable } from './text/width.js';
+import { verdictSentence } from './verdictText.js';
 
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
 
 /**
  * The report as SARIF 2.1.0, for code scanning: a result for each check that was missed and for each finding that is
  * more than fine, at the model's file, with implementation and layer as logical locations. Fingerprints hold nothing
- * that was measured, so that a server can follow a result from run to run.
+ * that was measured, so that a server can follow a result from run to run. A shard has an automation id, and so a
+ * category, of its own, so that its results do not replace those of another.
  */
 export function sarifReport(report: DiffReport): string {
-  const { model, environment, verdict, command, reference } = report;
+  const { model, environment, verdict, command, reference, shard, batches } = report;
   const found = issues(report);
   const log = {
     $schema: SCHEMA,
@@ -22,10 +25,11 @@ export function sarifReport(report: DiffReport): string {
     runs: [
       {
         tool: { driver: { name: 'attn-diff', version: environment.attnDiff, semanticVersion: environment.attnDiff, rules: RULES } },
+        ...(shard && { automationDetails: { id: `attn-diff/shard-${shard.index}-of-${shard.count}/`, description: { text: messageText(shardSentences(shard, batches)) } } }),
         invocations: [{ executionSuccessful: true, exitCode: verdict.passed ? EXIT.passed : EXIT.gateFailed, arguments: command }],
         artifacts: [{ location: artifactLocation(report), roles: ['analysisTarget'], hashes: { 'sha-256': model.sha256 } }],
         results: withFingerprints(found).map(({ issue, fingerprint }) => resultOf(issue, fingerprint, report)),
-        properties: { passed: verdict.passed, checks: verdict.checks.length, reference, onnxruntime: environment.onnxruntime },
+        properties: { passed: verdict.passed, verdict: printable(verdictSentence(report)), shard: shard && { index: shard.index, count: shard.count }, checks: verdict.checks.length, reference, onnxruntime: environment.onnxruntime },
       },
     ],
   };
@@ -74,6 +78,8 @@ function artifactLocation({ model, environment }: DiffReport): { uri: string; ur
   const isAbsolute = path.startsWith('/') || (environment.platform === 'win32' && /^[a-z]:\//i.test(path));
   const encoded = path.replaceAll(/\p{Surrogate}/gu, '\uFFFD').split('/').map(encodeURIComponent).join('/');
   if (!isAbsolute) return { uri: encoded.replace(/^(?:\.\/)+/, ''), uriBaseId: '%SRCROOT%' };
+  // A path of Windows that begins with the name of a server.
+  if (environment.platform === 'win32' && path.startsWith('//')) return { uri: `file:${encoded}` };
   return { uri: `file://${encoded.startsWith('/') ? '' : '/'}${encoded.replace(/^([a-z])%3A/i, '$1:')}` };
 }
 

@@ -156,7 +156,7 @@ describe('the data of the script', () => {
 });
 
 test('heads that were not measured are asked for', () => {
-  expect(textOf(clean)).toContain('Make it with --heads');
+  expect(textOf(clean)).toContain('Run it with --heads');
   expect(textOf(htmlReport(largeReport(SMALL), OPTIONS))).not.toContain('--heads');
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { FINDING_CODES } from '../../src/metrics/index.js';
 import { FORMATS } from '../../src/report/index.js';
 import type { Check, DiffReport, Finding } from '../../src/types.js';
-import { sampleReport, withoutGuard } from './sample.js';
+import { sampleReport, sampleShard, withoutGuard } from './sample.js';
 
 const plain = { width: 80, color: false };
 const BROKEN = sampleReport({ layers: 6, edit: withoutGuard, gate: { maxAbs: 1e-6, minCosine: 0.9999999, defaults: 'error' } });
@@ -20,7 +20,7 @@ interface Result {
 
 interface Log {
   $schema: string;
-  runs: [{ tool: { driver: { rules: { id: string; name: string; help: { text: string }; defaultConfiguration: { level: string } }[] } }; invocations: { exitCode: number; executionSuccessful: boolean }[]; results: Result[] }];
+  runs: [{ tool: { driver: { rules: { id: string; name: string; help: { text: string }; defaultConfiguration: { level: string } }[] } }; invocations: { exitCode: number; executionSuccessful: boolean }[]; results: Result[]; properties: Record<string, unknown> }];
 }
 
 const sarif = (report: DiffReport): Log => JSON.parse(FORMATS.sarif(report, plain)) as Log;
@@ -52,7 +52,7 @@ describe('SARIF report', () => {
   });
 
   it('is valid by the published schema of SARIF 2.1.0', () => {
-    for (const report of [sampleReport(), BROKEN, { ...BROKEN, findings: FINDINGS }, withPath(`C:\\ä b\\100%.onnx\uD800`, 'win32')]) expect(errorsOf(sarif(report))).toEqual([]);
+    for (const report of [sampleReport(), BROKEN, { ...BROKEN, findings: FINDINGS }, { ...BROKEN, shard: sampleShard() }, withPath(`C:\\ä b\\100%.onnx\uD800`, 'win32')]) expect(errorsOf(sarif(report))).toEqual([]);
     const log = sarif(BROKEN);
     expect(errorsOf({ ...log, runs: [{ ...log.runs[0], results: [{ ...log.runs[0].results[0], level: 'fatal' }] }] })).not.toEqual([]);
     expect(() => new URL(log.$schema)).not.toThrow();
@@ -83,6 +83,10 @@ describe('SARIF report', () => {
     ]);
   });
 
+  it('has the verdict in words', () => {
+    expect(sarif(BROKEN).runs[0].properties).toMatchObject({ passed: false, verdict: expect.stringMatching(/^FAILED: sdpa became NaN on fully masked rows at layer 0/) as string });
+  });
+
   it.each([
     ['models/a.onnx', 'models/a.onnx'],
     ['./models/a b#1?.onnx', 'models/a%20b%231%3F.onnx'],
@@ -99,6 +103,7 @@ describe('SARIF report', () => {
   it('writes paths of Windows as URIs', () => {
     expect(uriOf(withPath('C:\\models\\a b.onnx', 'win32'))).toBe('file:///C:/models/a%20b.onnx');
     expect(uriOf(withPath('models\\a.onnx', 'win32'))).toBe('models/a.onnx');
+    expect(uriOf(withPath('\\\\server\\share\\a b.onnx', 'win32'))).toBe('file://server/share/a%20b.onnx');
   });
 
   it('names the place from the outside in', () => {

@@ -15,10 +15,21 @@ function words(text: string): string {
 }
 
 describe('a report of a shard', () => {
-  it.each(['text', 'markdown', 'github'] as const)('as %s says which part it is, and what makes the whole', (format) => {
+  it.each(['text', 'markdown', 'github', 'junit', 'html', 'sarif'] as const)('as %s says which part it is, and what makes the whole', (format) => {
     const sentences = 'This is shard 1 of 3, with 1 of 2 batches: left. The whole is what attn-diff merge makes of the JSON reports of all 3.';
     expect(words(FORMATS[format](part, plain))).toContain(sentences);
-    expect(words(FORMATS[format](sampleReport(), plain))).not.toContain('attn-diff merge');
+    expect(words(FORMATS[format](sampleReport(), plain))).not.toContain('This is shard');
+  });
+
+  it('has a category of its own for code scanning, so that one shard does not replace the alerts of another', () => {
+    interface Run { automationDetails?: { id: string; description: { text: string } }; properties: { verdict: string; shard: unknown } }
+    const runOf = (report: DiffReport): Run => (JSON.parse(FORMATS.sarif(report, plain)) as { runs: [Run] }).runs[0];
+    const { automationDetails, properties } = runOf(part);
+    expect(automationDetails?.id).toBe('attn-diff/shard-1-of-3/');
+    expect(automationDetails?.description.text).toMatch(/^This is shard 1 of 3, with 1 of 2 batches: left\./);
+    expect(properties.shard).toEqual({ index: 1, count: 3 });
+    expect(runOf(sampleReport())).not.toHaveProperty('automationDetails');
+    expect(runOf(sampleReport()).properties.shard).toBeNull();
   });
 
   it('says so at the top of the tables', () => {

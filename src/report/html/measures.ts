@@ -109,7 +109,7 @@ export function headsPart({ ranges }: DiffReport): Section {
     title: 'Heads',
     body: ranges.some(({ head }) => head !== null)
       ? chartMarkup('heads', 'Ranges by layer and head', 'The same ranges for each query head. The table of ranges below has every number.', null)
-      : html`<p>This report does not tell heads apart. Make it with <code>--heads</code>${ranges.length === 0 ? ' and with a batch that has valid tokens' : null}.</p>`,
+      : html`<p>This report does not tell heads apart. Run it with <code>--heads</code>${ranges.length === 0 ? ' and with a batch that has valid tokens' : null}; where <code>attn-diff merge</code> made it, run every shard so.</p>`,
   };
 }
 
