@@ -25,6 +25,7 @@ export function withRunOptions(command: Command) {
   const own = command
     .option('--config <file>', `take options and budgets from a file, ${CONFIG_NAMES[0]} or .yaml; without, from such a file, or the key attn-diff of package.json, in the current folder`)
     .option('--no-config', 'take no such file')
+    .option('--unset <keys>', 'take that file without some of its keys, separated by commas, such as baseline,report')
     .option('--impl <names>', 'implementations to compare, separated by commas: eager, sdpa, flash, exact, original, each perhaps with a provider and settings of its own, as in flash@webgpu or eager:scores=fp32 (default: eager,sdpa,flash)')
     .option('--reference <name>', 'implementation that the others are compared with (default: eager)')
     .option('--provider <name>', PROVIDER_HELP)
@@ -76,11 +77,11 @@ export function runCommand(host: Host): Command {
  * @param subcommand `explain` explains every layer that parts, and writes that in place of the tables; `demo` has its model given
  * @throws AttnDiffError
  */
-export async function run({ config: named, ...options }: RawRunOptions & { config?: string | boolean | undefined }, host: Host, subcommand: 'run' | 'explain' | 'demo' = 'run'): Promise<ExitCode> {
+export async function run({ config: named, unset, ...options }: RawRunOptions & { config?: string | boolean | undefined; unset?: string | undefined }, host: Host, subcommand: 'run' | 'explain' | 'demo' = 'run'): Promise<ExitCode> {
   const explain = subcommand === 'explain';
   // commander says true where neither --config nor --no-config is given.
   const file = loadConfigFile(named === true ? subcommand !== 'demo' : named);
-  const config = parseRunOptions(options, { subcommand, file, fileArguments: named === false ? ['--no-config'] : typeof named === 'string' ? ['--config', named] : [] });
+  const config = parseRunOptions(options, { subcommand, file, unset, fileArguments: named === false ? ['--no-config'] : typeof named === 'string' ? ['--config', named] : [] });
   // Read before anything is opened to be written, since it may be the same file.
   const baseline = config.baseline && openBaseline(config.baseline);
   return withResources(host, outputPaths(config), async ({ outputs, folder, runners, progress, download, keep }) => {

@@ -142,6 +142,6 @@ export function inFile(error: unknown, given: RawRunOptions, { path, raw, lineOf
   const flag = error.code === 'unknown-implementation' ? RUN_OPTIONS.impl.flag : args.option;
   const key = (Object.keys(RUN_OPTIONS) as (keyof typeof RUN_OPTIONS)[]).find((candidate) => RUN_OPTIONS[candidate].flag === flag);
   if (key === undefined || given[key] !== undefined || raw[key] === undefined) return error;
-  const problem = error.code === 'unknown-implementation' ? `${args.value}: there is no such implementation` : `${args.problem} (it takes ${args.remedy})`;
+  const problem = error.code === 'unknown-implementation' ? `${args.value}: there is no such implementation` : `${args.problem}: give ${args.remedy}${given.shard === undefined ? '' : `, and leave it out here with --unset ${key}`}`;
   return new AttnDiffError('config-file-invalid', { path, line: lineOf([key]), key, problem });
 }

@@ -7,6 +7,7 @@ import { inspectSchema } from './inspect.js';
 import { mergeSchema } from './merge.js';
 import { initSchema } from './init.js';
 import { runSchema } from './runOptions.js';
+import { unsetKeys } from './unset.js';
 
 export { parseBenchOptions } from './bench.js';
 export { COMPARE_FORMATS, parseCompareOptions } from './compare.js';
@@ -29,10 +30,11 @@ export type { RawRunOptions } from './runOptions.js';
 export { starterJson, starterYaml, type StarterModel } from './starter.js';
 export { CI_SERVERS, starterWorkflow, WORKFLOW_PATHS, type CiServer, type Installation } from './starterWorkflow.js';
 
+const RUN = { ...runSchema.shape, unset: unsetKeys };
 const SCHEMAS: Readonly<Record<string, Readonly<Record<string, z.core.$ZodType>>>> = {
-  run: runSchema.shape,
-  explain: runSchema.shape,
-  demo: runSchema.shape,
+  run: RUN,
+  explain: RUN,
+  demo: RUN,
   init: initSchema.shape,
   inspect: inspectSchema.shape,
   bench: benchSchema.shape,

@@ -9,6 +9,7 @@ import { runInputs, type RunInputs } from './inputs.js';
 import { reportTargets, type ReportTarget } from './reports.js';
 import { badOption, RUN_OPTIONS, runSchema, type RawRunOptions } from './runOptions.js';
 import { nameStreams, withReference } from './streams.js';
+import { UNSET_OPTION, withoutKeys } from './unset.js';
 
 /** Everything that `attn-diff run` was asked for, checked. */
 export interface RunConfig extends RunInputs, BaselineConfig, KeepingConfig {
@@ -49,6 +50,8 @@ export interface ParseOptions {
   file?: ConfigFile | null;
   /** What was said of that file: `--config` with its name, or `--no-config`. */
   fileArguments?: readonly string[];
+  /** Keys that it is taken not to have, between commas. */
+  unset?: string | undefined;
 }
 
 /**
@@ -57,9 +60,12 @@ export interface ParseOptions {
  * @throws AttnDiffError bad-option (the first that is wrong), unknown-implementation; config-file-invalid where the
  *   file sets it
  */
-export function parseRunOptions(given: RawRunOptions, { subcommand = 'run', file = null, fileArguments = [] }: ParseOptions = {}): RunConfig {
+export function parseRunOptions(given: RawRunOptions, { subcommand = 'run', file: whole = null, fileArguments = [], unset }: ParseOptions = {}): RunConfig {
+  const file = unset === undefined ? whole : withoutKeys(whole, unset);
+  const turnedOff = whole === null ? [] : (Object.keys(given) as (keyof RawRunOptions)[]).filter((key) => given[key] === false && key !== 'ci' && whole.raw[key] === true);
+  const keys = [...(unset === undefined ? [] : [unset]), ...turnedOff].join(',');
   try {
-    return checked(given, [subcommand, ...fileArguments], file);
+    return checked(given, [subcommand, ...fileArguments, ...(keys === '' ? [] : argumentsOf(UNSET_OPTION.flag, keys))], file);
   } catch (error) {
     throw file ? inFile(error, given, file) : error;
   }

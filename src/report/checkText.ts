@@ -1,6 +1,6 @@
-import { CHECK_NAMES, type Check, type CheckName, type CheckSource, type DiffReport } from '../types.js';
+import { CHECK_NAMES, type Check, type CheckName, type CheckSource } from '../types.js';
 import { placeText, KIND_TEXT } from './text/kinds.js';
-import { commandFor } from './commandText.js';
+import { commandFor, type Commanded } from './commandText.js';
 import { regressionSentences } from './regressionText.js';
 import { formatCosine, formatCount, formatLimit, formatNumber, limitAbove, limitBelow, plural } from './text/number.js';
 
@@ -90,13 +90,13 @@ function limitSentence(check: Check): string {
  * A check that was missed, in sentences on one line: layer, implementation, metric, value, limit, the nearest limit that
  * would pass and where it is set, and the command that shows it again.
  */
-export function checkText(check: Check, report: Pick<DiffReport, 'command' | 'reference'>): string {
+export function checkText(check: Check, report: Commanded): string {
   const command = checkCommand(check, report);
   return `${checkSentences(check)}${command === null ? '' : ` Again: ${command}`}`;
 }
 
 /** The command that shows a missed check again; null where the check is about the run as a whole, or there is nothing to show. */
-export function checkCommand(check: Check, report: Pick<DiffReport, 'command' | 'reference'>): string | null {
+export function checkCommand(check: Check, report: Commanded): string | null {
   const isOfRun = check.name === 'compared' || check.name === 'completed' || check.name === 'kernel' || check.name === 'finding';
   return isOfRun || isUnmeasured(check) ? null : commandFor(check, report);
 }

@@ -15,11 +15,15 @@ export function commandText(command: readonly string[]): string {
 /** Options that leave a run with batches of other names than the sides they are padded on. */
 const NAMED_BATCHES = ['--data', '--mask', '--past'];
 
+/** What of a report its command is made from. */
+export type Commanded = Pick<DiffReport, 'command' | 'reference'> & { baseline: object | null };
+
 /** The command that shows a check again: that of the run, with no other implementation and no other padding than it needs. */
-export function commandFor({ name, implementation, batch }: Pick<Check, 'name' | 'implementation' | 'batch'>, { command, reference }: Pick<DiffReport, 'command' | 'reference'>): string {
+export function commandFor({ name, implementation, batch }: Pick<Check, 'name' | 'implementation' | 'batch'>, { command, reference, baseline }: Commanded): string {
   // A baseline is held against all that it was made of.
   if (name === 'regression') return commandText(command);
   let narrowed = BASELINE_OPTIONS.reduce(withoutOption, [...command]);
+  if (baseline !== null && optionAt(command, '--baseline') < 0) narrowed = withoutBaselineOfFile(narrowed);
   if (implementation !== reference && !/#\d+$/.test(implementation)) narrowed = withOption(narrowed, '--impl', implementation);
   const isSide = batch === 'left' || batch === 'right';
   if (isSide && !NAMED_BATCHES.some((flag) => optionAt(command, flag) >= 0)) narrowed = withOption(narrowed, '--padding', batch);
@@ -28,6 +32,14 @@ export function commandFor({ name, implementation, batch }: Pick<Check, 'name' |
 
 /** Options with a value that say what a run is held against. */
 const BASELINE_OPTIONS = ['--baseline', '--max-regression', '--allow'];
+
+/** A baseline that no argument names is one of the configuration file. */
+function withoutBaselineOfFile(command: readonly string[]): string[] {
+  const at = optionAt(command, '--unset');
+  if (at < 0) return withOption(command, '--unset', 'baseline');
+  const unset = command[at] === '--unset' ? command[at + 1]! : command[at]!.slice('--unset='.length);
+  return withOption(command, '--unset', `${unset},baseline`);
+}
 
 function withoutOption(command: readonly string[], flag: string): string[] {
   const at = optionAt(command, flag);

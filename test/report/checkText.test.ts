@@ -9,7 +9,7 @@ import type { Check } from '../../src/types.js';
 const CHECK: Check = {
   name: 'rel-l2', level: 'error', operator: '<=', expected: 1e-4, actual: 0.00239, layer: 3, implementation: 'flash', tap: 'attention', scope: 'local', batch: 'left', kind: 'valid', subject: null, source: { kind: 'default', precision: 'fp32' }, passed: false,
 };
-const REPORT = { command: ['run', '--model', 'm', '--padding', 'left,right', '--impl', 'eager,sdpa,flash'], reference: 'eager' };
+const REPORT = { command: ['run', '--model', 'm', '--padding', 'left,right', '--impl', 'eager,sdpa,flash'], reference: 'eager', baseline: null };
 
 describe('a check that was missed', () => {
   it('names metric, implementation, value, place, limit, the limit that would pass, where it is set, and the command', () => {
@@ -77,6 +77,15 @@ describe('the command that shows a check again', () => {
     const command = ['run', '--model', 'm', '--impl', 'sdpa,flash', '--baseline=b.json', '--max-regression', '2x', '--allow', 'cpu', '--heads'];
     expect(commandFor({ name: 'max-abs', implementation: 'flash', batch: null }, { ...REPORT, command })).toBe('attn-diff run --model m --impl flash --heads');
     expect(commandFor({ name: 'regression', implementation: 'flash', batch: 'left' }, { ...REPORT, command })).toBe('attn-diff run --model m --impl sdpa,flash --baseline=b.json --max-regression 2x --allow cpu --heads');
+  });
+
+  it('leaves the baseline of a configuration file out, which no implementation alone could be held against', () => {
+    const held = (...command: string[]) => commandFor({ name: 'rel-l2', implementation: 'flash', batch: null }, { command: ['run', ...command], reference: 'eager', baseline: {} });
+    expect(held()).toBe('attn-diff run --unset baseline --impl flash');
+    expect(held('--unset', 'heads', '--max-regression', '2x')).toBe('attn-diff run --unset heads,baseline --impl flash');
+    expect(held('--unset=heads')).toBe('attn-diff run --unset heads,baseline --impl flash');
+    expect(held('--baseline', 'b.json')).toBe('attn-diff run --impl flash');
+    expect(commandFor({ name: 'regression', implementation: 'flash', batch: null }, { command: ['run'], reference: 'eager', baseline: {} })).toBe('attn-diff run');
   });
 
   it('asks for the implementation and the padding alone, where they can be asked for', () => {
