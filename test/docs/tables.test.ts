@@ -34,6 +34,7 @@ function helpExitCodes(): string[][] {
 describe('README: options', () => {
   const [runTable, inspectTable, doctorTable, compareTable, mergeTable, historyTable] = tablesBelow(readDocument('README.md'), '## Options');
   const [benchTable] = tablesBelow(readDocument('README.md'), '## Bench');
+  const [initTable] = tablesBelow(readDocument('docs/configuration.md'), '## A first one');
   const optionsOf = (table: string[][] | undefined): string[] => table!.map(([option]) => option!.replaceAll('`', '')).toSorted();
 
   test('those of run', () => {
@@ -72,11 +73,15 @@ describe('README: options', () => {
     expect(optionsOf(benchTable)).toEqual(helpOptions('bench'));
   });
 
+  test('those of init, in docs/configuration.md', () => {
+    expect(optionsOf(initTable)).toEqual(helpOptions('init'));
+  });
+
   test.each(['schema', 'completion'])('%s takes none', (command) => {
     expect(helpOptions(command)).toEqual([]);
   });
 
-  const defaults = [['run', runTable], ['compare', compareTable], ['merge', mergeTable], ['history', historyTable], ['bench', benchTable]] as const;
+  const defaults = [['run', runTable], ['compare', compareTable], ['merge', mergeTable], ['history', historyTable], ['bench', benchTable], ['init', initTable]] as const;
   test.each(defaults.flatMap(([command, table]) => table!.map(([option, value]) => ({ command, option: option!, value: value! }))))('default of $command $option', ({ command, option, value }) => {
     const shown = /\(default: ([^)]*)\)/.exec(described(command).get(option.replaceAll('`', ''))!)?.[1] ?? null;
     expect(shown).toBe(/^`(.*)`$/.exec(value)?.[1] ?? null);
