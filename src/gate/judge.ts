@@ -1,5 +1,5 @@
 import type { Check, DiffReport, Finding, GateOptions, Level, Row, Verdict } from '../types.js';
-import { compareRows, findingLevel } from '../metrics/index.js';
+import { compareRows, findingLevel, nonFiniteRows } from '../metrics/index.js';
 import { budgetChecks } from './budgets.js';
 import { defaultBudgets } from './defaults.js';
 
@@ -13,8 +13,8 @@ const NOWHERE = { layer: null, tap: null, scope: null, batch: null, kind: null, 
  *
  * - `compared`, always: valid tokens on which some implementation was held against the reference > 0
  * - `non-finite` (where `failOn` is `nan`): per implementation, the reference included, NaN and Inf elements on valid
- *   tokens, summed over taps, scopes and batches == 0; its place is the first one by layer. The local scope is left
- *   out where the reference is non-finite
+ *   tokens, summed over taps and batches == 0; its place is the first one by layer. The local scope counts where it
+ *   says other than the stream at the same place, and is left out where the reference is non-finite
  * - `completed`, always: per implementation that failed, 0 of 1; of none that ran to its end
  * - `kernel` (where `requireKernel` is set): per implementation, its kernel was confirmed: 1, else 0
  * - budgets, those of attn-diff first: see {@link budgetChecks}
@@ -59,10 +59,9 @@ function yesOrNo(name: 'completed' | 'kernel', implementation: string, passed: b
 }
 
 function nonFiniteCheck(rows: readonly Row[], implementation: string): Check {
-  const actual = rows.reduce((sum, row) => sum + row.nan + row.inf, 0);
-  // Not `> 0`: a count that is NaN itself is an offence too.
-  const first = rows.find((row) => row.nan + row.inf !== 0);
-  const { layer = null, tap = null, scope = null, batch = null } = first ?? {};
+  const bad = nonFiniteRows(rows);
+  const actual = bad.reduce((sum, row) => sum + row.nan + row.inf, 0);
+  const { layer = null, tap = null, scope = null, batch = null } = bad[0] ?? {};
   return { ...NOWHERE, name: 'non-finite', level: 'error', operator: '==', expected: 0, actual, layer, tap, scope, batch, kind: 'valid', implementation, source: { kind: 'flag', flag: '--fail-on' }, passed: actual === 0 };
 }
 

@@ -11,6 +11,7 @@ export { ALL_BATCHES, effectRows, hasTarget, overallEffects } from './effects.js
 export { findings } from './findings.js';
 export { FINDING_CODES, findingLevel, type FindingLevel } from '../findingCodes.js';
 export { tokenMap, worstMaps } from './tokenMap.js';
+export { nonFiniteRows } from './nonFinite.js';
 export { comparePlaces, compareRows } from './order.js';
 export { kernelRows } from './padding.js';
 export { DIVERGENCE } from './token.js';

@@ -60,6 +60,21 @@ export function notComparable(rows: readonly Row[], referenceRows: readonly Row[
   ];
 }
 
+/**
+ * The rows of NaN and Inf that each count once: those of the stream, and those of the local scope that do not say what
+ * the stream says at the same place. In the order of `rows`; a count that is NaN itself counts too.
+ */
+export function nonFiniteRows(rows: readonly Row[]): Row[] {
+  const bad = rows.filter((row) => row.nan + row.inf !== 0);
+  const stream = new Set(bad.filter(({ scope }) => scope === 'accumulated').map(countKey));
+  return bad.filter((row) => row.scope === 'accumulated' || !stream.has(countKey(row)));
+}
+
+/** The same for rows that say the same at the same place, whatever their scope. */
+function countKey({ batch, layer, tap, implementation, kind, nan, inf }: Row): string {
+  return JSON.stringify([batch, layer, tap, implementation, kind, nan, inf]);
+}
+
 function fullyMaskedNan(row: Row, stream: readonly Row[]): Finding {
   const spread = stream.find((other) => other.kind === 'valid' && other.nan > 0 && !isUpTo(other, row.layer));
   return {

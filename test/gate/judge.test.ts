@@ -82,6 +82,14 @@ describe('judge', () => {
     });
   });
 
+  it('counts what the stream and the local scope both say once, and so what the tables say', () => {
+    const attention = (scope: Row['scope'], nan: number, batch = 'left'): Row => sampleRow({ layer: 1, scope, nan, batch });
+    expect(check([attention('accumulated', 5), attention('local', 5)], { failOn: 'nan' }, 'non-finite')).toMatchObject({ actual: 5, scope: 'accumulated' });
+    expect(check([attention('accumulated', 5), attention('local', 3)], { failOn: 'nan' }, 'non-finite')).toMatchObject({ actual: 8 });
+    expect(check([attention('accumulated', 5), attention('local', 5, 'right')], { failOn: 'nan' }, 'non-finite')).toMatchObject({ actual: 10 });
+    expect(check([attention('accumulated', NaN), attention('local', NaN)], { failOn: 'nan' }, 'non-finite')).toMatchObject({ actual: NaN, passed: false });
+  });
+
   it('does not blame an implementation for what a non-finite reference fed it', () => {
     const inherited = rows.map((row) => (row.kind === 'valid' && (row.implementation === 'eager' || row.scope === 'local') ? { ...row, nan: 1 } : row));
     const { checks } = judge(inherited, { failOn: 'nan' }, 'eager');

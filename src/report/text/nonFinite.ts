@@ -1,5 +1,5 @@
 import type { DiffReport, ModelInfo, Row } from '../../types.js';
-import { comparePlaces, compareRows } from '../../metrics/index.js';
+import { comparePlaces, compareRows, nonFiniteRows } from '../../metrics/index.js';
 import { heading, noteLines, prose, type Context } from './context.js';
 import { KIND_TEXT, rangesText } from './kinds.js';
 import { formatCount, plural } from './number.js';
@@ -35,12 +35,7 @@ export function nonFinite(report: DiffReport, context: Context): string[] {
 
 function linesOf(report: DiffReport, batch: string, implementation: string): Line[] {
   const own = report.rows.filter((row) => row.batch === batch && row.implementation === implementation);
-  const stream = own.filter((row) => row.scope === 'accumulated');
-  const bad = own
-    .filter((row) => row.nan + row.inf > 0)
-    // A local row that says what the stream says at the same place is no news.
-    .filter((row) => row.scope === 'accumulated' || !stream.some((other) => isSamePlace(row, other) && isSameCount(row, other)))
-    .toSorted(compareRows);
+  const bad = nonFiniteRows(own).toSorted(compareRows);
   const first = bad[0];
 
   const lines: Line[] = [];
@@ -70,10 +65,6 @@ function continues({ row, layers, isFirst }: Line, next: Row): boolean {
     row.kind === next.kind &&
     isSameCount(row, next)
   );
-}
-
-function isSamePlace(a: Row, b: Row): boolean {
-  return a.layer === b.layer && a.tap === b.tap && a.kind === b.kind;
 }
 
 function isSameCount(a: Row, b: Row): boolean {
