@@ -28,7 +28,7 @@ export function layerTable(grid: Grid, of: string): HTMLElement {
   };
   const table = element(
     'table', {},
-    element('caption', {}, of),
+    element('caption', {}, element('span', {}, of)),
     element('thead', {}, element('tr', {}, ...columns.map(([head, , kind]) => element('th', { scope: 'col', ...(kind !== undefined && { class: kind }) }, head)))),
     element('tbody', {}, ...summaries.map((summary) => element('tr', {}, ...columns.map((column, i) => cell(summary, column, i))))),
   );

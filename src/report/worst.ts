@@ -1,4 +1,4 @@
-import type { DiffReport, Row } from '../types.js';
+import type { DiffReport, Row, RunImplementationInfo } from '../types.js';
 
 /** NaN is worse than any number. */
 function isWorse(a: Row, b: Row): boolean {
@@ -10,6 +10,11 @@ function worstRow(rows: readonly Row[]): Row | undefined {
   return rows.reduce<Row | undefined>((worst, row) => (worst === undefined || isWorse(row, worst) ? row : worst), undefined);
 }
 
+/** Whether a row is more than rounding explains; NaN is. */
+export function isBeyond(row: Row | undefined, limit: number): boolean {
+  return row !== undefined && !(row.relL2 <= limit);
+}
+
 /** What one implementation came to, over all batches. */
 export interface Overview {
   implementation: string;
@@ -18,11 +23,13 @@ export interface Overview {
   accumulated: Row | undefined;
   /** NaN and infinite elements of its own stream. */
   nonFinite: { valid: number; others: number };
+  /** What rounding explains of it. */
+  rounding: RunImplementationInfo['rounding'];
 }
 
 /** In the order of the report. */
 export function overviews({ implementations, rows }: Pick<DiffReport, 'implementations' | 'rows'>): Overview[] {
-  return implementations.map(({ name }) => {
+  return implementations.map(({ name, rounding }) => {
     const own = rows.filter((row) => row.implementation === name);
     const valid = own.filter(({ kind }) => kind === 'valid');
     const count = (isValid: boolean): number => own.filter(({ kind, scope }) => scope === 'accumulated' && (kind === 'valid') === isValid).reduce((sum, { nan, inf }) => sum + nan + inf, 0);
@@ -31,6 +38,7 @@ export function overviews({ implementations, rows }: Pick<DiffReport, 'implement
       local: worstRow(valid.filter(({ scope }) => scope === 'local')),
       accumulated: worstRow(valid.filter(({ scope }) => scope === 'accumulated')),
       nonFinite: { valid: count(true), others: count(false) },
+      rounding,
     };
   });
 }
@@ -39,12 +47,12 @@ export function overviews({ implementations, rows }: Pick<DiffReport, 'implement
 export interface LayerLine {
   layer: number | null;
   /** Attention on the reference's Q, K, V; hidden state or logits of the implementation's own stream. Undefined where there is none. */
-  cells: { implementation: string; local: Row | undefined; accumulated: Row | undefined }[];
+  cells: { implementation: string; local: Row | undefined; accumulated: Row | undefined; rounding: RunImplementationInfo['rounding'] }[];
 }
 
 /** One for each layer, in their order, the logits last. The reference, which parts from itself nowhere, is left out. */
 export function layerLines({ rows, implementations, reference, model }: DiffReport): LayerLine[] {
-  const others = implementations.map(({ name }) => name).filter((name) => name !== reference);
+  const others = implementations.filter(({ name }) => name !== reference);
   const places = new Map<string, Row[]>();
   for (const row of rows) {
     if (row.kind !== 'valid') continue;
@@ -54,9 +62,9 @@ export function layerLines({ rows, implementations, reference, model }: DiffRepo
     places.set(key, here);
   }
   return [...Array.from({ length: model.layers }, (_, layer) => layer), null].flatMap((layer) => {
-    const cells = others.map((implementation) => {
+    const cells = others.map(({ name: implementation, rounding }) => {
       const here = places.get(placeKey(implementation, layer)) ?? [];
-      return { implementation, local: worstRow(here.filter(({ scope }) => scope === 'local')), accumulated: worstRow(here.filter(({ tap, scope }) => scope === 'accumulated' && tap !== 'attention')) };
+      return { implementation, rounding, local: worstRow(here.filter(({ scope }) => scope === 'local')), accumulated: worstRow(here.filter(({ tap, scope }) => scope === 'accumulated' && tap !== 'attention')) };
     });
     return cells.some(({ local, accumulated }) => local || accumulated) ? [{ layer, cells }] : [];
   });

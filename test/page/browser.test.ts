@@ -84,6 +84,10 @@ describe.skipIf(NO_CHROMIUM !== null)('in Chromium', () => {
     await page.waitForSelector('#tables .sort');
     for (const id of ['divergence', 'tokens', 'heads']) await seen(page, id);
     expect(await evaluate(page, 'document.documentElement.scrollWidth')).toBe(360);
+    // What a table is of can be read without scrolling it, and so can a command.
+    const cut = '(find, frame) => [...document.querySelectorAll(find)].filter((each) => each.getBoundingClientRect().right > each.closest(frame).getBoundingClientRect().right).map((each) => each.innerText)';
+    expect(await evaluate(page, `(${cut})("caption span", ".scroll")`)).toEqual([]);
+    expect(await evaluate(page, '[...document.querySelectorAll("pre")].filter((each) => each.scrollWidth > each.clientWidth).length')).toBe(0);
     await page.close();
   });
 

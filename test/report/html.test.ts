@@ -66,6 +66,14 @@ describe('without its script the page holds', () => {
     for (const part of ['a'.repeat(64), 'AMD EPYC 7B13', 'onnxruntime 1.30.0']) expect(text).toContain(part);
   });
 
+  test('what rounding does not explain in bold, by implementation and by layer', () => {
+    const over = (page: string): string[] => [...page.matchAll(/<td class="[^"]*\bover\b[^"]*">([^<]*)</g)].map(([, cell]) => cell!);
+    const parted = sampleReport({ edit: (row) => (row.implementation === 'flash' && row.layer === 1 && row.scope === 'local' && row.kind === 'valid' ? { ...row, relL2: 2e-5 } : row) });
+    expect(over(htmlReport(parted, OPTIONS))).toEqual(['2.00e-5 (layer 1)', '2.00e-5']);
+    expect(over(htmlReport(broken, OPTIONS))).toEqual(expect.arrayContaining(['NaN (layer 1, attention)', 'NaN']));
+    expect(over(clean)).toEqual([]);
+  });
+
   test('NaN, by name', () => {
     expect(text).toContain('NaN (layer 1, attention)');
     expect(text).toMatch(/Batch left: elements that are NaN or infinite/);

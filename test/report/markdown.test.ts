@@ -81,6 +81,13 @@ describe('Markdown report', () => {
     expect(rows[2]).toMatch(/^\| `flash` \| 1\.50e-7 \(layer 0\) \| 5\.14e-6 \(logits\) \| 0 \| 0 \|/);
   });
 
+  it('sets off what rounding does not explain in the worst of an implementation too', () => {
+    const report = sampleReport({ edit: (row) => (row.implementation === 'flash' && row.layer === 1 && row.scope === 'local' && row.kind === 'valid' ? { ...row, relL2: 2e-5 } : row) });
+    const rows = rowsOf(markdown(report), '### By implementation');
+    expect(rows[1]).not.toContain('**');
+    expect(rows[2]).toMatch(/^\| `flash` \| \*\*2\.00e-5\*\* \(layer 1\) \| 5\.14e-6 \(logits\) /);
+  });
+
   it('gives what comes of it, of all batches together', () => {
     const effect = { batch: 'left', targets: 10, perplexity: 1, kl: 0, flips: 0 };
     const effects = [{ ...effect, implementation: 'eager', loss: 2 }, { ...effect, implementation: 'sdpa', loss: 2.5, kl: 0.25, flips: 3 }, { ...effect, implementation: 'flash', loss: NaN, kl: NaN, flips: 10 }];

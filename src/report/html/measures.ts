@@ -1,12 +1,12 @@
 import { overallEffects, overBatches } from '../../metrics/index.js';
-import type { DiffReport } from '../../types.js';
+import type { DiffReport, Scope } from '../../types.js';
 import { contextOf } from '../text/context.js';
 import { effectColumns, effectLines } from '../text/effects.js';
 import { nonFiniteColumns, nonFiniteLines } from '../text/nonFinite.js';
 import { formatNumber } from '../text/number.js';
 import { paddingColumns, paddingLines } from '../text/padding.js';
 import { rangeColumns } from '../text/ranges.js';
-import { layerLines, type LayerLine } from '../worst.js';
+import { isBeyond, layerLines, type LayerLine } from '../worst.js';
 import { html, type Markup } from './markup.js';
 import { chartMarkup, details, tableMarkup, type Section, type TableColumn } from './parts.js';
 
@@ -18,17 +18,18 @@ const PLAIN = contextOf({ width: Infinity, color: false });
 export function divergencePart(report: DiffReport): Section {
   const lines = layerLines(report);
   const names = lines[0]?.cells.map(({ implementation }) => implementation) ?? [];
-  const column = (head: string, cell: (line: LayerLine) => number | undefined): TableColumn<LayerLine> => ({
-    head,
+  const column = (i: number, scope: Scope): TableColumn<LayerLine> => ({
+    head: `${names[i]} ${scope}`,
     align: 'right',
-    cell: (line) => {
-      const value = cell(line);
-      return value === undefined ? NONE : formatNumber(value);
+    cell: ({ cells }) => {
+      const row = cells[i]![scope];
+      return row === undefined ? NONE : formatNumber(row.relL2);
     },
+    isOver: ({ cells }) => isBeyond(cells[i]![scope], cells[i]!.rounding[scope]),
   });
   const columns = [
     { head: 'layer', cell: ({ layer }: LayerLine) => (layer === null ? 'logits' : String(layer)) },
-    ...names.flatMap((name, i) => [column(`${name} local`, ({ cells }) => cells[i]!.local?.relL2), column(`${name} accumulated`, ({ cells }) => cells[i]!.accumulated?.relL2)]),
+    ...names.flatMap((_, i) => [column(i, 'local'), column(i, 'accumulated')]),
   ];
   return {
     id: 'divergence',
@@ -39,7 +40,7 @@ export function divergencePart(report: DiffReport): Section {
           'divergence',
           'Divergence by layer',
           `Distance from ${report.reference} on valid tokens. Local: what this layer's kernel introduces, on the reference's Q, K, V. Accumulated: what has built up in the implementation's own stream, in the hidden state after each layer and in the logits. Dashed: what rounding explains. NaN and infinite numbers stand at the top, exact zeros at the bottom.`,
-          details('As a table: relative L2, of all batches the worst', tableMarkup('Relative L2 on valid tokens by layer, of all batches the worst', columns, lines)),
+          details('As a table: relative L2, of all batches the worst', tableMarkup('Relative L2 on valid tokens by layer, of all batches the worst; bold: more than rounding explains', columns, lines)),
         ),
   };
 }

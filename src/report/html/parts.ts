@@ -18,7 +18,10 @@ ${body}
 }
 
 /** What a table is made of; {@link Column} does. */
-export type TableColumn<R> = Pick<Column<R>, 'head' | 'cell' | 'align'>;
+export interface TableColumn<R> extends Pick<Column<R>, 'head' | 'cell' | 'align'> {
+  /** Whether the cell stands out. */
+  isOver?: (row: R) => boolean;
+}
 
 /** Characters from which on a text needs room of its own. */
 const LONG = 40;
@@ -31,16 +34,16 @@ const NOT_FINITE = /^[+-]?(?:NaN|Inf)\b/;
  * @param caption what it is of; read out, and shown
  */
 export function tableMarkup<R>(caption: string, columns: readonly TableColumn<R>[], rows: readonly R[]): Markup {
-  const classOf = (column: TableColumn<R>, text = ''): Markup | null => {
-    const names = [...(column.align === 'right' ? ['number'] : []), ...(text.length > LONG ? ['long'] : []), ...(NOT_FINITE.test(text) ? ['bad'] : [])].join(' ');
+  const classOf = (column: TableColumn<R>, text = '', isOver = false): Markup | null => {
+    const names = [...(column.align === 'right' ? ['number'] : []), ...(text.length > LONG ? ['long'] : []), ...(NOT_FINITE.test(text) ? ['bad'] : []), ...(isOver ? ['over'] : [])].join(' ');
     return names === '' ? null : html` class="${names}"`;
   };
   const cell = (column: TableColumn<R>, row: R, i: number): Markup => {
     const text = printable(column.cell(row));
-    return i === 0 ? html`<th scope="row"${classOf(column, text)}>${text}</th>` : html`<td${classOf(column, text)}>${text}</td>`;
+    return i === 0 ? html`<th scope="row"${classOf(column, text)}>${text}</th>` : html`<td${classOf(column, text, column.isOver?.(row))}>${text}</td>`;
   };
   return html`<div class="scroll" role="region" tabindex="0" aria-label="${caption}"><table>
-<caption>${caption}</caption>
+<caption><span>${caption}</span></caption>
 <thead><tr>${columns.map((column) => (column.head === '' ? html`<td></td>` : html`<th scope="col"${classOf(column)}>${column.head.replaceAll('\n', ' ')}</th>`))}</tr></thead>
 <tbody>
 ${rows.map((row) => html`<tr>${columns.map((column, i) => cell(column, row, i))}</tr>\n`)}</tbody>
@@ -70,7 +73,7 @@ ${body}</figure>
 `;
 }
 
-/** A line of code that scrolls in itself. */
+/** A line of code. */
 export function codeMarkup(text: string, label: string): Markup {
   return html`<pre tabindex="0" role="group" aria-label="${label}"><code>${text}</code></pre>
 `;

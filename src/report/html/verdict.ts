@@ -10,7 +10,7 @@ import { changeText, conclusion, explanationGroups, noteText, recommendationFact
 import { labelText, placeText } from '../text/kinds.js';
 import { formatCount, formatNumber, formatSigned, plural } from '../text/number.js';
 import { checkedText, verdictSentence, verdictWord } from '../verdictText.js';
-import { overviews, type Overview } from '../worst.js';
+import { isBeyond, overviews, type Overview } from '../worst.js';
 import { html, type Markup } from './markup.js';
 import { codeMarkup, details, factList, tableMarkup, type Section, type TableColumn } from './parts.js';
 
@@ -60,7 +60,7 @@ function overview(report: DiffReport): Markup {
   const { reference } = report;
   const effects = new Map(overallEffects(report.effects).map((row) => [row.implementation, row]));
   const base = effects.get(reference);
-  const compared = (head: string, cell: (line: Overview) => string): TableColumn<Overview> => ({ head, align: 'right', cell: (line) => (line.implementation === reference ? NONE : cell(line)) });
+  const compared = (head: string, cell: (line: Overview) => string, isOver = (_: Overview): boolean => false): TableColumn<Overview> => ({ head, align: 'right', cell: (line) => (line.implementation === reference ? NONE : cell(line)), isOver: (line) => line.implementation !== reference && isOver(line) });
   const effect = (head: string, text: (row: NonNullable<typeof base>) => string): TableColumn<Overview> =>
     compared(head, ({ implementation }) => {
       const row = effects.get(implementation);
@@ -69,12 +69,12 @@ function overview(report: DiffReport): Markup {
   const worst = ({ relL2, layer, tap }: NonNullable<Overview['local']>, isLocal: boolean): string => `${formatNumber(relL2)} (${placeText(layer, isLocal ? null : tap)})`;
   return html`<h3>By implementation</h3>
 ${tableMarkup(
-  `The worst on valid tokens, of all layers and batches; *: the reference`,
+  'The worst on valid tokens, of all layers and batches; *: the reference; bold: more than rounding explains. NaN and Inf: elements in its own stream.',
   [
     { head: 'implementation', cell: ({ implementation }) => labelText(implementation, implementation === reference) },
-    compared('local rel L2', ({ local }) => (local ? worst(local, true) : NONE)),
-    compared('accumulated rel L2', ({ accumulated }) => (accumulated ? worst(accumulated, false) : NONE)),
-    { head: 'NaN, Inf on valid', align: 'right', cell: ({ nonFinite }) => formatCount(nonFinite.valid) },
+    compared('local rel L2', ({ local }) => (local ? worst(local, true) : NONE), ({ local, rounding }) => isBeyond(local, rounding.local)),
+    compared('accumulated rel L2', ({ accumulated }) => (accumulated ? worst(accumulated, false) : NONE), ({ accumulated, rounding }) => isBeyond(accumulated, rounding.accumulated)),
+    { head: 'NaN, Inf on valid', align: 'right', cell: ({ nonFinite }) => formatCount(nonFinite.valid), isOver: ({ nonFinite }) => nonFinite.valid !== 0 },
     { head: 'on padding', align: 'right', cell: ({ nonFinite }) => formatCount(nonFinite.others) },
     effect('Δ loss', ({ loss }) => formatSigned(loss - (base?.loss ?? NaN))),
     effect('KL', ({ kl }) => klText(kl)),

@@ -5,7 +5,7 @@ import { batchText, modelFacts, proofText, providerFact, rebuildText } from '../
 import { placeText } from '../text/kinds.js';
 import { formatCount, formatNumber, formatSigned, plural } from '../text/number.js';
 import { code, cut, details, inline, markdownTable } from './escape.js';
-import { layerLines, overviews, worstLines, type Overview } from '../worst.js';
+import { isBeyond, layerLines, overviews, worstLines, type Overview } from '../worst.js';
 
 /** How much is shown of what may be long. */
 export interface Cut {
@@ -22,13 +22,13 @@ export function byImplementation(report: DiffReport, { most }: Cut): string[] {
   const effects = new Map(overallEffects(report.effects).map((row) => [row.implementation, row]));
   const all = overviews(report);
   const columns = [{ head: 'implementation' }, ...['local rel L2', 'accumulated rel L2', 'NaN, Inf', 'on padding', 'Δ loss', 'KL', 'flips'].map((head) => ({ head, align: 'right' as const }))];
-  const cells = ({ implementation, local, accumulated, nonFinite }: Overview): string[] => {
+  const cells = ({ implementation, local, accumulated, nonFinite, rounding }: Overview): string[] => {
     const isReference = implementation === reference;
-    const worst = (row: Row | undefined, place: (row: Row) => string): string => (row === undefined || isReference ? NONE : `${number(row.relL2)} (${place(row)})`);
+    const worst = (row: Row | undefined, limit: number, place: (row: Row) => string): string => (row === undefined || isReference ? NONE : `${against(row, limit)} (${place(row)})`);
     return [
       `${code(implementation)}${isReference ? ' \\*' : ''}`,
-      worst(local, ({ layer }) => placeText(layer, null)),
-      worst(accumulated, ({ layer, tap }) => placeText(layer, tap)),
+      worst(local, rounding.local, ({ layer }) => placeText(layer, null)),
+      worst(accumulated, rounding.accumulated, ({ layer, tap }) => placeText(layer, tap)),
       count(nonFinite.valid),
       formatCount(nonFinite.others),
       ...effectCells(effects.get(implementation), isReference ? undefined : effects.get(reference)),
@@ -39,7 +39,7 @@ export function byImplementation(report: DiffReport, { most }: Cut): string[] {
     '',
     ...markdownTable(columns, all.slice(0, most).map(cells)),
     '',
-    `The worst on valid tokens, of all layers and batches; \\*: the reference. Local: on the reference's Q, K, V. Loss and KL in nats.${all.length > most ? ` ${plural(all.length - most, 'implementation')} left out to fit.` : ''}`,
+    `The worst on valid tokens, of all layers and batches; \\*: the reference. Local: on the reference's Q, K, V. NaN and Inf: elements in its own stream. Bold: more than rounding explains, or no number. Loss and KL in nats.${all.length > most ? ` ${plural(all.length - most, 'implementation')} left out to fit.` : ''}`,
   ];
 }
 
@@ -52,16 +52,12 @@ function effectCells(row: EffectRow | undefined, reference: EffectRow | undefine
 export function byLayer(report: DiffReport, { most }: Cut): string[] {
   const all = layerLines(report);
   const shown = worstLines(all, most);
-  const infos = new Map(report.implementations.map((info) => [info.name, info]));
   const names = (all[0]?.cells ?? []).slice(0, most).map(({ implementation }) => implementation);
   if (names.length === 0) return [];
   const columns = [{ head: 'layer', align: 'right' as const }, ...names.flatMap((name) => ['local', 'accumulated'].map((scope) => ({ head: `${code(name)} ${scope}`, align: 'right' as const })))];
   const lines = shown.map(({ layer, cells }) => [
     layer === null ? 'logits' : String(layer),
-    ...cells.slice(0, most).flatMap(({ implementation, local, accumulated }) => {
-      const rounding = infos.get(implementation)?.rounding;
-      return [against(local, rounding?.local), against(accumulated, rounding?.accumulated)];
-    }),
+    ...cells.slice(0, most).flatMap(({ local, accumulated, rounding }) => [against(local, rounding.local), against(accumulated, rounding.accumulated)]),
   ]);
   const rest = all.length - shown.length;
   const others = (all[0]?.cells.length ?? 0) - names.length;
@@ -73,9 +69,9 @@ export function byLayer(report: DiffReport, { most }: Cut): string[] {
   ]);
 }
 
-function against(row: Row | undefined, limit = Infinity): string {
+function against(row: Row | undefined, limit: number): string {
   if (row === undefined) return NONE;
-  return row.relL2 <= limit ? formatNumber(row.relL2) : `**${formatNumber(row.relL2)}**`;
+  return isBeyond(row, limit) ? `**${formatNumber(row.relL2)}**` : formatNumber(row.relL2);
 }
 
 /** The kernel that ran of each implementation, and what shows it. */
@@ -103,10 +99,6 @@ export function environmentLines(report: DiffReport, { most }: Cut): string[] {
 
 function cell(text: string): string {
   return inline(cut(text, LONGEST_CELL));
-}
-
-function number(value: number): string {
-  return mark(formatNumber(value), value);
 }
 
 /** What is no number stands out. */
