@@ -1,8 +1,8 @@
 import { CHECK_NAMES, type Check, type CheckName, type CheckSource } from '../types.js';
 import { placeText, KIND_TEXT } from './text/kinds.js';
-import { commandFor, type Commanded } from './commandText.js';
+import { argumentsFor, commandText, type Commanded } from './commandText.js';
 import { regressionSentences } from './regressionText.js';
-import { formatCosine, formatCount, formatLimit, formatNumber, limitAbove, limitBelow, plural } from './text/number.js';
+import { formatCosine, formatCount, formatLimit, formatNumber, plural } from './text/number.js';
 
 /** What the number of a check is, as a reader would call it. */
 const MEASURED: Readonly<Record<CheckName, string>> = {
@@ -50,10 +50,10 @@ export function checkPlace({ layer, tap, scope, batch, kind }: Pick<Check, 'laye
   return parts.filter((part) => part !== null).join(', ');
 }
 
-/** The nearest limit that would let a check pass, as it is to be written; null where none would. */
+/** The nearest limit that would let a check pass, with all its digits; null where none would. */
 export function passingLimit({ operator, actual, name }: Pick<Check, 'operator' | 'actual' | 'name'>): string | null {
   if (!Number.isFinite(actual) || operator === '==' || operator === '>' || name === 'regression') return null;
-  return operator === '<=' ? limitAbove(actual) : limitBelow(actual);
+  return formatLimit(actual);
 }
 
 /** Where a limit was set, and so where to change it. */
@@ -86,19 +86,14 @@ function limitSentence(check: Check): string {
   return `${which} limit that passes: ${source.kind === 'flag' ? `${source.flag} ${limit}` : source.kind === 'config' ? `${limit}, at ${sourceText(source)}` : source.kind === 'default' ? `${limit} (a budget of your own, or --default-budgets off)` : limit}.`;
 }
 
-/**
- * A check that was missed, in sentences on one line: layer, implementation, metric, value, limit, the nearest limit that
- * would pass and where it is set, and the command that shows it again.
- */
-export function checkText(check: Check, report: Commanded): string {
-  const command = checkCommand(check, report);
-  return `${checkSentences(check)}${command === null ? '' : ` Again: ${command}`}`;
+/** The arguments of attn-diff that show a missed check again: where it is about the run as a whole, those of that. */
+export function checkArguments(check: Check, report: Commanded): string[] {
+  return check.name === 'compared' || check.name === 'completed' || isUnmeasured(check) ? report.command : argumentsFor(check, report);
 }
 
-/** The command that shows a missed check again; null where the check is about the run as a whole, or there is nothing to show. */
-export function checkCommand(check: Check, report: Commanded): string | null {
-  const isOfRun = check.name === 'compared' || check.name === 'completed' || check.name === 'kernel' || check.name === 'finding';
-  return isOfRun || isUnmeasured(check) ? null : commandFor(check, report);
+/** The command that shows a missed check again. */
+export function checkCommand(check: Check, report: Commanded): string {
+  return commandText(checkArguments(check, report));
 }
 
 /** Whether a budget found nothing that it could be measured on. */
@@ -106,7 +101,10 @@ function isUnmeasured(check: Check): boolean {
   return check.name !== 'non-finite' && checkPlace(check) === '' && Number.isNaN(check.actual);
 }
 
-/** As {@link checkText}, without the command. */
+/**
+ * A check that was missed, in sentences on one line: layer, implementation, metric, value, limit, and the nearest limit
+ * that would pass and where it is set.
+ */
 export function checkSentences(check: Check): string {
   const { name, actual, expected, operator, implementation, source, subject } = check;
   const place = checkPlace(check);

@@ -1,10 +1,16 @@
 import type { Check, DiffReport } from '../types.js';
+import { displayWidth } from './text/width.js';
 
 const SAFE = /^[\w@%+=:,./-]+$/;
 
-/** An argument as a POSIX shell takes it. */
+/** What would not survive on one line of a report. */
+const CONTROL = /[\p{Cc}\u2028\u2029]/gu;
+
+/** An argument as a POSIX shell takes it; with line ends and other control characters in it, as bash, zsh and ksh do. */
 export function shellQuote(argument: string): string {
-  return SAFE.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`;
+  if (SAFE.test(argument)) return argument;
+  if (argument.search(CONTROL) < 0) return `'${argument.replaceAll("'", String.raw`'\''`)}'`;
+  return `$'${argument.replaceAll(/[\\']/g, String.raw`\$&`).replaceAll(CONTROL, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)}'`;
 }
 
 /** A command line of attn-diff. */
@@ -18,16 +24,43 @@ const NAMED_BATCHES = ['--data', '--mask', '--past'];
 /** What of a report its command is made from. */
 export type Commanded = Pick<DiffReport, 'command' | 'reference'> & { baseline: object | null };
 
-/** The command that shows a check again: that of the run, with no other implementation and no other padding than it needs. */
-export function commandFor({ name, implementation, batch }: Pick<Check, 'name' | 'implementation' | 'batch'>, { command, reference, baseline }: Commanded): string {
+/**
+ * A command line of attn-diff on lines of at most `width` columns, each but the last continued as a shell has it. An
+ * option is never broken, so that one that is longer makes a longer line.
+ *
+ * @param indent what each line after the first begins with
+ */
+export function commandLines(command: readonly string[], width: number, indent: string): string[] {
+  const lines: string[] = [];
+  let line = 'attn-diff';
+  for (const part of withValues(command.map(shellQuote))) {
+    const isFull = displayWidth(`${line} ${part}`) > width - CONTINUED.length;
+    if (isFull) lines.push(line + CONTINUED);
+    line = isFull ? indent + part : `${line} ${part}`;
+  }
+  return [...lines, line];
+}
+
+/** Options with the values that follow them. */
+function withValues(quoted: readonly string[]): string[] {
+  return quoted.reduce<string[]>((parts, argument) => {
+    const last = parts.at(-1);
+    return last?.startsWith('--') && !last.includes(' ') && !argument.startsWith('-') ? [...parts.slice(0, -1), `${last} ${argument}`] : [...parts, argument];
+  }, []);
+}
+
+const CONTINUED = ' \\';
+
+/** The arguments that show a check again: those of the run, with no other implementation and no other padding than it needs. */
+export function argumentsFor({ name, implementation, batch }: Pick<Check, 'name' | 'implementation' | 'batch'>, { command, reference, baseline }: Commanded): string[] {
   // A baseline is held against all that it was made of.
-  if (name === 'regression') return commandText(command);
+  if (name === 'regression') return [...command];
   let narrowed = BASELINE_OPTIONS.reduce(withoutOption, [...command]);
   if (baseline !== null && optionAt(command, '--baseline') < 0) narrowed = withoutBaselineOfFile(narrowed);
   if (implementation !== reference && !/#\d+$/.test(implementation)) narrowed = withOption(narrowed, '--impl', implementation);
   const isSide = batch === 'left' || batch === 'right';
   if (isSide && !NAMED_BATCHES.some((flag) => optionAt(command, flag) >= 0)) narrowed = withOption(narrowed, '--padding', batch);
-  return commandText(narrowed);
+  return narrowed;
 }
 
 /** Options with a value that say what a run is held against. */

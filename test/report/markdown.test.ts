@@ -37,7 +37,7 @@ describe('Markdown report', () => {
     const first = (report: DiffReport): string => markdown(report).split('\n')[0]!;
     expect(first(BROKEN)).toBe('<!-- attn-diff run --model fixtures/eager/model.onnx -->');
     expect(first(sampleReport())).toBe(first(BROKEN));
-    expect(first({ ...BROKEN, command: ['run', '--prompt', 'a -->\n<b>'] })).toBe("<!-- attn-diff run --prompt 'a --&gt; <b&gt;' -->");
+    expect(first({ ...BROKEN, command: ['run', '--prompt', 'a -->\n<b>'] })).toBe(String.raw`<!-- attn-diff run --prompt $'a --&gt;\u000a<b&gt;' -->`);
   });
 
   it('says of a run that passes with a fault that it is to be looked at, in whole words', () => {
@@ -63,7 +63,7 @@ describe('Markdown report', () => {
   it('shows what failed with the commands that show it again', () => {
     const failed = section(markdown(BROKEN), '### Failed');
     expect(failed.match(/^- ✗ /gm)).toHaveLength(BROKEN.verdict.checks.filter(({ passed, level }) => !passed && level === 'error').length);
-    expect(failed).toContain('- ✗ **max-abs, flash**: max&#124;Δ&#124; is 1.03e-5 at logits, accumulated, batch left; the limit is 1e-6. Smallest limit that passes: --max-abs 1.03e-5.');
+    expect(failed).toContain('- ✗ **max-abs, flash**: max&#124;Δ&#124; is 1.03e-5 at logits, accumulated, batch left; the limit is 1e-6. Smallest limit that passes: --max-abs 1.0274999999999999e-5.');
     expect(failed).toMatch(/```sh\nattn-diff run .* --impl sdpa --padding left\nattn-diff run .* --impl flash --padding left\n```\n/);
   });
 

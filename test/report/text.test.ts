@@ -142,8 +142,8 @@ describe('text report', () => {
     const text = lines(BROKEN, { width: 2000, color: false }).join(' ').replaceAll(/\s+/g, ' ');
     expect(text).toContain('FAILED:');
     expect(text).toMatch(/non-finite, sdpa: 41,984 NaN or Inf elements .* layer 1, attention/);
-    expect(text).toMatch(/max-abs, flash: max\|Δ\| is 1.03e-5 at logits, accumulated, batch left; the limit is 1e-6. Smallest limit that passes: --max-abs 1.03e-5. Again: attn-diff run --model fixtures\/eager\/model.onnx --impl flash --padding left/);
-    expect(text).toMatch(/min-cosine, flash: .* Largest limit that passes: --min-cosine 0.9999974/);
+    expect(text).toMatch(/max-abs, flash: max\|Δ\| is 1.03e-5 at logits, accumulated, batch left; the limit is 1e-6. Smallest limit that passes: --max-abs 1.0274999999999999e-5. Again: attn-diff run --model fixtures\/eager\/model.onnx --impl flash --padding left/);
+    expect(text).toMatch(/min-cosine, flash: .* Largest limit that passes: --min-cosine 0.99999743125/);
     expect(text).toMatch(/max-abs, sdpa: max\|Δ\| is NaN .* No limit lets NaN or Inf pass/);
   });
 

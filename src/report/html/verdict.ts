@@ -2,7 +2,7 @@ import { findingLevel, overallEffects, type FindingLevel } from '../../metrics/i
 import type { DiffReport, Finding } from '../../types.js';
 import { comparisonSentences } from '../baselineText.js';
 import { shareText } from '../causeText.js';
-import { checkSentences } from '../checkText.js';
+import { checkCommand, checkSentences } from '../checkText.js';
 import { findingText } from '../findingText.js';
 import { issues, type Issue } from '../issues.js';
 import { klText } from '../text/effects.js';
@@ -30,7 +30,7 @@ export function verdictPart(report: DiffReport): Section {
   const word = verdictWord(verdict);
   const missed = issues(report).filter(({ about }) => about === 'check');
   const findings = verdict.checks.filter(({ name, level, passed }) => name === 'finding' && level === 'error' && !passed);
-  const failed = [...missed.filter(({ level }) => level === 'error'), ...findings.map((check) => ({ text: checkSentences(check), command: null }))];
+  const failed = [...missed.filter(({ level }) => level === 'error'), ...findings.map((check) => ({ text: checkSentences(check), command: checkCommand(check, report) }))];
   return {
     id: 'verdict',
     title: 'Verdict',

@@ -49,31 +49,3 @@ export function formatBytes(bytes: number): string {
 export function plural(count: number, noun: string, nouns = `${noun}s`): string {
   return `${formatCount(count)} ${count === 1 ? noun : nouns}`;
 }
-
-/**
- * The smallest `--max-abs`, of three significant digits, that a value passes.
- *
- * @param value a finite number ≥ 0
- * @returns text that reads as a number ≥ value
- */
-export function limitAbove(value: number): string {
-  const rounded = Number(value.toPrecision(3));
-  if (rounded >= value) return formatLimit(rounded);
-  const step = 10 ** (Math.floor(Math.log10(value)) - 2);
-  return formatLimit(Number((rounded + step).toPrecision(3)));
-}
-
-/**
- * The largest `--min-cosine` that a cosine passes, with two significant digits in its distance from 1.
- *
- * @param value a finite cosine
- * @returns text that reads as a number ≤ value
- */
-export function limitBelow(value: number): string {
-  const gap = 1 - value;
-  if (gap <= 0) return '1';
-  const digits = Math.min(17, Math.max(2, 1 - Math.floor(Math.log10(gap))));
-  const unit = 10 ** digits;
-  const floored = (Math.floor(value * unit) / unit).toFixed(digits);
-  return Number(floored) <= value ? floored : String(value);
-}

@@ -1,12 +1,16 @@
 import type { Check, DiffReport } from '../../types.js';
 import { findingLevel, type FindingLevel } from '../../metrics/index.js';
-import { checkText } from '../checkText.js';
+import { checkArguments, checkSentences } from '../checkText.js';
+import { commandLines } from '../commandText.js';
 import { findingText } from '../findingText.js';
 import { checkedText, verdictSentence, verdictWord } from '../verdictText.js';
 import { heading, noteLines, prose, type Context } from './context.js';
 import { plural } from './number.js';
 
 const MARKS: Record<FindingLevel, string> = { fault: '✗', notice: '!', fine: '✓' };
+
+const INDENT = '  ';
+const AGAIN = `${INDENT}Again: `;
 
 /** The findings, a sentence or some each, the gravest first. */
 export function findingsSection(report: DiffReport, context: Context): string[] {
@@ -22,7 +26,7 @@ export function findingsSection(report: DiffReport, context: Context): string[] 
   ];
 }
 
-/** PASSED or FAILED in words, and each failing check with the limit that would pass. */
+/** PASSED or FAILED in words, and each failing check with the limit that would pass and the command that shows it again, which a shell takes as it is. */
 export function verdictSection(report: DiffReport, context: Context): string[] {
   const { paint } = context;
   const { passed, checks } = report.verdict;
@@ -31,7 +35,9 @@ export function verdictSection(report: DiffReport, context: Context): string[] {
   const warned = missed.filter(({ level }) => level === 'warn');
   const told = (check: Check): string[] => {
     const [mark, colour_] = check.level === 'error' ? (['✗', paint.red] as const) : (['!', paint.yellow] as const);
-    return prose(`${mark} ${checkText(check, report)}`, context, '  ').map((line, index) => (index === 0 ? colour_(line.slice(0, 1)) + line.slice(1) : line));
+    const sentences = prose(`${mark} ${checkSentences(check)}`, context, INDENT).map((line, index) => (index === 0 ? colour_(line.slice(0, 1)) + line.slice(1) : line));
+    const [command, ...continued] = commandLines(checkArguments(check, report), context.width - AGAIN.length, `${INDENT}${INDENT}`);
+    return [...sentences, `${AGAIN}${command}`, ...continued];
   };
   const word = verdictWord(report.verdict);
   const lines = prose(verdictSentence(report), context);
