@@ -1,5 +1,4 @@
 /** What the gate checks, and what came of it. */
-import type { AttentionPrecision } from './stream.js';
 import type { Scope, Tap, TokenKind } from './tap.js';
 
 /** How much a check that is missed counts: nothing, a word in the report, or a failed run. */
@@ -80,8 +79,6 @@ export interface GateOptions {
   defaults: Level;
   /** Level of what findings say, by code; those that are not named have their usual one. */
   findings: Readonly<Record<string, Level>>;
-  /** The run's: what plain attention, which `max-ratio` is against, computes in. */
-  precision: AttentionPrecision;
   failOn: 'nan' | 'none';
   /** Whether every implementation must be shown to have run the kernel that it asks for. */
   requireKernel: boolean;

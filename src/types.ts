@@ -403,6 +403,8 @@ export interface DiffReport {
   batches: BatchInfo[];
   implementations: RunImplementationInfo[];
   reference: string;
+  /** Of attention where an implementation has no other: that of plain attention, which `ratioPlain` is against. */
+  precision: AttentionPrecision;
   rebuild: RebuildCheck;
   rows: Row[];
   effects: EffectRow[];

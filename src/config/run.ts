@@ -112,7 +112,7 @@ function refuseOfShard(raw: RawRunOptions): void {
 }
 
 /** The flags that are limits come last, so that they replace what the file says. */
-function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, precision, failOn, requireKernel }: z.output<typeof runSchema>, given: RawRunOptions, file: ConfigFile | null): GateOptions {
+function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, failOn, requireKernel }: z.output<typeof runSchema>, given: RawRunOptions, file: ConfigFile | null): GateOptions {
   const limits = [['max-abs', 'maxAbs', maxAbs], ['min-cosine', 'minCosine', minCosine], ['max-ratio', 'maxRatio', maxRatio]] as const;
   const set = limits.flatMap(([metric, key, limit]): { isGiven: boolean; budget: Budget }[] => {
     if (limit === undefined) return [];
@@ -121,7 +121,7 @@ function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, precision, f
     return [{ isGiven, budget: { metric, limit, level: 'error', taps: null, scopes: null, layers: null, implementations: null, batches: null, kinds: ['valid'], source } }];
   });
   const budgets = (isGiven: boolean): Budget[] => set.filter((each) => each.isGiven === isGiven).map(({ budget }) => budget);
-  return { budgets: [...budgets(false), ...(file?.budgets ?? []), ...budgets(true)], defaults: defaultBudgets, findings: file?.findings ?? {}, precision, failOn, requireKernel };
+  return { budgets: [...budgets(false), ...(file?.budgets ?? []), ...budgets(true)], defaults: defaultBudgets, findings: file?.findings ?? {}, failOn, requireKernel };
 }
 
 /** A shard is noted when all are joined. */

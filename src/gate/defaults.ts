@@ -1,5 +1,5 @@
 import { ROUNDING } from '../metrics/index.js';
-import type { Budget, GateOptions, Precision, RunImplementationInfo } from '../types.js';
+import type { AttentionPrecision, Budget, Level, Precision, RunImplementationInfo } from '../types.js';
 
 /** What a difference is measured in: the coarsest precision that takes part, or nothing where both compute the same. */
 type Fineness = Extract<Precision, 'fp32' | 'fp16' | 'bf16' | 'int8'> | 'same';
@@ -27,14 +27,21 @@ export const DEFAULT_LIMITS: Readonly<Record<Fineness, { local: number; accumula
 /** flash-attention's own tests accept twice the error of plain attention at that precision, both against fp32. */
 export const DEFAULT_RATIO = 2;
 
+/** What of a run the budgets follow from. */
+interface Against {
+  implementations: readonly Pick<RunImplementationInfo, 'name' | 'rounding' | 'precision'>[];
+  reference: string;
+  /** Of plain attention. */
+  precision: AttentionPrecision;
+}
+
 /**
  * The budgets that attn-diff brings: for each implementation but the reference, its relative L2 by precision, and below
  * fp32 its error ratio, where plain attention has that precision too.
  *
  * @param level `warn` turns every error into a warning; `off` brings none
- * @param plain the run's precision
  */
-export function defaultBudgets(implementations: readonly Pick<RunImplementationInfo, 'name' | 'rounding' | 'precision'>[], reference: string, { defaults: level, precision: plain }: Pick<GateOptions, 'defaults' | 'precision'>): Budget[] {
+export function defaultBudgets({ implementations, reference, precision: plain }: Against, level: Level): Budget[] {
   if (level === 'off') return [];
   return implementations.filter(({ name }) => name !== reference).flatMap(({ name, rounding, precision }) => {
     const [local, accumulated] = [finenessOf(rounding.local), finenessOf(rounding.accumulated)];

@@ -4,7 +4,7 @@ import { budgetChecks } from './budgets.js';
 import { defaultBudgets } from './defaults.js';
 
 /** What a verdict is made of. */
-export type Judged = Pick<DiffReport, 'rows' | 'effects' | 'findings' | 'implementations' | 'reference'>;
+export type Judged = Pick<DiffReport, 'rows' | 'effects' | 'findings' | 'implementations' | 'reference' | 'precision'>;
 
 const NOWHERE = { layer: null, tap: null, scope: null, batch: null, kind: null, subject: null } as const;
 
@@ -24,7 +24,7 @@ const NOWHERE = { layer: null, tap: null, scope: null, batch: null, kind: null, 
  *
  * @param isPart whether these are some of a run's batches: what the others may have to measure is then no failure here
  */
-export function judge({ rows, effects, findings, implementations, reference }: Judged, options: GateOptions, { isPart = false }: { isPart?: boolean } = {}): Verdict {
+export function judge({ rows, effects, findings, implementations, reference, precision }: Judged, options: GateOptions, { isPart = false }: { isPart?: boolean } = {}): Verdict {
   const valid = rows.filter((row) => row.kind === 'valid').toSorted(compareRows);
   const names = [...new Set(rows.map((row) => row.implementation))];
   const rowsOf = (name: string): Row[] => valid.filter((row) => row.implementation === name);
@@ -39,7 +39,7 @@ export function judge({ rows, effects, findings, implementations, reference }: J
     if (failure) checks.push(yesOrNo('completed', name, false));
     if (options.requireKernel) checks.push(yesOrNo('kernel', name, proof === 'confirmed'));
   }
-  checks.push(...budgetChecks({ rows, effects, reference }, [...defaultBudgets(implementations, reference, options), ...options.budgets], isPart));
+  checks.push(...budgetChecks({ rows, effects, reference }, [...defaultBudgets({ implementations, reference, precision }, options.defaults), ...options.budgets], isPart));
   checks.push(...findings.flatMap((finding) => findingCheck(finding, reference, options.findings)));
   return { passed: checks.every(({ passed, level }) => passed || level === 'warn'), checks };
 }

@@ -7,7 +7,7 @@ import { traceOrigins } from './origin.js';
 import type { SecondLook } from './secondLook.js';
 
 /** What was measured of a run's batches. */
-export interface Measured extends Pick<DiffReport, 'rows' | 'effects' | 'implementations' | 'reference'> {
+export interface Measured extends Pick<DiffReport, 'rows' | 'effects' | 'implementations' | 'reference' | 'precision'> {
   batches: readonly { name: string }[];
   /** What the file's masks say against config.json. */
   windows: readonly Finding[];
@@ -23,7 +23,7 @@ export type Conclusions = Pick<DiffReport, 'findings' | 'explanations' | 'recomm
  * are those that the whole needs: each question names one batch, and is the first of its kind over all batches, hence
  * over those of the part that has it.
  */
-export async function conclude({ rows, effects, implementations, reference, batches, windows }: Measured, { gate, look, isPart }: { gate: GateOptions; look: SecondLook; isPart: boolean }): Promise<Conclusions> {
+export async function conclude({ rows, effects, implementations, reference, precision, batches, windows }: Measured, { gate, look, isPart }: { gate: GateOptions; look: SecondLook; isPart: boolean }): Promise<Conclusions> {
   // A part without batches has found nothing and missed nothing.
   if (isPart && batches.length === 0) return { findings: [], explanations: [], recommendation: { training: null, weights: null, against: [] }, verdict: { passed: true, checks: [] } };
   const limits = new Map(implementations.map(({ name, rounding }) => [name, rounding]));
@@ -35,6 +35,6 @@ export async function conclude({ rows, effects, implementations, reference, batc
     findings: explained,
     explanations,
     recommendation: recommend({ implementations, rows, findings: explained, reference }),
-    verdict: judge({ rows, effects, findings: explained, implementations, reference }, gate, { isPart }),
+    verdict: judge({ rows, effects, findings: explained, implementations, reference, precision }, gate, { isPart }),
   };
 }

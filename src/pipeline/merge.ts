@@ -30,7 +30,7 @@ export async function mergeShards(files: readonly ReportFile[], allowed: Readonl
   const effects = inOrder(({ effects: own }) => own, ({ batch }) => batch);
   const batches = inOrder(({ batches: own }) => own, ({ name }) => name);
   const implementations = mergedImplementations(shards);
-  const { schema, command, configFile, model, reference, rebuild } = first;
+  const { schema, command, configFile, model, reference, precision, rebuild } = first;
   const seconds = (key: keyof DiffReport['timing']): number => shards.reduce((sum, { report }) => sum + report.timing[key], 0);
   return {
     schema,
@@ -41,12 +41,13 @@ export async function mergeShards(files: readonly ReportFile[], allowed: Readonl
     batches,
     implementations,
     reference,
+    precision,
     rebuild: { ...rebuild, originalRelL2: Math.max(...shards.map(({ report }) => report.rebuild.originalRelL2)), equivalentRelL2: Math.max(...shards.map(({ report }) => report.rebuild.equivalentRelL2)) },
     rows,
     effects,
     ranges: inOrder(({ ranges }) => ranges, ({ batch }) => batch),
     maps: worstMaps(inOrder(({ maps }) => maps, ({ batch }) => batch), rows),
-    ...(await conclude({ rows, effects, batches, implementations, reference, windows: sameWindows(shards) }, { gate: first.shard.gate, look: replayed((batch) => partOf.get(batch)!), isPart: false })),
+    ...(await conclude({ rows, effects, batches, implementations, reference, precision, windows: sameWindows(shards) }, { gate: first.shard.gate, look: replayed((batch) => partOf.get(batch)!), isPart: false })),
     baseline: null,
     shard: null,
     timing: { loadSeconds: seconds('loadSeconds'), runSeconds: seconds('runSeconds') },

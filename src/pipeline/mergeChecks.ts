@@ -45,7 +45,7 @@ function asShard({ path, report }: ReportFile): ShardFile {
 }
 
 /** What makes a run the run that it is, whichever of its batches are run. */
-function identity({ command, model, environment, reference, implementations, rebuild, shard }: ShardFile['report'], allowed: ReadonlySet<MachineField>): object {
+function identity({ command, model, environment, reference, precision, implementations, rebuild, shard }: ShardFile['report'], allowed: ReadonlySet<MachineField>): object {
   const { originalRelL2, equivalentRelL2, ...limits } = rebuild;
   return {
     environment: Object.fromEntries(Object.entries(environment).filter(([field]) => !allowed.has(field as MachineField))),
@@ -53,7 +53,8 @@ function identity({ command, model, environment, reference, implementations, reb
     model,
     shard: { count: shard.count, batches: shard.batches, data: shard.data, ...(allowed.has('threads') ? {} : { threads: shard.threads }), gate: shard.gate },
     reference,
-    implementations: implementations.map(({ name, asked, settings, precision, emulated, rounding }) => ({ name, asked, settings, precision, emulated, rounding })),
+    precision,
+    implementations: implementations.map(({ name, asked, settings, precision: own, emulated, rounding }) => ({ name, asked, settings, precision: own, emulated, rounding })),
     rebuild: allowed.size > 0 ? limits : rebuild,
   };
 }

@@ -86,7 +86,7 @@ export async function runDiff({ config, loaded, batches, shard }: PreparedRun, r
   onProgress({ stage: 'looking for causes', done: total - 1, total });
   const context = { config, loaded, sites, batches, runners };
   const { look, answers } = recorded(lookAgain(context, { allLayers: explainAllLayers }));
-  const concluded = await conclude({ rows, effects, batches, implementations: told, reference, windows }, { gate: config.gate, look, isPart: shard !== null });
+  const concluded = await conclude({ rows, effects, batches, implementations: told, reference, precision: config.precision, windows }, { gate: config.gate, look, isPart: shard !== null });
   onRepro?.(await unlessFailing(() => makeRepro(concluded.findings, context), null));
   onProgress({ stage: 'done', done: total, total });
 
@@ -99,6 +99,7 @@ export async function runDiff({ config, loaded, batches, shard }: PreparedRun, r
     batches: batches.map(describeBatch),
     implementations: told,
     reference,
+    precision: config.precision,
     rebuild: check,
     rows,
     effects,

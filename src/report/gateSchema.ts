@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ATTENTION_PRECISIONS, BUDGET_NAMES, CHECK_NAMES, EFFECT_BUDGET_NAMES, KEY_FIELDS, LEVELS, type BaselineComparison } from '../types.js';
+import { BUDGET_NAMES, CHECK_NAMES, EFFECT_BUDGET_NAMES, KEY_FIELDS, LEVELS, type BaselineComparison } from '../types.js';
 import { batchName, count, kind, label, layer, metric, scope, tap, text, type Same } from './schemaParts.js';
 
 const source = z
@@ -79,7 +79,6 @@ export const gateOptions = z
     budgets: z.array(budget).readonly().describe('Null stands for all, in each of them.'),
     defaults: level.describe('Level of the limits that attn-diff brings for each precision.'),
     findings: z.record(z.string(), level).readonly().describe('Level of what findings say, by code.'),
-    precision: z.enum(ATTENTION_PRECISIONS).describe('What plain attention, which max-ratio is against, computes in.'),
     failOn: z.enum(['nan', 'none']).describe('nan: NaN and Inf on valid tokens fail the run; none: they do not.'),
     requireKernel: z.boolean().describe('Whether every implementation must be shown to have run the kernel that it asks for.'),
   })

@@ -5,7 +5,7 @@ import { finding } from './findingSchema.js';
 import { baselineComparison, verdict } from './gateSchema.js';
 import { batchName, count, environment, kind, label, layer, metric, oneLayer, position, scope, sha256, tap, text, type Same } from './schemaParts.js';
 import { shard } from './shardSchema.js';
-import { PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
+import { ATTENTION_PRECISIONS, PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
 export const model = z.strictObject({
   path: text('Path of the ONNX file.'),
@@ -128,6 +128,7 @@ export const reportSchema = z
     batches: z.array(batch).describe('The batches, in order.'),
     implementations: z.array(runImplementation).describe('The implementations, in the order asked for, the reference included.'),
     reference: label.describe('Label of the implementation that the others are compared with.'),
+    precision: z.enum(ATTENTION_PRECISIONS).describe('What attention is run in where an implementation has no other: that of plain attention, which `ratioPlain` is against.'),
     rebuild,
     rows: z.array(row),
     effects: z.array(effectRow),

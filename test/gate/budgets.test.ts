@@ -10,7 +10,7 @@ const EVERY_METRIC = { maxAbs: 3, meanL2: 2, relL2: 0.5, meanCosine: 0.9, minCos
 
 function checksOf(rows: readonly Row[], gate: GateWords, more: Partial<DiffReport> = {}): Check[] {
   const { implementations } = sampleReport();
-  return judge({ rows: [...rows], effects: [], findings: [], implementations, reference: 'eager', ...more }, gateOf({ failOn: 'none', ...gate })).checks.filter(({ name }) => name !== 'compared');
+  return judge({ rows: [...rows], effects: [], findings: [], implementations, reference: 'eager', precision: 'fp32', ...more }, gateOf({ failOn: 'none', ...gate })).checks.filter(({ name }) => name !== 'compared');
 }
 
 const told = ({ name, implementation, actual, expected, layer, passed }: Check): unknown[] => [name, implementation, actual, expected, layer, passed];
@@ -104,7 +104,7 @@ describe('the budgets that attn-diff brings', () => {
 
   it('warn below fp32 where the error is more than twice that of plain attention', () => {
     const implementations = sampleReport().implementations.map((info) => ({ ...info, precision: 'bf16' as const }));
-    const ratios = (precision: 'fp32' | 'bf16'): Check[] => checksOf([sampleRow({ scope: 'local', ratioPlain: DEFAULT_RATIO * 1.1 })], { defaults: 'error', precision }, { implementations }).filter(({ name }) => name === 'max-ratio');
+    const ratios = (precision: 'fp32' | 'bf16'): Check[] => checksOf([sampleRow({ scope: 'local', ratioPlain: DEFAULT_RATIO * 1.1 })], { defaults: 'error' }, { implementations, precision }).filter(({ name }) => name === 'max-ratio');
     expect(ratios('bf16')).toMatchObject([{ implementation: 'sdpa', expected: 2, level: 'warn', passed: false }]);
     // Plain attention in another precision than an implementation's, such as an fp16 file's own nodes, says nothing of it.
     expect(ratios('fp32')).toEqual([]);
@@ -119,7 +119,7 @@ describe('the budgets that attn-diff brings', () => {
 
 describe('a part of a run', () => {
   const rows = [sampleRow({ batch: 'left', maxAbs: 0.5 })];
-  const judged = { rows, effects: [], findings: [], implementations: [], reference: 'eager' };
+  const judged = { rows, effects: [], findings: [], implementations: [], reference: 'eager', precision: 'fp32' as const };
   const options = gateOf({ failOn: 'none', budgets: [budget('max-abs', 1, { batches: ['right'] }), budget('max-abs', 0.1, { batches: ['left'] })] });
   const metrics = (isPart: boolean): (readonly [number, boolean])[] => judge(judged, options, { isPart }).checks.filter(({ name }) => name === 'max-abs').map(({ expected, passed }) => [expected, passed] as const);
 

@@ -10,7 +10,7 @@ const OFF: GateWords = { failOn: 'none' };
 /** The verdict on rows alone. */
 function judge(rows: readonly Row[], gate: GateWords, reference: string, implementations: readonly Pick<ImplementationInfo, 'name' | 'proof' | 'failure'>[] = []): Verdict {
   const told = implementations.map((info) => ({ ...info, rounding: { local: 1e-5, accumulated: 1e-5 } }));
-  return judgeAll({ rows: [...rows], effects: [], findings: [], implementations: told as never, reference }, gateOf(gate));
+  return judgeAll({ rows: [...rows], effects: [], findings: [], implementations: told as never, reference, precision: 'fp32' }, gateOf(gate));
 }
 
 function check(rows: readonly Row[], options: GateWords, name: Check['name'], implementation = 'sdpa'): Check {

@@ -30,7 +30,6 @@ const gate: fc.Arbitrary<GateOptions> = fc.record({
   budgets: fc.subarray([budget('max-abs', 0.05), budget('rel-l2', 1e-4, { batches: ['2'], level: 'warn' }), budget('loss', 0.5), budget('max-ratio', 2, { kinds: ['padding'], layers: [[1, 2]] })]),
   defaults: fc.constantFrom('off', 'warn', 'error'),
   findings: fc.constantFrom<GateOptions['findings'][]>({}, { 'local-divergence': 'error', 'propagation-only': 'warn' }),
-  precision: fc.constantFrom('fp32', 'bf16'),
   failOn: fc.constantFrom('nan', 'none'),
   requireKernel: fc.boolean(),
 });
@@ -110,6 +109,7 @@ describe('shards', () => {
     ['shard.gate.failOn', ({ shard }) => ({ shard: { ...shard, gate: { ...shard.gate, failOn: 'none' } } })],
     ['shard.gate.budgets.0.limit', ({ shard }) => ({ shard: { ...shard, gate: gateOf({ maxAbs: 2 }) } })],
     ['reference', () => ({ reference: 'sdpa' })],
+    ['precision', () => ({ precision: 'bf16' })],
     ['rebuild.equivalentRelL2', ({ rebuild }) => ({ rebuild: { ...rebuild, equivalentRelL2: 1e-6 } })],
     ['implementations.1.name', ({ implementations }) => ({ implementations: implementations.map((info) => ({ ...info, name: `${info.name}` === 'sdpa' ? 'exact' : info.name })) })],
     ['implementations.2.rounding.local', ({ implementations }) => ({ implementations: implementations.map((info) => ({ ...info, rounding: { ...info.rounding, local: info.name === 'flash' ? 0.5 : info.rounding.local } })) })],

@@ -15,5 +15,5 @@ export function budget(metric: Budget['metric'], limit: number, more: Partial<Bu
 export function gateOf({ maxAbs, minCosine, maxRatio, ...options }: GateWords = {}): GateOptions {
   const limits = Object.entries({ 'max-abs': maxAbs, 'min-cosine': minCosine, 'max-ratio': maxRatio }) as [Budget['metric'], number | undefined][];
   const budgets = limits.flatMap(([metric, limit]) => (limit === undefined ? [] : [budget(metric, limit)]));
-  return { defaults: 'off', findings: {}, precision: 'fp32', failOn: 'nan', requireKernel: false, ...options, budgets: [...budgets, ...(options.budgets ?? [])] };
+  return { defaults: 'off', findings: {}, failOn: 'nan', requireKernel: false, ...options, budgets: [...budgets, ...(options.budgets ?? [])] };
 }

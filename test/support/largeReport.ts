@@ -51,7 +51,7 @@ export function largeReport(options: LargeOptions): DiffReport {
   return {
     ...base, rows, maps, effects, ranges, reference: REFERENCE, findings: found, implementations: infos, batches: batchInfos,
     model: { ...base.model, layers, heads, kvHeads: heads },
-    verdict: judge({ rows, effects, findings: found, implementations: infos, reference: REFERENCE }, gateOf({ defaults: 'error' })),
+    verdict: judge({ rows, effects, findings: found, implementations: infos, reference: REFERENCE, precision: 'fp32' }, gateOf({ defaults: 'error' })),
   };
 }
 
