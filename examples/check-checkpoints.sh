@@ -13,11 +13,17 @@
 #   ATTN_DIFF    the command; by default npx attn-diff
 #   EXPORT       the command that exports a checkpoint, given its folder and the folder to write
 #
-# Exit codes: 0 all passed; 1 a gate failed; 2 to 4 a check could not be made, as attn-diff has them (3 also where the
-# export fails). With these the training is left alone: they say nothing of the model.
+# Exit codes: 0 all passed; 1 a gate failed, now or in an earlier call; 2 to 4 a check could not be made, as attn-diff
+# has them (3 also where the export fails, 2 also where there was nothing to check). With these the training is left
+# alone: they say nothing of the model.
 set -uo pipefail
+shopt -s nullglob
 
-folder=${1:?usage: check-checkpoints.sh FOLDER [options of attn-diff run]}
+if [ $# = 0 ]; then
+  echo 'usage: check-checkpoints.sh FOLDER [options of attn-diff run]' >&2
+  exit 2
+fi
+folder=$1
 shift
 history=${HISTORY:-$folder/attn-diff.jsonl}
 read -ra attn_diff <<< "${ATTN_DIFF:-npx attn-diff}"
@@ -41,7 +47,7 @@ check() {
       return 3
     fi
   fi
-  "${attn_diff[@]}" run --model "$checkpoint" --history "$history" --label "$(basename "$checkpoint")" --output "$checkpoint/attn-diff.txt" "$@"
+  "${attn_diff[@]}" run --model "$checkpoint" --history "$history" --label "$(basename "$checkpoint")" --output "$checkpoint/attn-diff.txt" "$@" --format text
   code=$?
   case $code in
     0) echo "check-checkpoints: $checkpoint passed." ;;
@@ -56,6 +62,22 @@ finish() {
   exit "$1"
 }
 
+# A checkpoint that failed in an earlier call is not checked again, and has not passed.
+conclude() {
+  local reports=("$folder"/checkpoint-*/attn-diff.txt) report code=0
+  if [ "${#reports[@]}" = 0 ]; then
+    echo "check-checkpoints: nothing was checked: $folder has no checkpoint-* with ${READY:-trainer_state.json}." >&2
+    finish 2
+  fi
+  for report in "${reports[@]}"; do
+    if grep -q '^FAILED: ' "$report"; then
+      echo "check-checkpoints: ${report%/*} failed the gate before: see $report." >&2
+      code=1
+    fi
+  done
+  finish "$code"
+}
+
 while true; do
   # Before the look, so that what the training writes at its end is seen.
   alive=false
@@ -68,7 +90,7 @@ while true; do
       echo "check-checkpoints: the training (process $TRAINER_PID) was told to end." >&2
     fi
     if [ "$code" != 0 ]; then finish "$code"; fi
-  done < <(find "$folder" -mindepth 1 -maxdepth 1 -type d -name 'checkpoint-*' | sort -V)
-  if [ "$alive" = false ]; then finish 0; fi
+  done < <(if [ -d "$folder" ]; then find "$folder" -mindepth 1 -maxdepth 1 -type d -name 'checkpoint-*' | sort -V; fi)
+  if [ "$alive" = false ]; then conclude; fi
   sleep "${WAIT:-30}"
 done

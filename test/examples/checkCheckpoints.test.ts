@@ -69,7 +69,7 @@ describe.skipIf(process.platform === 'win32')('check-checkpoints.sh', () => {
     const path = program('checker', 'echo "$*"; [ "$1" = history ] || touch "$3/attn-diff.txt"');
     const { code, stdout, stderr } = await check([out, '--prompt', 'two words'], { PATH: path, ATTN_DIFF: 'checker' });
     expect([code, stderr]).toEqual([0, '']);
-    const run = (step: number): string[] => [`run --model ${out}/checkpoint-${step} --history ${out}/attn-diff.jsonl --label checkpoint-${step} --output ${out}/checkpoint-${step}/attn-diff.txt --prompt two words`, `check-checkpoints: ${out}/checkpoint-${step} passed.`];
+    const run = (step: number): string[] => [`run --model ${out}/checkpoint-${step} --history ${out}/attn-diff.jsonl --label checkpoint-${step} --output ${out}/checkpoint-${step}/attn-diff.txt --prompt two words --format text`, `check-checkpoints: ${out}/checkpoint-${step} passed.`];
     expect(stdout.trimEnd().split('\n')).toEqual([...run(200), ...run(400), ...run(1000)]);
   });
 
@@ -99,8 +99,20 @@ describe.skipIf(process.platform === 'win32')('check-checkpoints.sh', () => {
     expect(existsSync(join(out, 'checkpoint-1', 'onnx'))).toBe(false);
   });
 
+  it('does not pass a checkpoint that failed in an earlier call, and checks those after it', async () => {
+    const out = checkpoints('again', 'checkpoint-1', 'checkpoint-2', 'checkpoint-3');
+    const path = program('checker', '[ "$1" = history ] || case $3 in *-2) echo "FAILED: it became NaN." > "$3/attn-diff.txt"; exit 1 ;; *) echo "PASSED: all well." > "$3/attn-diff.txt" ;; esac');
+    expect(await check([out], { PATH: path, ATTN_DIFF: 'checker' })).toMatchObject({ code: 1, stderr: `check-checkpoints: ${out}/checkpoint-2 failed the gate: see ${out}/checkpoint-2/attn-diff.txt.\n` });
+    expect(await check([out], { PATH: path, ATTN_DIFF: 'checker' })).toEqual({ code: 1, stdout: `check-checkpoints: ${out}/checkpoint-3 passed.\n`, stderr: `check-checkpoints: ${out}/checkpoint-2 failed the gate before: see ${out}/checkpoint-2/attn-diff.txt.\n` });
+  });
+
+  it.each(['no-such-folder', 'none-whole'])('does not pass where there was nothing to check: %s', async (name) => {
+    if (name === 'none-whole') mkdirSync(folder.path(name, 'checkpoint-1'), { recursive: true });
+    const out = folder.path(name);
+    expect(await check([out], { ATTN_DIFF: 'false' })).toEqual({ code: 2, stdout: '', stderr: `check-checkpoints: nothing was checked: ${out} has no checkpoint-* with trainer_state.json.\n` });
+  });
+
   it('says how it is called', async () => {
-    const { code, stderr } = await check([], {});
-    expect([code === 0, stderr]).toEqual([false, expect.stringContaining('usage: check-checkpoints.sh FOLDER [options of attn-diff run]')]);
+    expect(await check([], {})).toEqual({ code: 2, stdout: '', stderr: 'usage: check-checkpoints.sh FOLDER [options of attn-diff run]\n' });
   });
 });
