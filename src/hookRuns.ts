@@ -1,5 +1,11 @@
 import { EXIT } from './errors.js';
 
+export interface HookRun {
+  model: string;
+  /** Arguments of `attn-diff`. */
+  args: string[];
+}
+
 /** An ONNX file, or what exporters put its weights into beside it: `model.onnx_data`, `model.onnx.data`. */
 const MODEL = /^(.+\.onnx)(?:[._]data\w*)?$/;
 
@@ -8,12 +14,11 @@ const MODEL = /^(.+\.onnx)(?:[._]data\w*)?$/;
  * stand before them.
  *
  * @param args options of `attn-diff run`, then files, of which some may be weights of one model
- * @returns arguments of `attn-diff`
  */
-export function hookRuns(args: readonly string[]): string[][] {
+export function hookRuns(args: readonly string[]): HookRun[] {
   const begin = args.findLastIndex((arg) => !MODEL.test(arg)) + 1;
   const models = new Set(args.slice(begin).map((file) => MODEL.exec(file)![1]!));
-  return [...models].map((model) => ['run', '--model', model, ...args.slice(0, begin)]);
+  return [...models].map((model) => ({ model, args: ['run', '--model', model, ...args.slice(0, begin)] }));
 }
 
 /**
@@ -23,4 +28,16 @@ export function hookRuns(args: readonly string[]): string[][] {
  */
 export function gravest(codes: readonly (number | null)[]): number {
   return Math.max(...codes.map((code) => code ?? EXIT.execution));
+}
+
+/**
+ * A line for each model that did not pass, to stand below reports that are long, and errors that need not name it.
+ *
+ * @param ran each with its exit code, null where a signal ended it
+ */
+export function notPassed(ran: readonly { model: string; code: number | null }[]): string[] {
+  return ran.filter(({ code }) => code !== EXIT.passed).map(({ model, code }) => {
+    const what = code === EXIT.gateFailed ? 'failed the gate' : 'could not be checked';
+    return `attn-diff-pre-commit: ${model} ${what} (${code === null ? 'ended by a signal' : `exit code ${code}`}).`;
+  });
 }

@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { gravest, hookRuns } from '../src/hookRuns.js';
+import { gravest, hookRuns, notPassed } from '../src/hookRuns.js';
 import { readDocument, ROOT } from './docs/documents.js';
 import { exec, TestFolder } from './support/cli.js';
 
@@ -39,13 +39,13 @@ describe('.pre-commit-hooks.yaml', () => {
 describe('the runs of a hook', () => {
   it('are one for each model, with the options that stand before', () => {
     expect(hookRuns(['--impl', 'eager,flash', 'a/model.onnx', 'b.onnx'])).toEqual([
-      ['run', '--model', 'a/model.onnx', '--impl', 'eager,flash'],
-      ['run', '--model', 'b.onnx', '--impl', 'eager,flash'],
+      { model: 'a/model.onnx', args: ['run', '--model', 'a/model.onnx', '--impl', 'eager,flash'] },
+      { model: 'b.onnx', args: ['run', '--model', 'b.onnx', '--impl', 'eager,flash'] },
     ]);
   });
 
   it('take weights for the model that they are of', () => {
-    expect(hookRuns(['model.onnx_data', 'model.onnx', 'x/model.onnx.data', 'x/model.onnx_data_1'])).toEqual([['run', '--model', 'model.onnx'], ['run', '--model', 'x/model.onnx']]);
+    expect(hookRuns(['model.onnx_data', 'model.onnx', 'x/model.onnx.data', 'x/model.onnx_data_1']).map(({ model }) => model)).toEqual(['model.onnx', 'x/model.onnx']);
   });
 
   it('are none where there are only options', () => {
@@ -56,7 +56,7 @@ describe('the runs of a hook', () => {
   it('leave no file out, and no option', () => {
     const name = fc.stringMatching(/^[a-z/]{0,5}[a-z]\.onnx$/);
     fc.assert(fc.property(fc.array(fc.stringMatching(/^--?[a-z]+(=[a-z]+)?$/), { maxLength: 4 }), fc.uniqueArray(name, { minLength: 1, maxLength: 4 }), (options, files) => {
-      expect(hookRuns([...options, ...files])).toEqual(files.map((file) => ['run', '--model', file, ...options]));
+      expect(hookRuns([...options, ...files])).toEqual(files.map((model) => ({ model, args: ['run', '--model', model, ...options] })));
     }));
   });
 });
@@ -67,13 +67,23 @@ describe('of exit codes', () => {
   });
 });
 
+describe('what is said at the end', () => {
+  it('names each model that did not pass, since reports are long and an error need not name the model', () => {
+    expect(notPassed([{ model: 'a.onnx', code: 0 }, { model: 'b c.onnx', code: 1 }, { model: 'd.onnx', code: 3 }, { model: 'e.onnx', code: null }])).toEqual([
+      'attn-diff-pre-commit: b c.onnx failed the gate (exit code 1).',
+      'attn-diff-pre-commit: d.onnx could not be checked (exit code 3).',
+      'attn-diff-pre-commit: e.onnx could not be checked (ended by a signal).',
+    ]);
+  });
+});
+
 describe('attn-diff-pre-commit', () => {
   const command = join(ROOT, 'bin', 'attn-diff-pre-commit.js');
 
   it('runs attn-diff on each model, and ends as that does', async () => {
     const { code, stdout, stderr } = await exec(process.execPath, [command, '--length', '8', 'missing.onnx', 'absent.onnx_data'], { cwd: folder.root });
     expect([code, stdout]).toEqual([3, '']);
-    expect(stderr).toMatch(/^attn-diff: missing\.onnx: .*\nattn-diff: absent\.onnx: .*\n$/);
+    expect(stderr).toMatch(/^attn-diff: missing\.onnx: .*\nattn-diff: absent\.onnx: .*\nattn-diff-pre-commit: missing\.onnx could .*\nattn-diff-pre-commit: absent\.onnx could .*\n$/);
   });
 
   it('does not pass where it is given nothing', async () => {
