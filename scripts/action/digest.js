@@ -1,7 +1,7 @@
-// Writes, for the GitHub action, a digest of all that its installation and build are made of.
+// Writes, for the GitHub action, where it lies, and a digest of all that its installation and build are made of.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -14,4 +14,4 @@ const below = ['scripts', 'src'].flatMap((folder) =>
 
 const hash = createHash('sha256').update(process.versions.node);
 for (const path of [...own, ...below].sort()) hash.update(`\n${path} ${createHash('sha256').update(readFileSync(join(root, path))).digest('hex')}`);
-process.stdout.write(`digest=${hash.digest('hex')}\n`);
+process.stdout.write(`root=${resolve(root)}\ndigest=${hash.digest('hex')}\n`);

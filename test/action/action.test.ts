@@ -3,7 +3,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSyn
 import { delimiter, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { readDocument, ROOT, tablesBelow } from '../docs/documents.js';
+import { starterWorkflow } from '../../src/config/starterWorkflow.js';
+import { DOCUMENTS, readDocument, ROOT, tablesBelow } from '../docs/documents.js';
 import { TestFolder } from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 
@@ -76,6 +77,15 @@ describe('action.yml', () => {
     }
   });
 
+  it('takes the same version of an action as every workflow that init and the documents have', () => {
+    const texts = [readFileSync(join(ROOT, 'action.yml'), 'utf8'), ...DOCUMENTS.map(readDocument), starterWorkflow('github', { kind: 'dependency' })];
+    const versions = new Map<string, Set<string>>();
+    for (const [, name, version] of texts.flatMap((text) => [...text.matchAll(/uses: (actions\/[\w-]+)@(\S+)/g)])) versions.set(name!, (versions.get(name!) ?? new Set()).add(version!));
+    expect(Object.fromEntries([...versions].map(([name, found]) => [name, [...found]]))).toEqual({
+      'actions/setup-node': ['v6'], 'actions/cache': ['v5'], 'actions/upload-artifact': ['v6'], 'actions/download-artifact': ['v7'], 'actions/checkout': ['v6'],
+    });
+  });
+
   it('puts no input into a script: what a workflow is given could be run there', () => {
     const scripts = steps.flatMap(({ run }) => run ?? []);
     expect(scripts).toHaveLength(3);
@@ -115,6 +125,13 @@ describe('the step that installs', () => {
     expect(first).toMatchObject({ status: 0, stderr: '', outputs: { digest: expect.stringMatching(/^[0-9a-f]{64}$/) as string } });
     expect(again!.outputs).toEqual(first!.outputs);
     expect(step('cache').with!['key']).toContain('steps.sources.outputs.digest');
+  });
+
+  it('is cached by the paths that the steps themselves see: in a container github.action_path is that of the host', () => {
+    const { outputs: told } = runStep(step('sources'), { cwd: place('root') });
+    const paths = (step('cache').with!['path'] as string).trim().split('\n').map((path) => path.replace('${{ steps.sources.outputs.root }}', told['root']!));
+    expect(paths).toEqual([join(ROOT, 'node_modules'), join(ROOT, 'dist')]);
+    expect(readFileSync(join(ROOT, 'action.yml'), 'utf8')).not.toContain('github.action_path');
   });
 });
 
