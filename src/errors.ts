@@ -12,7 +12,7 @@ export interface ErrorArgs {
   usage: { problem: string; command: string };
   /** `value` is null where the option was not given. */
   'bad-option': { option: string; value: string | null; problem: string; remedy: string };
-  'unknown-implementation': { value: string };
+  'unknown-implementation': { option: string; value: string };
   'prompts-unreadable': { path: string; problem: string };
   'prompts-empty': { path: string };
   'prompts-not-utf8': { path: string };

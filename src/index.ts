@@ -7,13 +7,14 @@ export type { DiffOptions, DiffProgress } from './diffOptions.js';
 export { AttnDiffError, EXIT } from './errors.js';
 export type { ErrorArgs, ErrorCode, ExitCode } from './errors.js';
 export { judge, type Judged } from './gate/judge.js';
+export type { Dtype } from './model/dtype.js';
 export { mergeShards } from './pipeline/merge.js';
 export type { ReportFile } from './pipeline/mergeChecks.js';
 export { errorText } from './report/errorText.js';
 export { readReport } from './report/read.js';
 export type {
-  AttentionPrecision, BaselineComparison, BatchInfo, Budget, Cause, Check, CheckName, CheckSource, DiffReport, EffectRow, EnvironmentInfo, Explanation, Factor, Failure, Finding, GateOptions,
-  KeyField, Level, MachineField, NonFiniteOrigin, PaddingSide, Precision, ProviderName, RangeRow, RebuildCheck, Recommendation, ReportFormatName, Row, RunImplementationInfo, RunModelInfo, Scope, Shard, Tap,
+  Alignment, AttentionPrecision, BaselineComparison, BatchInfo, Budget, Cause, Check, CheckName, CheckSource, DiffReport, EffectRow, EnvironmentInfo, Explanation, Factor, Failure, Finding, GateOptions,
+  KeyField, Level, MachineField, MaskFill, NonFiniteOrigin, PaddingSide, Precision, ProviderName, RangeRow, RebuildCheck, Recommendation, ReportFormatName, Row, RunImplementationInfo, RunModelInfo, Scope, Shard, Tap,
   TokenKind, TokenMap, TokenMapStream, Verdict,
 } from './types.js';
 

@@ -139,8 +139,7 @@ export function withFile(given: RawRunOptions, { raw }: ConfigFile): RawRunOptio
 export function inFile(error: unknown, given: RawRunOptions, { path, raw, lineOf }: ConfigFile): unknown {
   if (!(error instanceof AttnDiffError)) return error;
   const args = error.args as { option?: string; value?: string | null; problem?: string; remedy?: string };
-  const flag = error.code === 'unknown-implementation' ? RUN_OPTIONS.impl.flag : args.option;
-  const key = (Object.keys(RUN_OPTIONS) as (keyof typeof RUN_OPTIONS)[]).find((candidate) => RUN_OPTIONS[candidate].flag === flag);
+  const key = (Object.keys(RUN_OPTIONS) as (keyof typeof RUN_OPTIONS)[]).find((candidate) => RUN_OPTIONS[candidate].flag === args.option);
   if (key === undefined || given[key] !== undefined || raw[key] === undefined) return error;
   const problem = error.code === 'unknown-implementation' ? `${args.value}: there is no such implementation` : `${args.problem}: give ${args.remedy}${given.shard === undefined ? '' : `, and leave it out here with --unset ${key}`}`;
   return new AttnDiffError('config-file-invalid', { path, line: lineOf([key]), key, problem });

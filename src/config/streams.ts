@@ -56,7 +56,7 @@ function parseStream(value: string, defaults: StreamDefaults, option: string): S
   const [first = '', ...parts] = value.split(':');
   const [implementation = '', place] = first.split('@');
   const name = IMPLEMENTATIONS.find((candidate) => candidate === implementation);
-  if (name === undefined) throw new AttnDiffError('unknown-implementation', { value: implementation });
+  if (name === undefined) throw new AttnDiffError('unknown-implementation', { option, value: implementation });
   const bad = (problem: string, remedy: string): AttnDiffError => new AttnDiffError('bad-option', { option, value, problem, remedy });
   const provider = place === undefined ? defaults.provider : PROVIDERS.find((candidate) => candidate === place);
   if (provider === undefined) throw bad(`${place} is no execution provider`, `${name}@provider with one of ${PROVIDERS.join(', ')}`);

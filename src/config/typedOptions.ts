@@ -44,6 +44,7 @@ export function parseTypedOptions(options: DiffOptions, fromFile: Omit<ParseOpti
     const kind: Kind = KINDS[name as Option];
     const { accepts, takes } = TAKES[kind];
     if (!takes(value)) throw bad(name, value, `it is not ${accepts}`, accepts);
+    if (name === 'prompt' && (value as readonly string[]).length === 0) throw bad(name, value, 'it is empty', 'at least one prompt, or leave it out for those that are built in');
     raw[name] = kind === 'number' ? String(value) : kind === 'list' ? (value as readonly string[]).join(',') : (value as string | boolean | string[]);
   }
   try {
@@ -55,10 +56,12 @@ export function parseTypedOptions(options: DiffOptions, fromFile: Omit<ParseOpti
 
 /** The error for an option of the command line as one for the option that the caller gave. */
 function asCalled(error: unknown): unknown {
-  if (!(error instanceof AttnDiffError) || error.code !== 'bad-option') return error;
-  const args = error.args as ErrorArgs['bad-option'];
-  const name = (Object.keys(RUN_OPTIONS) as (keyof typeof RUN_OPTIONS)[]).find((key) => RUN_OPTIONS[key].flag === args.option);
-  return name === undefined ? error : new AttnDiffError('bad-option', { ...args, option: name });
+  if (!(error instanceof AttnDiffError)) return error;
+  const args = error.args as ErrorArgs['bad-option'] & ErrorArgs['unknown-implementation'];
+  const option = (Object.keys(RUN_OPTIONS) as (keyof typeof RUN_OPTIONS)[]).find((key) => RUN_OPTIONS[key].flag === args.option);
+  if (option === undefined) return error;
+  if (error.code === 'unknown-implementation') return new AttnDiffError('unknown-implementation', { ...args, option });
+  return error.code === 'bad-option' ? new AttnDiffError('bad-option', { ...args, option }) : error;
 }
 
 function bad(option: string, value: unknown, problem: string, remedy: string): AttnDiffError {

@@ -15,7 +15,7 @@ import { replayed } from './recordedLook.js';
  * @param files in any order
  * @param allowed what may differ of the environment; where it does, the report says what it was in which shards, and
  *   the rebuild check is the worst of all
- * @throws AttnDiffError merge-not-shard, merge-differs, merge-twice, merge-missing, merge-damaged, merge-unanswered
+ * @throws AttnDiffError bad-option where there is no file; merge-not-shard, merge-differs, merge-twice, merge-missing, merge-damaged, merge-unanswered
  */
 export async function mergeShards(files: readonly ReportFile[], allowed: ReadonlySet<MachineField> = new Set()): Promise<DiffReport> {
   const shards = checkedShards(files, allowed);

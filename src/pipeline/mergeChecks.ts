@@ -18,12 +18,12 @@ export interface ShardFile extends ReportFile {
  * Checks that reports are the parts of one run: each of a shard, of one run by command, model, data, environment and
  * gate, and every shard there once, with its batches.
  *
- * @param files one at least
  * @param allowed what may differ of the environment; what the rebuild check measured may differ with it
  * @returns the parts, in order
- * @throws AttnDiffError merge-not-shard, merge-differs, merge-twice, merge-missing, merge-damaged
+ * @throws AttnDiffError bad-option where there is none; merge-not-shard, merge-differs, merge-twice, merge-missing, merge-damaged
  */
 export function checkedShards(files: readonly ReportFile[], allowed: ReadonlySet<MachineField>): ShardFile[] {
+  if (files.length === 0) throw new AttnDiffError('bad-option', { option: 'files', value: null, problem: 'there is none', remedy: 'the JSON reports of all shards' });
   const given = files.map(asShard);
   for (const other of given.slice(1)) agree(given[0]!, other, (report) => identity(report, allowed));
   const shards = given.toSorted((a, b) => a.report.shard.index - b.report.shard.index);

@@ -26,7 +26,7 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   usage: (a) => `${clause(a.problem)}. See ${a.command} --help.`,
   'bad-option': (a) => `${a.option}${a.value === null ? '' : ` ${quote(a.value)}`}: ${clause(a.problem)}. Give ${clause(a.remedy)}.`,
   'unknown-implementation': (a) =>
-    `--impl ${quote(a.value)}: there is no such implementation. Choose from ${IMPLEMENTATIONS.join(', ')}.`,
+    `${a.option} ${quote(a.value)}: there is no such implementation. Choose from ${IMPLEMENTATIONS.join(', ')}.`,
   'prompts-unreadable': (a) => `${a.path}: the prompt file cannot be read: ${clause(a.problem)}. Check the path given to --prompts or --data.`,
   'prompts-empty': (a) => `${a.path}: the prompt file holds no prompt. Write one prompt a line, or JSONL with "text" or "messages".`,
   'prompts-not-utf8': (a) => `${a.path}: the prompt file is not UTF-8 text. Save it as UTF-8 and run again.`,

@@ -85,13 +85,13 @@ describe('parseRunOptions', () => {
   });
 
   test.each([
-    [{ impl: 'eager,flash2' }, 'flash2'],
-    [{ impl: 'Eager' }, 'Eager'],
-    [{ impl: 'eager#2' }, 'eager#2'],
-    [{ reference: 'truth' }, 'truth'],
-    [{ reference: 'eager#2' }, 'eager#2'],
-  ])('unknown implementation in %o', (raw, value) => {
-    expect(() => parse(raw)).toThrow(expect.objectContaining({ code: 'unknown-implementation', args: { value } }));
+    [{ impl: 'eager,flash2' }, '--impl', 'flash2'],
+    [{ impl: 'Eager' }, '--impl', 'Eager'],
+    [{ impl: 'eager#2' }, '--impl', 'eager#2'],
+    [{ reference: 'truth' }, '--reference', 'truth'],
+    [{ reference: 'eager#2' }, '--reference', 'eager#2'],
+  ])('unknown implementation in %o', (raw, option, value) => {
+    expect(() => parse(raw)).toThrow(expect.objectContaining({ code: 'unknown-implementation', args: { option, value } }));
   });
 
   test.each<[string, string, RawRunOptions]>([

@@ -41,7 +41,7 @@ const options = fc.record(
   {
     model: word,
     impl: fc.array(fc.constantFrom('eager', 'sdpa', 'flash', 'exact', 'eager:scores=fp32', 'flash@webgpu', 'nonsense'), { minLength: 1, maxLength: 3 }),
-    reference: fc.constantFrom('eager', 'exact'),
+    reference: fc.constantFrom('eager', 'exact', 'nonsense'),
     timeout: fc.oneof(fc.double({ min: 0.001, max: 90_000, noNaN: true }), fc.constantFrom(0, -1, NaN, Infinity)),
     prompt: fc.array(word, { minLength: 1, maxLength: 2 }),
     random: fc.constantFrom('2x8', '0x8', '2X8') as fc.Arbitrary<'2x8'>,
@@ -102,9 +102,18 @@ describe('options as values', () => {
     [{ model: null }, { option: 'model', value: 'null', problem: 'it is not a string' }],
     [{ model: 'm', data: 'd', batchSize: 0 }, { option: 'batchSize', value: '0' }],
     [{ model: 'm', past: 3, padding: ['right'] }, { option: 'padding', value: 'right' }],
+    [{ model: 'm', prompt: [] }, { option: 'prompt', problem: 'it is empty' }],
+    [{ model: 'm', impl: [] }, { option: 'impl', value: '' }],
   ])('are refused by the name that the caller used: %j', (given, args) => {
     const thrown = caught(() => parseTypedOptions(given as unknown as DiffOptions));
     expect(thrown).toBeInstanceOf(AttnDiffError);
     expect(thrown).toMatchObject({ code: 'bad-option', args, exitCode: 2 });
+  });
+
+  it.each([
+    [{ impl: ['eager', 'nonsense'] }, 'impl'],
+    [{ reference: 'nonsense' }, 'reference'],
+  ])('that name no implementation are refused by their name too: %j', (given, option) => {
+    expect(caught(() => parseTypedOptions({ model: 'm', ...given }))).toMatchObject({ code: 'unknown-implementation', args: { option, value: 'nonsense' } });
   });
 });

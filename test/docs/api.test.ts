@@ -41,7 +41,13 @@ test('the other one judges a report anew', () => {
   expect(node('example1.js')).toBe('false\n');
 });
 
-test('the examples have the types that the package declares', () => {
+test('the examples have the types that the package declares, and it exports those that its options and its page name', () => {
+  const [options] = tablesBelow(document, '## Options');
+  const listed = /^The types are exported by the same name: (.*)$/m.exec(document)![1]!;
+  const named = new Set([...options!.map(([, type]) => type!), ...listed.match(/`\w+`/g)!].flatMap((text) => text.match(/\b[A-Z]\w+/g) ?? []));
+  named.delete('AbortSignal');
+  expect(named).toContain('ProviderName');
+  writeFileSync(join(folder, 'types.ts'), `import type { ${[...named].join(', ')} } from 'attn-diff';\nexport type All = [${[...named].join(', ')}];\n`);
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, types: ['node'] }, include: ['*.ts'] }));
   expect(() => execFileSync(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', folder], { encoding: 'utf8' })).not.toThrow();
 });

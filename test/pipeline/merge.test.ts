@@ -124,6 +124,7 @@ describe('shards', () => {
     const whole = { path: 'whole.json', report: await fakeReport(run, null) };
     await expect(mergeShards([three, one])).rejects.toMatchObject({ code: 'merge-missing', args: { missing: [2], count: 3 } });
     await expect(mergeShards([one, two, three, { ...two, path: 'again.json' }])).rejects.toMatchObject({ code: 'merge-twice', args: { path: 'again.json', other: '2.json', index: 2 } });
+    await expect(mergeShards([])).rejects.toMatchObject({ code: 'bad-option', exitCode: 2, args: { option: 'files', problem: 'there is none' } });
     await expect(mergeShards([one, whole])).rejects.toMatchObject({ code: 'merge-not-shard', args: { path: 'whole.json' } });
   });
 

@@ -6,7 +6,7 @@ import { errorText } from '../../src/report/index.js';
 const ARGS: ErrorArgs = {
   usage: { problem: nasty('problem'), command: 'attn-diff run' },
   'bad-option': { option: '--max-abs', value: nasty('value'), problem: nasty('problem'), remedy: nasty('remedy') },
-  'unknown-implementation': { value: nasty('value') },
+  'unknown-implementation': { option: '--impl', value: nasty('value') },
   'prompts-unreadable': { path: nasty('path'), problem: nasty('problem') },
   'prompts-empty': { path: nasty('path') },
   'prompts-not-utf8': { path: nasty('path') },
