@@ -163,6 +163,20 @@ describe('the data of the script', () => {
   });
 });
 
+test('reads each row as often in a page of many batches as in one of few', () => {
+  const readsARow = (count: number): number => {
+    const report = largeReport({ ...SMALL, batches: Array.from({ length: count }, (_, i) => `${i + 1}`) });
+    let reads = 0;
+    for (const row of report.rows) {
+      const { batch } = row;
+      Object.defineProperty(row, 'batch', { enumerable: true, get: () => ((reads += 1), batch) });
+    }
+    htmlReport(report, { ...OPTIONS, page: () => ({ script: SCRIPT, style: '' }) });
+    return reads / report.rows.length;
+  };
+  expect(readsARow(24)).toBeLessThan(readsARow(3) + 1);
+});
+
 test('heads that were not measured are asked for', () => {
   expect(textOf(clean)).toContain('Run it with --heads');
   expect(textOf(htmlReport(largeReport(SMALL), OPTIONS))).not.toContain('--heads');

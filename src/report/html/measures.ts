@@ -60,7 +60,7 @@ export function heatMapPart(report: DiffReport): Section {
 
 /** Counts of NaN and infinite elements; null where there are none. */
 export function nonFinitePart(report: DiffReport): Section | null {
-  const perBatch = report.batches.map(({ name }) => ({ name, lines: report.implementations.flatMap((info) => nonFiniteLines(report, name, info.name)) })).filter(({ lines }) => lines.length > 0);
+  const perBatch = nonFiniteLines(report).filter(({ lines }) => lines.length > 0);
   if (perBatch.length === 0) return null;
   const columns = nonFiniteColumns(report, perBatch.flatMap(({ lines }) => lines), PLAIN);
   return {
@@ -116,7 +116,7 @@ export function headsPart({ ranges }: DiffReport): Section {
 
 /** What is written on tokens that are not valid; null where there are none. */
 export function paddingPart(report: DiffReport): Section | null {
-  const lines = report.batches.flatMap(({ name }) => paddingLines(report, name)).map((line) => ({ ...line, startsBatch: true, startsKind: true }));
+  const lines = paddingLines(report).map((line) => ({ ...line, startsBatch: true, startsKind: true }));
   if (lines.length === 0) return null;
   const table: Markup = tableMarkup('Attention output of tokens that are not valid, by layer; *: the reference', paddingColumns(PLAIN), lines);
   return {

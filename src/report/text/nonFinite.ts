@@ -16,10 +16,7 @@ interface Line {
 /** Where NaN and Inf are: counts by implementation, layer, tap and kind of token; the first of each is marked. */
 export function nonFinite(report: DiffReport, context: Context): string[] {
   const title = heading('NaN and Inf', context);
-  const perBatch = report.batches.map(({ name }) => ({
-    name,
-    lines: report.implementations.flatMap((implementation) => linesOf(report, name, implementation.name)),
-  }));
+  const perBatch = linesByBatch(report);
   const lines = perBatch.flatMap((batch) => batch.lines);
   if (lines.length === 0) {
     const looked = report.rows.reduce((sum, row) => sum + elements(row, report.model), 0);
@@ -33,9 +30,21 @@ export function nonFinite(report: DiffReport, context: Context): string[] {
   return [title, ...tables, ...(note ? ['', ...noteLines(note, context)] : [])];
 }
 
-function linesOf(report: DiffReport, batch: string, implementation: string): Line[] {
-  const own = report.rows.filter((row) => row.batch === batch && row.implementation === implementation);
-  const bad = nonFiniteRows(own).toSorted(compareRows);
+/** The lines of each batch, those of an implementation together. */
+function linesByBatch({ batches, implementations, rows }: DiffReport): { name: string; lines: Line[] }[] {
+  const places = new Map<string, Row[]>();
+  for (const row of nonFiniteRows(rows)) {
+    const place = JSON.stringify([row.batch, row.implementation]);
+    const here = places.get(place);
+    if (here) here.push(row);
+    else places.set(place, [row]);
+  }
+  return batches.map(({ name }) => ({ name, lines: implementations.flatMap((implementation) => linesOf(places.get(JSON.stringify([name, implementation.name])) ?? [])) }));
+}
+
+/** @param rows those of one implementation in one batch that are not finite */
+function linesOf(rows: readonly Row[]): Line[] {
+  const bad = rows.toSorted(compareRows);
   const first = bad[0];
 
   const lines: Line[] = [];
@@ -93,4 +102,4 @@ function columnsOf(report: DiffReport, lines: readonly Line[], { paint }: Contex
   return columns.filter((column) => hasLocal || column.head !== 'scope');
 }
 
-export { columnsOf as nonFiniteColumns, linesOf as nonFiniteLines };
+export { columnsOf as nonFiniteColumns, linesByBatch as nonFiniteLines };
