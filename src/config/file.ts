@@ -1,11 +1,12 @@
-import { findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser';
+import { findNodeAtLocation, getNodePath, getNodeValue, parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser';
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
 import type { Budget, Level } from '../types.js';
 import { fileBudget } from './fileBudget.js';
-import { fileSchema, type FileContent } from './fileSchema.js';
+import { fileSchema, keysAt, type FileContent } from './fileSchema.js';
 import { RUN_OPTIONS, type RawRunOptions } from './runOptions.js';
+import { suggestion } from './suggestion.js';
 
 /** A configuration file, checked but for the values that are options, which are checked with those. */
 export interface ConfigFile {
@@ -36,7 +37,7 @@ const PACKAGE_KEY = 'attn-diff';
  */
 export function readConfigFile(text: string, path: string): ConfigFile | null {
   const isPackage = /(^|[/\\])package\.json$/.test(path);
-  const { content: all, lineOf: lineIn } = /\.ya?ml$/i.test(path) ? parseYaml(text, path) : parseJson(text, path);
+  const { content: all, lineOf: lineIn } = /\.ya?ml$/i.test(path) ? parseYaml(text, path) : parseJson(text, path, isPackage ? [PACKAGE_KEY] : []);
   const content = isPackage ? (all as Record<string, unknown> | null)?.[PACKAGE_KEY] : all;
   if (isPackage && content === undefined) return null;
   const lineOf: ConfigFile['lineOf'] = (key) => lineIn(isPackage ? [PACKAGE_KEY, ...key] : key);
@@ -52,7 +53,8 @@ export function readConfigFile(text: string, path: string): ConfigFile | null {
   };
 }
 
-function parseJson(text: string, path: string): Parsed {
+/** @param own where in it what is read lies: the rest of a package.json is not looked at */
+function parseJson(text: string, path: string, own: readonly string[]): Parsed {
   const errors: ParseError[] = [];
   const clean = text.replace(/^\uFEFF/, '');
   const tree = parseTree(clean, errors, { allowTrailingComma: true });
@@ -60,7 +62,23 @@ function parseJson(text: string, path: string): Parsed {
   const [error] = errors;
   if (error || !tree) throw new AttnDiffError('config-file-invalid', { path, line: error ? lineAt(error.offset) : 1, key: null, problem: error ? `it is not JSON (${printParseErrorCode(error.error)})` : 'it is empty' });
   const find = (key: readonly PropertyKey[]): Node | undefined => findNodeAtLocation(tree, key as (string | number)[]);
+  const content = find(own);
+  const again = content && secondOfTwo(content);
+  if (again) throw new AttnDiffError('config-file-invalid', { path, line: lineAt(again.offset), key: keyText(getNodePath(again.children![1]!).slice(own.length)), problem: 'it is there twice, and the first would be lost' });
   return { content: getNodeValue(tree), lineOf: nearest((key) => find(key), (node) => lineAt((node.parent?.type === 'property' ? node.parent : node).offset)) };
+}
+
+/** The first property whose key its object has already. */
+function secondOfTwo(node: Node): Node | null {
+  const keys = new Set<unknown>();
+  for (const child of node.children ?? []) {
+    const key: unknown = node.type === 'object' ? child.children?.[0]?.value : child;
+    if (keys.has(key)) return child;
+    keys.add(key);
+    const inside = secondOfTwo(child);
+    if (inside) return inside;
+  }
+  return null;
 }
 
 function parseYaml(text: string, path: string): Parsed {
@@ -107,10 +125,16 @@ function invalid(issue: z.core.$ZodIssue, content: unknown, path: string, lineOf
   }
   if (issue.code === 'unrecognized_keys') {
     const key = [...issue.path, issue.keys[0]!];
-    return new AttnDiffError('config-file-invalid', { path, line: lineOf(key), key: keyText(key), problem: 'there is no such key' });
+    return new AttnDiffError('config-file-invalid', { path, line: lineOf(key), key: keyText(key), problem: noSuchKey(issue.keys[0]!, issue.path) });
   }
   const key = issue.code === 'invalid_key' ? [...issue.path] : issue.path;
   return new AttnDiffError('config-file-invalid', { path, line: lineOf(key), key: key.length === 0 ? null : keyText(key), problem: issue.message });
+}
+
+function noSuchKey(key: string, place: readonly PropertyKey[]): string {
+  if (place.length === 0 && Object.hasOwn(RUN_OPTIONS, key)) return `it is about one run alone: give ${RUN_OPTIONS[key as keyof typeof RUN_OPTIONS].flag}`;
+  const meant = suggestion(key, keysAt(place));
+  return `there is no such key${meant === null ? '' : ` (did you mean ${meant}?)`}`;
 }
 
 type Options = Omit<FileContent, '$schema' | 'budgets' | 'findings' | 'report'>;

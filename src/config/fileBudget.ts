@@ -1,5 +1,5 @@
 import type { AttnDiffError } from '../errors.js';
-import { IMPLEMENTATIONS, type Budget } from '../types.js';
+import { EFFECT_BUDGET_NAMES, IMPLEMENTATIONS, type Budget } from '../types.js';
 import type { FileBudget } from './fileSchema.js';
 
 /** Where a budget stands in its file. */
@@ -13,7 +13,7 @@ interface Place {
  * A budget of a configuration file as the gate takes it.
  *
  * @param refused makes the error for what is wrong at a key
- * @throws AttnDiffError what `refused` makes: no limit, or the wrong one; a range that is none; an unknown implementation
+ * @throws AttnDiffError what `refused` makes: no limit, or the wrong one; a place that the metric does not have; a range that is none; an unknown implementation
  */
 export function fileBudget(budget: FileBudget, refused: (key: string, problem: string) => AttnDiffError, { path, index, lineOf }: Place): Budget {
   const { metric, level = 'error', max, min } = budget;
@@ -21,6 +21,8 @@ export function fileBudget(budget: FileBudget, refused: (key: string, problem: s
   if (budget[wrong] !== undefined) throw refused(wrong, `${metric} is limited by ${right}, not by ${wrong}`);
   const limit = right === 'max' ? max : min;
   if (limit === undefined && level !== 'off') throw refused(right, `it is missing: ${metric} needs ${right}, or level off`);
+  const idle = OF_ROWS.find((key) => budget[key] !== undefined);
+  if (idle !== undefined && EFFECT_BUDGET_NAMES.some((name) => name === metric)) throw refused(idle, `${metric} is of a whole batch and has no ${idle}`);
   const implementations = listOf(budget.implementation);
   const unknown = implementations?.find((label) => !IMPLEMENTATIONS.some((name) => name === /^[^@:#]*/.exec(label)?.[0]));
   if (unknown !== undefined) throw refused('implementation', `${unknown}: there is no such implementation`);
@@ -32,11 +34,14 @@ export function fileBudget(budget: FileBudget, refused: (key: string, problem: s
     scopes: listOf(budget.scope),
     layers: listOf(budget.layers)?.map((range) => rangeOf(range, refused)) ?? null,
     implementations,
-    batches: listOf(budget.batch),
+    batches: listOf(budget.batch)?.map(String) ?? null,
     kinds: listOf(budget.kind) ?? ['valid'],
     source: { kind: 'config', path, key: `budgets[${index}].${right}`, line: lineOf(right) },
   };
 }
+
+/** What tells rows apart, and batches as a whole do not have. */
+const OF_ROWS = ['tap', 'scope', 'layers', 'kind'] as const;
 
 function listOf<T>(value: T | T[] | undefined): T[] | null {
   return value === undefined ? null : [value].flat() as T[];

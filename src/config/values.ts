@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { HINTS } from './hints.js';
+import { HINTS, RANGES } from './hints.js';
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 
@@ -12,16 +12,19 @@ export function decimal(minimum: number, maximum: number, problem: string): z.Zo
     .string()
     .refine((text) => DECIMAL.test(text), { error: 'it is not a number', abort: true })
     .transform(Number)
-    .refine((value) => value >= minimum && value <= maximum, problem);
+    .refine((value) => value >= minimum && value <= maximum, problem)
+    .register(RANGES, { minimum, maximum, isWhole: false, problem });
 }
 
 /** A whole number between two limits, in digits only. */
 export function integer(minimum: number, maximum: number): z.ZodType<number, string> {
+  const problem = `it is not between ${minimum} and ${maximum}`;
   return z
     .string()
     .refine((text) => /^\d+$/.test(text), { error: 'it is not a whole number', abort: true })
     .transform(Number)
-    .refine((value) => value >= minimum && value <= maximum, `it is not between ${minimum} and ${maximum}`);
+    .refine((value) => value >= minimum && value <= maximum, problem)
+    .register(RANGES, { minimum, maximum, isWhole: true, problem });
 }
 
 /** One of a few words. */

@@ -52,10 +52,10 @@ describe('a configuration file', () => {
   it('is found in the folder, named by --config with paths of its own, and left out by --no-config', async () => {
     const folder = project('found');
     mkdirSync(join(folder, 'deep'));
-    writeFileSync(join(folder, 'deep', 'c.yaml'), 'model: ../model\nimpl: eager\nfailOn: bogus\n');
-    expect((await runInProcess(['run', '--config', 'deep/c.yaml'], folder)).stderr).toMatch(/^attn-diff: deep\/c\.yaml:3, failOn: bogus is not one of them/);
-    expect((await runInProcess(['run', '--config', 'deep/c.yaml', '--unset', 'failOn', '--prompts', 'nothing.txt'], folder)).stderr).toMatch(/^attn-diff: nothing\.txt: /);
-    expect((await runInProcess(['run', '--config', 'deep/c.yaml', '--fail-on', 'nan', '--prompts', 'nothing.txt'], folder)).stderr).toMatch(/^attn-diff: nothing\.txt: /);
+    writeFileSync(join(folder, 'deep', 'c.yaml'), 'model: ../model\nimpl: eager\nmaskFill: min\nreference: flsh\n');
+    expect((await runInProcess(['run', '--config', 'deep/c.yaml'], folder)).stderr).toMatch(/^attn-diff: deep\/c\.yaml:4, reference: /);
+    expect((await runInProcess(['run', '--config', 'deep/c.yaml', '--unset', 'reference', '--prompts', 'nothing.txt'], folder)).stderr).toMatch(/^attn-diff: nothing\.txt: /);
+    expect((await runInProcess(['run', '--config', 'deep/c.yaml', '--reference', 'sdpa', '--prompts', 'nothing.txt'], folder)).stderr).toMatch(/^attn-diff: nothing\.txt: /);
     writeFileSync(join(folder, 'attn-diff.config.json'), '{ "modle": "x" }');
     expect((await runInProcess(['run'], folder)).stderr).toMatch(/^attn-diff: attn-diff\.config\.json:1, modle: there is no such key/);
     expect((await runInProcess(['run', '--no-config'], folder)).stderr).toMatch(/^attn-diff: --model/);

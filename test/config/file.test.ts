@@ -35,8 +35,13 @@ describe('a configuration file', () => {
     }
   });
 
-  it('is none where package.json has no such key', () => {
-    expect(readConfigFile('{ "name": "x" }', 'package.json')).toBeNull();
+  it('takes numbers for a batch and for a factor', () => {
+    const file = readConfigFile('{ "baseline": "b.json", "maxRegression": 1.25, "budgets": [{ "metric": "kl", "max": 1, "batch": [3, "left"] }] }', NAME)!;
+    expect(parseRunOptions({ model: 'm' }, { file })).toMatchObject({ baseline: { factor: 1.25 }, gate: { budgets: [{ batches: ['3', 'left'] }] } });
+  });
+
+  it('is none where package.json has no such key, whatever else is in it', () => {
+    expect(readConfigFile('{ "name": "x", "name": "y" }', 'package.json')).toBeNull();
   });
 
   it('gives way to flags, and its source of prompts to any other', () => {
@@ -61,9 +66,21 @@ describe('a configuration file', () => {
   });
 
   it.each<[string, number, string | null, RegExp]>([
-    ['{\n"impll": "eager" }', 2, 'impll', /no such key/],
+    ['{\n"impll": "eager" }', 2, 'impll', /no such key \(did you mean impl\?\)$/],
+    ['{\n"saveBaseline": "b" }', 2, 'saveBaseline', /about one run alone: give --save-baseline$/],
+    ['{ "budgets": [{ "metric": "rel-l2", "max": 1,\n"layrs": 1 }] }', 2, 'budgets[0].layrs', /did you mean layers/],
+    ['{ "budgets": [],\n"impl":\n"eager", "budgets": [] }', 3, 'budgets', /there twice/],
+    ['{ "budgets": [{ "metric": "rel-l2", "max": 1,\n"max": 2 }] }', 2, 'budgets[0].max', /there twice/],
+    ['{ "budgets": [{ "metric": "rel-l2",\n"max": -1 }] }', 2, 'budgets[0].max', /negative/],
+    ['{ "budgets": [{ "metric": "min-cosine",\n"min": 1.5 }] }', 2, 'budgets[0].min', /between -1 and 1/],
+    ['{ "budgets": [{ "metric": "kl", "max": 1,\n"layers": 1 }] }', 2, 'budgets[0].layers', /kl is of a whole batch and has no layers/],
+    ['{ "budgets": [{ "metric": "flips", "max": 1, "kind": "valid",\n"tap": "logits" }] }', 2, 'budgets[0].tap', /no tap/],
+    ['{\n"precision": "fp99" }', 2, 'precision', /expected one of "fp32"/],
+    ['{ "seed": 1,\n"flashBlock": 4097 }', 2, 'flashBlock', /not between 1 and 4096/],
+    ['{\n"maxRegression": 0 }', 2, 'maxRegression', /not above 0/],
     ['{\n\n"maxAbs": "1" }', 3, 'maxAbs', /expected number/],
-    ['{\n"padding": "up" }', 2, 'padding', /up is not one of them/],
+    ['{\n"padding": "up" }', 2, 'padding', /it is no list of left, right/],
+    ['{\n"padding": ["left",\n"up"] }', 3, 'padding[1]', /expected one of/],
     ['{\n"impl": ["eager", 7] }', 2, 'impl[1]', /expected string/],
     ['{\n"impl": "eager,flsh" }', 2, 'impl', /flsh: there is no such implementation/],
     ['{ "budgets": [\n{ "metric": "rel" }] }', 2, 'budgets[0].metric', /expected one of/],
@@ -99,8 +116,21 @@ describe('a configuration file', () => {
   it('has a schema that is committed as it is, and that takes and refuses what the program does', () => {
     expect(JSON.parse(readFileSync(join(ROOT, 'config.schema.json'), 'utf8'))).toEqual(configJsonSchema());
     const valid = new Ajv.Ajv2020({ strict: false }).compile(configJsonSchema());
-    expect(valid({ model: 'm', budgets: [{ metric: 'kl', max: 1 }], findings: { identical: 'off' } })).toBe(true);
-    expect(valid({ model: 'm', budget: [] })).toBe(false);
+    const contents: [boolean, object][] = [
+      [true, { budgets: [{ metric: 'kl', max: 1, batch: ['left', 7] }], findings: { identical: 'off' }, $schema: './s.json' }],
+      [true, { padding: 'left, right', allow: ['cpu', 'gpu'], baseline: 'b.json', maxRegression: 1.5, random: '4x8', timeout: 0.5, maskFill: '-inf' }],
+      [true, { budgets: [{ metric: 'rel-l2', level: 'off', layers: ['0-3', 7] }, { metric: 'mean-cosine', min: -1, kind: ['valid', 'padding'] }] }],
+      [true, { maxRegression: '2X', baseline: 'b.json', data: 'd', batchSize: 1, report: { html: 'a.html', junit: 'b.xml' }, ci: false }],
+      ...[
+        { budget: [] }, { model: '' }, { precision: 'fp99' }, { padding: 'up' }, { padding: ['left', 'up'] }, { allow: [] }, { maxAbs: -1 }, { maxAbs: '1' }, { minCosine: 2 }, { timeout: 0 }, { timeout: 1e9 }, { length: 0 }, { past: 1.5 }, { seed: -1 }, { seed: 2 ** 32 },
+        { flashBlock: 4097 }, { random: '4' }, { maxRegression: 0, baseline: 'b' }, { maxRegression: 'x', baseline: 'b' }, { heads: 'yes' }, { ci: 0 }, { findings: { identical: 'fatal' } }, { findings: { nothing: 'off' } }, { report: { pdf: 'x' } }, { report: { html: '' } }, { shard: '1/2' },
+      ].map((content): [boolean, object] => [false, content]),
+      ...[
+        {}, { metric: 'rel-l2' }, { metric: 'rel-l2', min: 1 }, { metric: 'rel-l2', max: 1, min: 1 }, { metric: 'min-cosine', max: 1 }, { metric: 'min-cosine', level: 'warn' }, { metric: 'rel-l2', level: 'off', min: 0 }, { metric: 'rel-l2', max: -1 }, { metric: 'mean-cosine', min: 1.1 },
+        { metric: 'kl', max: 1, layers: 1 }, { metric: 'loss', max: 1, kind: 'valid' }, { metric: 'rel-l2', max: 1, layers: '3-' }, { metric: 'rel-l2', max: 1, layers: [] }, { metric: 'rel-l2', max: 1, tap: 'query' }, { metric: 'rel-l2', max: 1, level: 'fatal' },
+      ].map((each): [boolean, object] => [false, { budgets: [each] }]),
+    ];
+    for (const [isRight, content] of contents) expect([content, valid({ model: 'm', ...content }), problemOf(JSON.stringify({ model: 'm', ...content })) === null]).toEqual([content, isRight, isRight]);
   });
 
   it('is in the documents as the program takes it', () => {
