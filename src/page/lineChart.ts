@@ -1,6 +1,7 @@
 import * as Plot from '@observablehq/plot';
 import type { LinePoint } from './linePoint.js';
 import { picture } from './picture.js';
+import { labelPlaces, type Frame } from './ruleLabels.js';
 import type { Series } from './series.js';
 import { valueScale, type Placed } from './valueScale.js';
 
@@ -25,6 +26,7 @@ type Drawn = LinePoint & Placed;
 
 const HEIGHT = 300;
 const MARGIN = 52;
+const MARGINS = { marginLeft: MARGIN, marginBottom: 40, marginTop: 26, marginRight: 14 };
 /** Pixels that a label of the axis takes. */
 const LABEL = 30;
 
@@ -41,10 +43,15 @@ export function lineChart({ label, points, series, xs, xLabel, yLabel, isLog, am
   const r = Math.max(1.2, Math.min(3.5, (width - MARGIN) / xs.length / 4));
   const onLine = drawn.filter(({ kind }) => kind === 'number' || kind === 'zero');
   const above = drawn.filter(({ kind }) => kind === 'nan' || kind === 'inf');
+  const frame: Frame = { left: MARGIN, right: width - MARGINS.marginRight, top: MARGINS.marginTop, bottom: HEIGHT - MARGINS.marginBottom };
+  const x = { type: 'point', domain: [...xs], padding: 0.3, range: [frame.left, frame.right] } as const;
+  const y = { type: scale.type, domain: scale.domain, range: [frame.bottom, frame.top] } as const;
+  const [xScale, yScale] = [Plot.scale({ x }), Plot.scale({ y })];
+  const lines = series.map(({ name }) => drawn.filter((point) => point.series === name).map((point) => ({ x: xScale.apply(point.x) as number, y: yScale.apply(point.at) as number })));
+  const places = labelPlaces(rules.map(({ value, text }) => ({ y: yScale.apply(value) as number, text })), lines, frame);
   const chart = Plot.plot({
-    width, height: HEIGHT, marginLeft: MARGIN, marginBottom: 40, marginTop: 26, marginRight: 14,
-    x: { type: 'point', domain: [...xs], padding: 0.3 },
-    y: { type: scale.type, domain: scale.domain },
+    width, height: HEIGHT, ...MARGINS,
+    x, y,
     symbol: { type: 'identity' },
     style: { fontSize: '12px' },
     marks: [
@@ -55,7 +62,11 @@ export function lineChart({ label, points, series, xs, xLabel, yLabel, isLog, am
       ...series.map(({ name, dash, colour: stroke }) => Plot.line(broken(drawn.filter((point) => point.series === name), xs), { x: 'x', y: 'at', stroke, strokeWidth: 2, strokeDasharray: dash })),
       Plot.dot(onLine, { x: 'x', y: 'at', symbol, stroke: colour, fill: (point: Drawn) => (point.kind === 'zero' ? 'var(--paper)' : colour(point)), r }),
       Plot.dot(above, { x: 'x', y: 'at', symbol: 'times', stroke: colour, strokeWidth: 2, r: r + 1.5, className: 'not-finite' }),
-      Plot.text(rules, { y: 'value', text: 'text', frameAnchor: 'right', lineAnchor: 'bottom', textAnchor: 'end', dy: -3, fill: 'currentColor', stroke: 'var(--paper)', strokeWidth: 4 }),
+      ...rules.map((rule, i) => {
+        const { end, side } = places[i]!;
+        const isAbove = side === 'above';
+        return Plot.text([rule], { y: 'value', text: 'text', frameAnchor: end, lineAnchor: isAbove ? 'bottom' : 'top', textAnchor: end === 'right' ? 'end' : 'start', dy: isAbove ? -3 : 3, fill: 'currentColor', stroke: 'var(--paper)', strokeWidth: 4 });
+      }),
       Plot.tip(drawn, Plot.pointer({ x: 'x', y: 'at', title: (point: Drawn) => `${point.series}\n${point.note}\n${format(point.value)}` })),
     ],
   });

@@ -15,7 +15,7 @@ export interface RangeMetric {
 }
 
 export const RANGE_METRICS: readonly RangeMetric[] = [
-  { key: 'maxScore', name: 'max |QKᵀ|', isLog: true, rules: [{ value: 65504, text: 'the most that fp16 holds, 65504' }] },
+  { key: 'maxScore', name: 'max |QKᵀ|', isLog: true, rules: [{ value: 65504, text: 'fp16 ends at 65504' }] },
   { key: 'headroom', name: 'fp16 headroom, 65504 / max |QKᵀ|', isLog: true, rules: [{ value: 1, text: 'below 1, fp16 overflows' }] },
   { key: 'entropy', name: 'entropy, nats', isLog: false, rules: [] },
   { key: 'maxKey', name: 'max |K|', isLog: true, rules: [] },
