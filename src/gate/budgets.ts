@@ -40,9 +40,10 @@ interface Judged {
  * do. One check comes of each budget and implementation: its worst number, NaN being the worst of all and failing
  * whatever the limit.
  *
- * A budget that finds nothing to measure fails with NaN: comparing nothing is no pass. Left out are budgets of level
- * `off`, those that later ones replace everywhere, those of implementations that did not take part, and of attn-diff's
- * own budgets the numbers that are NaN, which `non-finite` is about.
+ * A budget that finds nothing to measure fails with NaN: comparing nothing is no pass. For an implementation that it
+ * names and that did not take part, or that is the reference and so differs from nothing, that is a warning. Left out
+ * are budgets of level `off`, those that later ones replace everywhere, and of attn-diff's own budgets the numbers that
+ * are NaN, which `non-finite` is about.
  *
  * @param budgets the earliest first
  * @param isPart leaves out the budgets that find nothing to measure: there are other rows elsewhere
@@ -76,17 +77,17 @@ function checksOf<T extends { implementation: string }>(budget: Budget, later: r
   const base = { name: budget.metric, operator: measure.operator, expected: budget.limit, subject: null, source: budget.source } as const;
   if (budget.level === 'off') return [];
   const { level } = budget;
-  if (matched.length === 0) {
-    if (isOwn || isPart) return [];
-    const names = budget.implementations ?? [...present].filter((name) => measure.ofReference || name !== reference);
-    return names.filter((name) => present.has(name) && (measure.ofReference || name !== reference)).map((implementation) => ({ ...base, level, implementation, actual: NaN, layer: null, tap: null, scope: null, batch: null, kind: null, passed: false }));
-  }
+  const isThere = (name: string): boolean => present.has(name) && (measure.ofReference || name !== reference);
+  const unmeasured = (names: readonly string[], counts: 'warn' | 'error'): Check[] => (isOwn || isPart ? [] : names.map((implementation) => ({ ...base, level: counts, implementation, actual: NaN, layer: null, tap: null, scope: null, batch: null, kind: null, passed: false })));
+  const absent = unmeasured((budget.implementations ?? []).filter((name) => !isThere(name)), 'warn');
+  if (matched.length === 0) return [...unmeasured((budget.implementations ?? [...present]).filter(isThere), level), ...absent];
   const own = matched.filter((row) => !later.some((other) => matches(other, row)) && !(isOwn && Number.isNaN(measure.value(row))));
-  return [...new Set(own.map(({ implementation }) => implementation))].map((implementation) => {
+  const checks = [...new Set(own.map(({ implementation }) => implementation))].map((implementation): Check => {
     const row = worst(own.filter((each) => each.implementation === implementation), measure);
     const actual = measure.value(row);
     return { ...base, level, implementation, actual, ...place(row), passed: measure.operator === '<=' ? actual <= budget.limit : actual >= budget.limit };
   });
+  return [...checks, ...absent];
 }
 
 /** The first of the worst value; the first NaN where there is one. */

@@ -106,7 +106,7 @@ function isUnmeasured(check: Check): boolean {
  * that would pass and where it is set.
  */
 export function checkSentences(check: Check): string {
-  const { name, actual, expected, operator, implementation, source, subject } = check;
+  const { name, level, actual, expected, operator, implementation, source, subject } = check;
   const place = checkPlace(check);
   switch (name) {
     case 'compared':
@@ -123,7 +123,7 @@ export function checkSentences(check: Check): string {
       return regressionSentences(check, metricText(subject ?? ''), place);
     default: {
       const limit = `the limit is ${formatLimit(expected)}${source.kind === 'flag' || source.kind === 'always' ? '' : ` (${sourceText(source)})`}`;
-      if (isUnmeasured(check)) return `${name}, ${implementation}: there is nothing that it could be measured on, and comparing nothing is a failure; ${limit}. Look at the layers, taps, batches and kinds that it names.`;
+      if (isUnmeasured(check)) return `${name}, ${implementation}: there is nothing that it could be measured on${level === 'error' ? ', and comparing nothing is a failure' : ''}; ${limit}. Look at the implementations, layers, taps, batches and kinds that it names.`;
       return `${name}, ${implementation}: ${measuredText(check)} is ${actualText(check)} at ${place}; ${operator === '<=' || operator === '>=' ? limit : formatLimit(expected)}. ${limitSentence(check)}`;
     }
   }

@@ -45,11 +45,16 @@ describe('a budget', () => {
     expect(checksOf(rows, { budgets: [budget('rel-l2', 0.2), budget('rel-l2', 0, { layers: [[1, 1]], level: 'off' })] }).map(told)).toEqual([['rel-l2', 'sdpa', 0.1, 0.2, 0, true]]);
   });
 
-  it('fails where it finds nothing to measure, unless it is about an implementation that did not take part', () => {
+  it('fails where it finds nothing to measure, and warns where that is since an implementation that it names did not take part', () => {
     const rows = [sampleRow({})];
     expect(checksOf(rows, { budgets: [budget('rel-l2', 1, { layers: [[90, 99]] })] }).map(told)).toEqual([['rel-l2', 'sdpa', NaN, 1, null, false]]);
     expect(checksOf(rows, { budgets: [budget('kl', 1)] }).map(told)).toEqual([['kl', 'sdpa', NaN, 1, null, false]]);
-    expect(checksOf(rows, { budgets: [budget('rel-l2', 1, { implementations: ['flash'] })] })).toEqual([]);
+    const levels = (more: Partial<Budget>): unknown[] => checksOf([sampleRow({ relL2: 0 })], { budgets: [budget('rel-l2', 1, more)] }).map(({ implementation, level, actual, passed }) => [implementation, level, actual, passed]);
+    expect(levels({ implementations: ['flash'] })).toEqual([['flash', 'warn', NaN, false]]);
+    expect(levels({ implementations: ['flash', 'sdpa'] })).toEqual([['sdpa', 'error', 0, true], ['flash', 'warn', NaN, false]]);
+    expect(levels({ implementations: ['eager'] })).toEqual([['eager', 'warn', NaN, false]]);
+    expect(levels({ implementations: ['flash', 'sdpa'], layers: [[90, 99]] })).toEqual([['sdpa', 'error', NaN, false], ['flash', 'warn', NaN, false]]);
+    expect(levels({ implementations: ['flash'], level: 'off' })).toEqual([]);
   });
 
   it('fails on NaN, whatever its limit and wherever the NaN is', () => {
@@ -120,12 +125,12 @@ describe('the budgets that attn-diff brings', () => {
 describe('a part of a run', () => {
   const rows = [sampleRow({ batch: 'left', maxAbs: 0.5 })];
   const judged = { rows, effects: [], findings: [], implementations: [], reference: 'eager', precision: 'fp32' as const };
-  const options = gateOf({ failOn: 'none', budgets: [budget('max-abs', 1, { batches: ['right'] }), budget('max-abs', 0.1, { batches: ['left'] })] });
+  const options = gateOf({ failOn: 'none', budgets: [budget('max-abs', 1, { batches: ['right'] }), budget('max-abs', 7, { implementations: ['flash'] }), budget('max-abs', 0.1, { batches: ['left'] })] });
   const metrics = (isPart: boolean): (readonly [number, boolean])[] => judge(judged, options, { isPart }).checks.filter(({ name }) => name === 'max-abs').map(({ expected, passed }) => [expected, passed] as const);
 
   it('does not miss what other parts have to measure, and misses what it has', () => {
     expect(metrics(true)).toEqual([[0.1, false]]);
-    expect(metrics(false)).toEqual([[1, false], [0.1, false]]);
+    expect(metrics(false)).toEqual([[1, false], [7, false], [0.1, false]]);
   });
 });
 

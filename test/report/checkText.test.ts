@@ -36,7 +36,8 @@ describe('a check that was missed', () => {
   });
 
   it('says that nothing could be measured', () => {
-    expect(checkText({ ...CHECK, actual: NaN, layer: null, tap: null, scope: null, batch: null, kind: null }, REPORT)).toContain('there is nothing that it could be measured on, and comparing nothing is a failure');
+    expect(checkText({ ...CHECK, actual: NaN, layer: null, tap: null, scope: null, batch: null, kind: null }, REPORT)).toContain('there is nothing that it could be measured on, and comparing nothing is a failure; the limit is 1e-4');
+    expect(checkText({ ...CHECK, level: 'warn', actual: NaN, layer: null, tap: null, scope: null, batch: null, kind: null }, REPORT)).toContain('rel-l2, flash: there is nothing that it could be measured on; the limit is 1e-4');
   });
 
   it('has the very limit that passes, which no other is nearer than', () => {
