@@ -1,4 +1,4 @@
-import type { AttentionPrecision, Alignment, KeyField, Level, MaskFill, PaddingSide, ProviderName } from './types.js';
+import type { AttentionPrecision, Alignment, Budget, Finding, KeyField, Level, MaskFill, PaddingSide, ProviderName, Scope, Tap, TokenKind } from './types.js';
 import type { Dtype } from './model/dtype.js';
 
 /** What is being done, and how much of it is done: bytes where a model is downloaded, steps of the run otherwise. */
@@ -8,6 +8,33 @@ export interface DiffProgress {
   /** Null where the hub does not say how large a file is. */
   total: number | null;
 }
+
+/** A limit on one number, for some of what is measured, as in the `budgets` of a configuration file. */
+export interface BudgetOption {
+  /** The number that is limited. */
+  metric: Budget['metric'];
+  /** The largest value that passes; of a cosine it is `min`. One of them is needed, unless the level is `off`. */
+  max?: number | undefined;
+  /** Of `min-cosine` and `mean-cosine`: the smallest value that passes. */
+  min?: number | undefined;
+  /** By default `error`. */
+  level?: Level | undefined;
+  /** What is measured; all without. */
+  tap?: Tap | readonly Tap[] | undefined;
+  /** Both without. */
+  scope?: Scope | readonly Scope[] | undefined;
+  /** Layers from 0 and ranges of them, such as `20-27`; all without, and the logits then too. */
+  layers?: number | string | readonly (number | string)[] | undefined;
+  /** Labels as in `impl`; all without. */
+  implementation?: string | readonly string[] | undefined;
+  /** Names of batches, or their numbers with `data`; all without. */
+  batch?: string | number | readonly (string | number)[] | undefined;
+  /** By default `valid`. */
+  kind?: TokenKind | readonly TokenKind[] | undefined;
+}
+
+/** How much findings count, by their codes; those that are not named have their usual level. */
+export type FindingLevels = Partial<Record<Finding['code'], Level>>;
 
 /** The options of `attn-diff run` by the names of their flags, with their defaults, and what only a caller can give. */
 export interface DiffOptions {
@@ -83,6 +110,10 @@ export interface DiffOptions {
   maxRegression?: number | undefined;
   /** With `baseline`: in what the two may differ. */
   allow?: readonly KeyField[] | undefined;
+  /** Limits that hold where they match, the later replacing the earlier: after those of `config`, before `maxAbs`, `minCosine` and `maxRatio`. */
+  budgets?: readonly BudgetOption[] | undefined;
+  /** How much a finding counts, by its code. */
+  findings?: FindingLevels | undefined;
   /** A configuration file, for what is not given here. None is taken unless it is named. */
   config?: string | undefined;
   /** Explains every layer that parts, as `attn-diff explain` does, rather than the first of each implementation. */

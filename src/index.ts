@@ -3,7 +3,7 @@ import { FORMATS } from './report/index.js';
 import type { DiffReport, ReportFormatName } from './types.js';
 
 export { diffAttention } from './diffAttention.js';
-export type { DiffOptions, DiffProgress } from './diffOptions.js';
+export type { BudgetOption, DiffOptions, DiffProgress, FindingLevels } from './diffOptions.js';
 export { AttnDiffError, EXIT } from './errors.js';
 export type { ErrorArgs, ErrorCode, ExitCode } from './errors.js';
 export { judge, type Judged } from './gate/judge.js';

@@ -1,21 +1,22 @@
 import type { AttnDiffError } from '../errors.js';
-import { EFFECT_BUDGET_NAMES, IMPLEMENTATIONS, type Budget } from '../types.js';
+import { EFFECT_BUDGET_NAMES, IMPLEMENTATIONS, type Budget, type CheckSource } from '../types.js';
 import type { FileBudget } from './fileSchema.js';
 
-/** Where a budget stands in its file. */
-interface Place {
-  path: string;
-  index: number;
-  lineOf: (key: string) => number;
-}
+/** Makes the error for what is wrong at a key. */
+type Refused = (key: readonly PropertyKey[], problem: string) => AttnDiffError;
 
 /**
- * A budget of a configuration file as the gate takes it.
+ * Budgets as a user writes them, as the gate takes them.
  *
- * @param refused makes the error for what is wrong at a key
+ * @param refused makes the error for what is wrong at a key, such as `budgets[2].max`
+ * @param sourceOf says of a limit, by its key, where it is set
  * @throws AttnDiffError what `refused` makes: no limit, or the wrong one; a place that the metric does not have; a range that is none; an unknown implementation
  */
-export function fileBudget(budget: FileBudget, refused: (key: string, problem: string) => AttnDiffError, { path, index, lineOf }: Place): Budget {
+export function budgetsOf(budgets: readonly FileBudget[], refused: Refused, sourceOf: (key: readonly PropertyKey[]) => CheckSource): Budget[] {
+  return budgets.map((budget, index) => budgetOf(budget, (key, problem) => refused(['budgets', index, key], problem), (key) => sourceOf(['budgets', index, key])));
+}
+
+function budgetOf(budget: FileBudget, refused: (key: string, problem: string) => AttnDiffError, sourceOf: (key: string) => CheckSource): Budget {
   const { metric, level = 'error', max, min } = budget;
   const [right, wrong] = metric.endsWith('cosine') ? (['min', 'max'] as const) : (['max', 'min'] as const);
   if (budget[wrong] !== undefined) throw refused(wrong, `${metric} is limited by ${right}, not by ${wrong}`);
@@ -36,7 +37,7 @@ export function fileBudget(budget: FileBudget, refused: (key: string, problem: s
     implementations,
     batches: listOf(budget.batch)?.map(String) ?? null,
     kinds: listOf(budget.kind) ?? ['valid'],
-    source: { kind: 'config', path, key: `budgets[${index}].${right}`, line: lineOf(right) },
+    source: sourceOf(right),
   };
 }
 

@@ -52,7 +52,12 @@ export interface ParseOptions {
   fileArguments?: readonly string[];
   /** Keys that it is taken not to have, between commas. */
   unset?: string | undefined;
+  /** What a caller sets that flags cannot say. */
+  called?: CalledGate;
 }
+
+/** Budgets and levels of findings that come after those of a file, and before the flags. */
+export type CalledGate = Pick<GateOptions, 'budgets' | 'findings'>;
 
 /**
  * Checks the options of `attn-diff run` and fills in the defaults. Nothing is opened.
@@ -60,18 +65,18 @@ export interface ParseOptions {
  * @throws AttnDiffError bad-option (the first that is wrong), unknown-implementation; config-file-invalid where the
  *   file sets it
  */
-export function parseRunOptions(given: RawRunOptions, { subcommand = 'run', file: whole = null, fileArguments = [], unset }: ParseOptions = {}): RunConfig {
+export function parseRunOptions(given: RawRunOptions, { subcommand = 'run', file: whole = null, fileArguments = [], unset, called = { budgets: [], findings: {} } }: ParseOptions = {}): RunConfig {
   const file = unset === undefined ? whole : withoutKeys(whole, unset);
   const turnedOff = whole === null ? [] : (Object.keys(given) as (keyof RawRunOptions)[]).filter((key) => given[key] === false && key !== 'ci' && whole.raw[key] === true);
   const keys = [...(unset === undefined ? [] : [unset]), ...turnedOff].join(',');
   try {
-    return checked(given, [subcommand, ...fileArguments, ...(keys === '' ? [] : argumentsOf(UNSET_OPTION.flag, keys))], file);
+    return checked(given, [subcommand, ...fileArguments, ...(keys === '' ? [] : argumentsOf(UNSET_OPTION.flag, keys))], file, called);
   } catch (error) {
     throw file ? inFile(error, given, file) : error;
   }
 }
 
-function checked(given: RawRunOptions, subcommand: readonly string[], file: ConfigFile | null): RunConfig {
+function checked(given: RawRunOptions, subcommand: readonly string[], file: ConfigFile | null, called: CalledGate): RunConfig {
   const raw = file ? withFile(given, file) : given;
   const parsed = runSchema.safeParse(raw);
   if (!parsed.success) {
@@ -95,7 +100,7 @@ function checked(given: RawRunOptions, subcommand: readonly string[], file: Conf
     headsTold: options.heads,
     timeout: options.timeout ?? null,
     saveRepro: options.saveRepro ?? null,
-    gate: gateOptions(options, given, file),
+    gate: gateOptions(options, given, file, called),
     reports,
     ci: options.ci,
     ...baselineConfig(options, raw, reports),
@@ -112,7 +117,7 @@ function refuseOfShard(raw: RawRunOptions): void {
 }
 
 /** The flags that are limits come last, so that they replace what the file says. */
-function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, failOn, requireKernel }: z.output<typeof runSchema>, given: RawRunOptions, file: ConfigFile | null): GateOptions {
+function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, failOn, requireKernel }: z.output<typeof runSchema>, given: RawRunOptions, file: ConfigFile | null, called: CalledGate): GateOptions {
   const limits = [['max-abs', 'maxAbs', maxAbs], ['min-cosine', 'minCosine', minCosine], ['max-ratio', 'maxRatio', maxRatio]] as const;
   const set = limits.flatMap(([metric, key, limit]): { isGiven: boolean; budget: Budget }[] => {
     if (limit === undefined) return [];
@@ -121,7 +126,7 @@ function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, failOn, requ
     return [{ isGiven, budget: { metric, limit, level: 'error', taps: null, scopes: null, layers: null, implementations: null, batches: null, kinds: ['valid'], source } }];
   });
   const budgets = (isGiven: boolean): Budget[] => set.filter((each) => each.isGiven === isGiven).map(({ budget }) => budget);
-  return { budgets: [...budgets(false), ...(file?.budgets ?? []), ...budgets(true)], defaults: defaultBudgets, findings: file?.findings ?? {}, failOn, requireKernel };
+  return { budgets: [...budgets(false), ...(file?.budgets ?? []), ...called.budgets, ...budgets(true)], defaults: defaultBudgets, findings: { ...file?.findings, ...called.findings }, failOn, requireKernel };
 }
 
 /** A shard is noted when all are joined. */

@@ -1,7 +1,10 @@
-import type { DiffOptions } from '../diffOptions.js';
+import type { BudgetOption, DiffOptions } from '../diffOptions.js';
 import { AttnDiffError, type ErrorArgs } from '../errors.js';
-import { parseRunOptions, type ParseOptions, type RunConfig } from './run.js';
+import { budgetsOf } from './fileBudget.js';
+import { fileSchema, type FileBudget } from './fileSchema.js';
+import { parseRunOptions, type CalledGate, type ParseOptions, type RunConfig } from './run.js';
 import { RUN_OPTIONS, type RawRunOptions } from './runOptions.js';
+import { keyText, wrongIn } from './wrong.js';
 
 /** What a value is in TypeScript; a list is written between commas on the command line, texts are an option each. */
 type Kind = 'text' | 'number' | 'boolean' | 'list' | 'texts';
@@ -10,7 +13,7 @@ type Kind = 'text' | 'number' | 'boolean' | 'list' | 'texts';
 type CommandOnly = 'report' | 'format' | 'output' | 'ci' | 'resume' | 'saveRepro' | 'saveBaseline' | 'history' | 'label';
 type Option = Exclude<keyof RawRunOptions, CommandOnly>;
 /** What a caller gives beside the options of the command line. */
-type CallerOnly = 'config' | 'explain' | 'onProgress' | 'onNotice' | 'signal';
+type CallerOnly = 'config' | 'budgets' | 'findings' | 'explain' | 'onProgress' | 'onNotice' | 'signal';
 
 const KINDS = {
   model: 'text', dtype: 'text', impl: 'list', reference: 'text', provider: 'text', timeout: 'number',
@@ -19,7 +22,7 @@ const KINDS = {
   maxAbs: 'number', minCosine: 'number', maxRatio: 'number', failOn: 'text', requireKernel: 'boolean', defaultBudgets: 'text', baseline: 'text', maxRegression: 'number', allow: 'list',
 } as const satisfies Record<Option, Kind> & Record<Exclude<keyof DiffOptions, CallerOnly>, Kind>;
 
-const CALLER_ONLY: Readonly<Record<CallerOnly, true>> = { config: true, explain: true, onProgress: true, onNotice: true, signal: true };
+const CALLER_ONLY: Readonly<Record<CallerOnly, true>> = { config: true, budgets: true, findings: true, explain: true, onProgress: true, onNotice: true, signal: true };
 
 const TAKES: Readonly<Record<Kind, { accepts: string; takes: (value: unknown) => boolean }>> = {
   text: { accepts: 'a string', takes: isText },
@@ -48,10 +51,29 @@ export function parseTypedOptions(options: DiffOptions, fromFile: Omit<ParseOpti
     raw[name] = kind === 'number' ? String(value) : kind === 'list' ? (value as readonly string[]).join(',') : (value as string | boolean | string[]);
   }
   try {
-    return parseRunOptions(raw as RawRunOptions, { ...fromFile, subcommand: options.explain ? 'explain' : 'run' });
+    return parseRunOptions(raw as RawRunOptions, { ...fromFile, called: calledGate(options), subcommand: options.explain ? 'explain' : 'run' });
   } catch (error) {
     throw asCalled(error);
   }
+}
+
+const gateSchema = fileSchema.pick({ budgets: true, findings: true });
+
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+type Writable<T> = T extends readonly (infer I)[] ? Writable<I>[] : T;
+// Does not compile where what a caller may write parts from what a file may hold.
+true satisfies Same<{ [K in keyof BudgetOption]: Writable<BudgetOption[K]> }, Partial<FileBudget> & Pick<FileBudget, 'metric'>>;
+
+/** @throws AttnDiffError bad-option, which names the key: `budgets[2].max` */
+function calledGate({ budgets = [], findings = {} }: DiffOptions): CalledGate {
+  const valueAt = (key: readonly PropertyKey[]): unknown => key.reduce<unknown>((value, part) => (value as Record<PropertyKey, unknown> | null | undefined)?.[part], { budgets, findings });
+  const refused = (key: readonly PropertyKey[], problem: string): AttnDiffError => bad(keyText(key), valueAt(key), problem, 'what the configuration file takes there (attn-diff schema config)');
+  const read = gateSchema.safeParse({ budgets, findings });
+  if (!read.success) {
+    const { key, problem } = wrongIn(read.error.issues[0]!);
+    throw refused(key, problem);
+  }
+  return { budgets: budgetsOf(read.data.budgets ?? [], refused, (key) => ({ kind: 'flag', flag: keyText(key) })), findings: read.data.findings ?? {} };
 }
 
 /** The error for an option of the command line as one for the option that the caller gave. */
@@ -65,7 +87,7 @@ function asCalled(error: unknown): unknown {
 }
 
 function bad(option: string, value: unknown, problem: string, remedy: string): AttnDiffError {
-  return new AttnDiffError('bad-option', { option, value: String(value), problem, remedy });
+  return new AttnDiffError('bad-option', { option, value: value === undefined ? null : typeof value === 'object' && value !== null && !Array.isArray(value) ? JSON.stringify(value) : String(value), problem, remedy });
 }
 
 function isText(value: unknown): boolean {

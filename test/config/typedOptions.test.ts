@@ -86,6 +86,19 @@ describe('options as values', () => {
     expect(() => parseTypedOptions({ model: 'm', config: 'c.json' }, { file: readConfigFile('{ "length": 0 }', 'c.json') })).toThrow(expect.objectContaining({ code: 'config-file-invalid' }) as Error);
   });
 
+  it('limit numbers and say how much findings count as a file does, after it and before the flags', () => {
+    const budgets = [{ metric: 'rel-l2', scope: 'local', layers: ['0-2', 3], implementation: 'flash', max: 0.03, level: 'warn' }, { metric: 'kl', batch: [1, 'left'], max: 1 }, { metric: 'min-cosine', level: 'off' }] as const;
+    const gate = { budgets, findings: { identical: 'warn', 'kernel-fault': 'error' } } as const;
+    const file = (content: object) => readConfigFile(JSON.stringify(content), 'c.json')!;
+    const sourceless = ({ gate: { budgets: all, ...rest } }: RunConfig) => ({ ...rest, budgets: all.map(({ source: _source, ...each }) => each) });
+    expect(sourceless(parseTypedOptions({ model: 'm', ...gate }))).toEqual(sourceless(parseRunOptions({ model: 'm' }, { file: file(gate) })));
+    const mixed = parseTypedOptions({ model: 'm', maxAbs: 2, ...gate }, { file: file({ budgets: [{ metric: 'bias', max: 1 }], findings: { identical: 'off', underflow: 'off' } }) });
+    expect(mixed.gate.budgets.map(({ metric, source }) => [metric, source])).toEqual([
+      ['bias', { kind: 'config', path: 'c.json', key: 'budgets[0].max', line: 1 }], ['rel-l2', { kind: 'flag', flag: 'budgets[0].max' }], ['kl', { kind: 'flag', flag: 'budgets[1].max' }], ['min-cosine', { kind: 'flag', flag: 'budgets[2].min' }], ['max-abs', { kind: 'flag', flag: '--max-abs' }],
+    ]);
+    expect(mixed.gate.findings).toEqual({ identical: 'warn', 'kernel-fault': 'error', underflow: 'off' });
+  });
+
   it('make the report of explain', () => {
     expect(parseTypedOptions({ model: 'm', explain: true }).command).toEqual(['explain', '--model', 'm']);
   });
@@ -102,6 +115,13 @@ describe('options as values', () => {
     [{ model: null }, { option: 'model', value: 'null', problem: 'it is not a string' }],
     [{ model: 'm', data: 'd', batchSize: 0 }, { option: 'batchSize', value: '0' }],
     [{ model: 'm', past: 3, padding: ['right'] }, { option: 'padding', value: 'right' }],
+    [{ model: 'm', budgets: [{ metric: 'kl', max: 1 }, { metric: 'kl' }] }, { option: 'budgets[1].max', value: null, problem: 'it is missing: kl needs max, or level off' }],
+    [{ model: 'm', budgets: [{ metric: 'rel-l2', max: 1, layrs: 2 }] }, { option: 'budgets[0].layrs', value: '2', problem: 'there is no such key (did you mean layers?)' }],
+    [{ model: 'm', budgets: [{ metric: 'rel-l2', max: 1, layers: '3-1' }] }, { option: 'budgets[0].layers', value: '3-1', problem: '3-1 ends before it begins' }],
+    [{ model: 'm', budgets: [{ metric: 'rel-l2', max: NaN }] }, { option: 'budgets[0].max', value: 'NaN' }],
+    [{ model: 'm', budgets: { metric: 'kl' } }, { option: 'budgets', value: '{"metric":"kl"}' }],
+    [{ model: 'm', findings: { nonsense: 'off' } }, { option: 'findings.nonsense', value: 'off', problem: 'there is no such key' }],
+    [{ model: 'm', findings: { identical: 'fatal' } }, { option: 'findings.identical', value: 'fatal' }],
     [{ model: 'm', prompt: [] }, { option: 'prompt', problem: 'it is empty' }],
     [{ model: 'm', impl: [] }, { option: 'impl', value: '' }],
   ])('are refused by the name that the caller used: %j', (given, args) => {
