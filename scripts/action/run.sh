@@ -16,7 +16,8 @@ case ${HTML:-}${JSON:-} in
   *$'\n'*) refuse 'a path of html or json holds a line end.' ;;
 esac
 
-args=()
+# Never empty: bash 3.2, which macOS has, takes an empty list for an unset variable.
+args=(run)
 if [ -n "${MODEL:-}" ]; then args+=(--model "$MODEL"); fi
 if [ -n "${CONFIG:-}" ]; then args+=(--config "$CONFIG"); fi
 if [ -n "${BASELINE:-}" ]; then args+=(--baseline "$BASELINE"); fi
@@ -29,7 +30,7 @@ while IFS= read -r word; do
   if [ -n "$word" ]; then args+=("$word"); fi
 done <<< "$words"
 
-node "$GITHUB_ACTION_PATH/bin/attn-diff.js" run "${args[@]}"
+node "$GITHUB_ACTION_PATH/bin/attn-diff.js" "${args[@]}"
 code=$?
 
 # The whole path of a report, in the system's own manner. With another exit code none was written: what is there is old.
