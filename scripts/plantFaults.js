@@ -34,3 +34,7 @@ const faulty = Object.entries(FAULTS).map(([label, deviation]) => {
 });
 const report = await runDiff({ ...prepared, config: { ...config, implementations: [eager, ...faulty] } }, inProcessRunners());
 process.stdout.write(explainReport(report, { width: 100, color: false }));
+
+// An implementation in another precision than it says: in one layer, since its label would tell of it in all.
+const cast = await runDiff({ ...prepared, config: { ...config, implementations: [eager, { ...sdpa, label: 'sdpa:cast' }] }, plant: { stream: 'sdpa:cast', layer: 2, deviation: { kind: 'precision', to: 'bf16' } } }, inProcessRunners());
+process.stdout.write(`\n${explainReport(cast, { width: 100, color: false })}`);

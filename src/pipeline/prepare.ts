@@ -1,3 +1,4 @@
+import type { RebuildOptions } from '../attention/rebuild.js';
 import { assembleBatches } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
@@ -16,6 +17,8 @@ export interface PreparedRun {
   batches: Batch[];
   /** What they are a part of; null where they are all. */
   shard: ShardOf | null;
+  /** A fault in one layer of one implementation, put there to see what is said of it. */
+  plant?: RebuildOptions['plant'];
 }
 
 /**

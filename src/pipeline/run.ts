@@ -46,7 +46,7 @@ export interface RunHooks {
  *
  * @throws AttnDiffError not-buildable, site-not-recognised, rebuild-differs (exit 3), execution-failed, runner-crashed, timed-out (exit 4)
  */
-export async function runDiff({ config, loaded, batches, shard }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined, onRepro, signal }: RunHooks = {}): Promise<DiffReport> {
+export async function runDiff({ config, loaded, batches, shard, plant }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined, onRepro, signal }: RunHooks = {}): Promise<DiffReport> {
   const started = performance.now();
   // Gigabytes are read while the model runs elsewhere; what fails is thrown where it is waited for.
   const digest = modelDigest(loaded, signal);
@@ -60,7 +60,7 @@ export async function runDiff({ config, loaded, batches, shard }: PreparedRun, r
   const check = await checkRebuild(loaded, sites, runner);
 
   onProgress({ stage: 'loading the rebuilt graph', done: 2, total });
-  const measurement = await openMeasurement(config, loaded, sites, batches, runners);
+  const measurement = await openMeasurement(config, loaded, sites, batches, runners, plant);
   const loadedAt = performance.now();
   const results = withWorstMaps(done);
   let implementations: ImplementationInfo[];
@@ -84,7 +84,7 @@ export async function runDiff({ config, loaded, batches, shard }: PreparedRun, r
   const told = implementations.map((info, i) => ({ ...info, settings: settingsText(config.implementations[i]!), rounding: limits(info.name) }));
   const windows = windowFindings(sites.map(({ layer, maskSummary: { window } }) => ({ layer, window })), loaded.source.config);
   onProgress({ stage: 'looking for causes', done: total - 1, total });
-  const context = { config, loaded, sites, batches, runners };
+  const context = { config, loaded, sites, batches, runners, ...(plant && { plant }) };
   const { look, answers } = recorded(lookAgain(context, { allLayers: explainAllLayers }));
   const concluded = await conclude({ rows, effects, batches, implementations: told, reference, precision: config.precision, windows }, { gate: config.gate, look, isPart: shard !== null });
   onRepro?.(await unlessFailing(() => makeRepro(concluded.findings, context), null));
