@@ -86,11 +86,11 @@ export function strips(grid: Grid, row: number, count: number): Strip[] {
 /** What a layer comes to. */
 export interface LayerSummary {
   layer: number | null;
-  /** The worst valid token; null where none is valid. */
+  /** The worst valid token, of equals that at the smallest position; null where none is valid. */
   worst: { byte: number; row: number; token: number } | null;
   /** NaN tokens among the valid ones, and among the others. */
   nan: { valid: number; others: number };
-  /** The first NaN of each, by row of the batch and position. */
+  /** The NaN of each at the smallest position, as `firstToken` of a row of the report has it; of equals that of the first row. */
   first: { valid: Cell | null; others: Cell | null };
 }
 
@@ -103,11 +103,11 @@ export function layerSummaries(grid: Grid): LayerSummary[] {
       for (let token = 0; token < length; token++) {
         const byte = byteAt(grid, { row, layer, token });
         const isValid = kindAt(grid, { row, token }) === 'v';
-        if (isValid && byte > (summary.worst?.byte ?? -1)) summary.worst = { byte, row, token };
+        if (isValid && (summary.worst === null || byte > summary.worst.byte || (byte === summary.worst.byte && token < summary.worst.token))) summary.worst = { byte, row, token };
         if (byte !== NAN) continue;
         const part = isValid ? 'valid' : 'others';
         summary.nan[part] += 1;
-        summary.first[part] ??= { row, layer, token };
+        if (token < (summary.first[part]?.token ?? Infinity)) summary.first[part] = { row, layer, token };
       }
     }
     return summary;

@@ -57,6 +57,12 @@ describe('strips', () => {
   });
 });
 
+test('of several rows the first NaN is that at the smallest position, as in the tables', () => {
+  const bytes = Uint8Array.from([5, 5, 5, 255, 5, 255, 5, 255]);
+  const [only] = layerSummaries({ ...grid([[0]], 'v'), size: 2, length: 4, kinds: 'vvvvvvvv', bytes });
+  expect(only).toMatchObject({ nan: { valid: 3 }, first: { valid: { row: 1, token: 1 } }, worst: { byte: 255, row: 1, token: 1 } });
+});
+
 test('of each layer the worst valid token and the first NaN are told, valid ones and others apart', () => {
   const [first, second] = layerSummaries(grid([[255, 5, 8, 8], [255, 3, 255, 255]], 'mvvv'));
   expect(first).toEqual({ layer: 0, worst: { byte: 8, row: 0, token: 2 }, nan: { valid: 0, others: 1 }, first: { valid: null, others: { row: 0, layer: 0, token: 0 } } });
