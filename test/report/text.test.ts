@@ -54,6 +54,23 @@ describe('text report', () => {
     }
   });
 
+  it('sets off without colour what rounding does not explain, and which layer does it', () => {
+    const report = sampleReport({ layers: 3, edit: (row) => (row.implementation !== 'flash' || row.kind !== 'valid' || row.layer === 0 || row.layer === 2 && row.scope === 'local' ? row : { ...row, relL2: 2e-5 }) });
+    const mark = (implementation: string): string[] => lines(report, { width: 120, color: false }).join('\n').split('Batch right')[0]!.split('\n').filter((line) => /─|e-/.test(line) && line.includes(` ${implementation} `) && !line.includes('✓')).map((line) => /◀.*$/.exec(line)?.[0] ?? '');
+    expect(mark('flash')).toEqual(['', '', '◀ local', '◀', '◀', '◀', '◀']);
+    expect(mark('sdpa')).toEqual(['', '', '', '', '', '', '']);
+    expect(FORMATS.text(report, { width: 120, color: false })).toContain('◀: more than rounding explains');
+    expect(FORMATS.text(sampleReport(), { width: 120, color: false })).not.toContain('◀');
+  });
+
+  it('judges each implementation by what rounding explains of it', () => {
+    const report = sampleReport({ edit: (row) => (row.kind === 'valid' && row.implementation !== 'eager' ? { ...row, relL2: 0.001 } : row) });
+    const infos = report.implementations.map((info) => (info.name === 'flash' ? { ...info, precision: 'bf16' as const, rounding: { local: 0.0156, accumulated: 0.0156 } } : info));
+    const marked = lines({ ...report, implementations: infos }, { width: 120, color: false }).filter((line) => line.includes('◀') && !line.includes('rounding'));
+    expect(marked.length).toBeGreaterThan(0);
+    expect(marked.every((line) => line.includes(' sdpa '))).toBe(true);
+  });
+
   it('survives a width that is none', () => {
     for (const width of [0, NaN, -1, Infinity]) expect(lines(sampleReport(), { width, color: false }).length).toBeGreaterThan(20);
   });

@@ -1,5 +1,6 @@
-import type { BatchInfo, DiffReport, Row } from '../../types.js';
-import { comparePlaces, ROUNDING } from '../../metrics/index.js';
+import type { BatchInfo, DiffReport, Row, RunImplementationInfo } from '../../types.js';
+import { comparePlaces } from '../../metrics/index.js';
+import { isBeyond } from '../worst.js';
 import { heading, noteLines, prose, type Context } from './context.js';
 import { labelText } from './kinds.js';
 import { formatCosine, formatNumber, formatSigned } from './number.js';
@@ -14,32 +15,42 @@ interface Line {
   isReference: boolean;
   local: Row | undefined;
   accumulated: Row | undefined;
+  /** What rounding explains of the implementation. */
+  rounding: RunImplementationInfo['rounding'];
   /** What is not said again from the line above. */
   startsLayer: boolean;
   startsTap: boolean;
 }
 
+/** What a number of a line is held against. */
+type Limit = (line: Line) => number;
+
 const NONE = '–';
+const ANY = { local: Infinity, accumulated: Infinity };
 /** flash-attention's tests accept an error of at most twice that of plain attention at the same precision. */
 const PLAIN_LIMIT = 2;
 
 /** The divergence tables of valid tokens, one per batch, by layer × tap × implementation. */
 export function divergence(report: DiffReport, context: Context): string[] {
   const perBatch = report.batches.map((batch) => ({ batch, lines: linesOf(report, batch.name) })).filter(({ lines }) => lines.some(({ isReference }) => !isReference));
-  const fitted = fitColumns(columnsOf(context, coarsest(report)), perBatch.flatMap(({ lines }) => lines), context.width);
+  const all = perBatch.flatMap(({ lines }) => lines);
+  const hasMarks = all.some((line) => markOf(line) !== '');
+  const fitted = fitColumns(columnsOf(context).filter(({ head }) => hasMarks || head !== ''), all, context.width);
   if (perBatch.length === 0) return [];
   const note = leftOutNote(fitted.leftOut);
   return [
     heading(`Divergence from ${report.reference} on valid tokens`, context),
-    ...noteLines('local: what this layer\'s kernel introduces, run on the reference\'s Q, K, V. accum.: what has built up in the implementation\'s own stream. Δ = implementation − reference. exact: the error against attention in float64 (local for attention); × plain: that error, as max|Δ|, over that of eager at the run\'s precision. *: the reference.', context),
+    ...noteLines(`local: what this layer's kernel introduces, run on the reference's Q, K, V. accum.: what has built up in the implementation's own stream. Δ = implementation − reference. exact: the error against attention in float64 (local for attention); × plain: that error, as max|Δ|, over that of eager at the run's precision. *: the reference.${hasMarks ? ' ◀: more than rounding explains; ◀ local: by this layer alone.' : ''}`, context),
     ...perBatch.flatMap(({ batch, lines }) => ['', ...prose(batchTitle(batch), context), ...table(fitted.columns, lines, context)]),
     ...(note ? ['', ...noteLines(note, context)] : []),
   ];
 }
 
-/** What rounding explains where the coarsest precision of the run takes part. */
-function coarsest({ model, implementations }: DiffReport): number {
-  return Math.max(ROUNDING[model.precision], ...implementations.map(({ precision }) => ROUNDING[precision]));
+/** What sets a line off without colour: that an error is more than rounding explains, and whether this layer makes it. */
+function markOf({ local, accumulated, rounding, isReference }: Line): '' | '◀' | '◀ local' {
+  if (isReference) return '';
+  if (isBeyond(local, rounding.local)) return '◀ local';
+  return isBeyond(accumulated, rounding.accumulated) ? '◀' : '';
 }
 
 function batchTitle(batch: BatchInfo): string {
@@ -48,13 +59,14 @@ function batchTitle(batch: BatchInfo): string {
 
 function linesOf(report: DiffReport, batch: string): Line[] {
   const order = report.implementations.map(({ name }) => name);
+  const roundings = new Map(report.implementations.map(({ name, rounding }) => [name, rounding]));
   const lines = new Map<string, Line>();
   for (const row of report.rows) {
     if (row.batch !== batch || row.kind !== 'valid') continue;
     const { layer, tap, implementation } = row;
     const key = JSON.stringify([layer, tap, implementation]);
     const line = lines.get(key) ?? {
-      batch, layer, tap, implementation, isReference: implementation === report.reference, local: undefined, accumulated: undefined, startsLayer: true, startsTap: true,
+      batch, layer, tap, implementation, isReference: implementation === report.reference, rounding: roundings.get(implementation) ?? ANY, local: undefined, accumulated: undefined, startsLayer: true, startsTap: true,
     };
     line[row.scope] = row;
     lines.set(key, line);
@@ -69,20 +81,20 @@ function linesOf(report: DiffReport, batch: string): Line[] {
   });
 }
 
-function columnsOf(context: Context, rounding: number): Column<Line>[] {
+function columnsOf(context: Context): Column<Line>[] {
   return [
     { head: 'layer', align: 'right', cell: (line) => (line.startsLayer && line.layer !== null ? String(line.layer) : '') },
     { head: 'tap', cell: (line) => (line.startsTap ? line.tap : '') },
     { head: 'impl', cell: (line) => labelText(line.implementation, line.isReference), max: 22 },
-    metric('local\nmax|Δ|', 'local', (row) => row.maxAbs, formatNumber),
-    metric('local\nrel L2', 'local', (row) => row.relL2, formatNumber, { drop: 5, limit: rounding }),
-    metric('accum.\nmax|Δ|', 'accumulated', (row) => row.maxAbs, formatNumber),
+    metric('local\nmax|Δ|', 'local', (row) => row.maxAbs, formatNumber, { drop: 5 }),
+    metric('local\nrel L2', 'local', (row) => row.relL2, formatNumber, { limit: ({ rounding }) => rounding.local }),
+    metric('accum.\nmax|Δ|', 'accumulated', (row) => row.maxAbs, formatNumber, { drop: 9 }),
     metric('mean\nL2', 'accumulated', (row) => row.meanL2, formatNumber, { drop: 3 }),
-    metric('accum.\nrel L2', 'accumulated', (row) => row.relL2, formatNumber, { limit: rounding }),
+    metric('accum.\nrel L2', 'accumulated', (row) => row.relL2, formatNumber, { limit: ({ rounding }) => rounding.accumulated }),
     metric('mean\ncosine', 'accumulated', (row) => row.meanCosine, formatCosine, { drop: 4 }),
     metric('min\ncosine', 'accumulated', (row) => row.minCosine, formatCosine, { drop: 6 }),
     error('exact\nrel L2', (row) => row.exactRelL2, { drop: 8 }),
-    error('×\nplain', (row) => row.ratioPlain, { drop: 7, limit: PLAIN_LIMIT }),
+    error('×\nplain', (row) => row.ratioPlain, { drop: 7, limit: () => PLAIN_LIMIT }),
     metric('bias', 'accumulated', (row) => row.bias, formatSigned, { drop: 2 }),
     {
       head: 'first\ntoken',
@@ -90,12 +102,13 @@ function columnsOf(context: Context, rounding: number): Column<Line>[] {
       drop: 1,
       cell: ({ accumulated, isReference }) => (isReference || accumulated?.firstToken == null ? NONE : String(accumulated.firstToken)),
     },
+    { head: '', cell: markOf, paint: (text) => context.paint.yellow(text) },
   ];
 
   /** Against exact: of attention the local error, which is the kernel's own. */
-  function error(head: string, read: (row: Row) => number, { drop, limit }: { drop: number; limit?: number }): Column<Line> {
+  function error(head: string, read: (row: Row) => number, { drop, limit }: { drop: number; limit?: Limit }): Column<Line> {
     const value = ({ local, accumulated }: Line): number => read((local ?? accumulated)!);
-    return { head, align: 'right', drop, cell: (line) => formatNumber(value(line)), paint: (text, line) => painted(text, value(line), limit) };
+    return { head, align: 'right', drop, cell: (line) => formatNumber(value(line)), paint: (text, line) => painted(text, value(line), limit?.(line)) };
   }
 
   function painted(text: string, value: number, limit: number | undefined): string {
@@ -108,7 +121,7 @@ function columnsOf(context: Context, rounding: number): Column<Line>[] {
     scope: Row['scope'],
     read: (row: Row) => number,
     format: (value: number) => string,
-    { drop, limit }: { drop?: number; limit?: number } = {},
+    { drop, limit }: { drop?: number; limit?: Limit } = {},
   ): Column<Line> {
     return {
       head,
@@ -120,7 +133,7 @@ function columnsOf(context: Context, rounding: number): Column<Line>[] {
       },
       paint: (text, line) => {
         const row = line[scope];
-        return row && !line.isReference ? painted(text, read(row), limit) : context.paint.dim(text);
+        return row && !line.isReference ? painted(text, read(row), limit?.(line)) : context.paint.dim(text);
       },
     };
   }
