@@ -39,6 +39,7 @@ export interface ErrorArgs {
   /** `line` is from 1; `key` is null where it is about the whole. */
   'config-file-invalid': { path: string; line: number; key: string | null; problem: string };
   'config-file-ambiguous': { paths: string[] };
+  'config-file-there': { path: string };
   'report-unreadable': { path: string; problem: string };
   /** `line` counts from 1; null where it is about the whole file. */
   'history-unreadable': { path: string; line: number | null; problem: string };
@@ -102,7 +103,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'usage', 'bad-option', 'unknown-implementation', 'prompts-unreadable', 'prompts-empty', 'prompts-not-utf8',
   'prompts-bad-jsonl', 'prompt-no-tokens', 'prompt-too-long', 'mask-unreadable', 'mask-invalid', 'mask-shape', 'tokenizer-missing', 'tokenizer-unreadable',
   'pad-token-missing', 'chat-template-missing', 'chat-template-unusable', 'token-out-of-range', 'provider-missing', 'file-exists', 'output-not-writable', 'folder-not-writable',
-  'resume-unasked', 'resume-mismatch', 'resume-unreadable', 'config-file-unreadable', 'config-file-invalid', 'config-file-ambiguous', 'report-unreadable', 'history-unreadable', 'baseline-mismatch', 'baseline-apart', 'baseline-shard',
+  'resume-unasked', 'resume-mismatch', 'resume-unreadable', 'config-file-unreadable', 'config-file-invalid', 'config-file-ambiguous', 'config-file-there', 'report-unreadable', 'history-unreadable', 'baseline-mismatch', 'baseline-apart', 'baseline-shard',
   'merge-not-shard', 'merge-differs', 'merge-twice', 'merge-missing', 'merge-damaged', 'merge-unanswered',
 ]);
 const EXECUTION: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['execution-failed', 'runner-crashed', 'timed-out', 'interrupted']);

@@ -19,11 +19,18 @@ export function loadConfigFile(named: string | boolean | undefined = true): Conf
     if (file === null) throw new AttnDiffError('config-file-unreadable', { path: named, problem: 'it has no key attn-diff' });
     return file;
   }
-  const found = CONFIG_NAMES.filter((name) => existsSync(name));
-  const inPackage = existsSync('package.json') ? read('package.json') : null;
-  const all = [...found, ...(inPackage ? ['package.json'] : [])];
+  const all = configsHere();
   if (all.length > 1) throw new AttnDiffError('config-file-ambiguous', { paths: all });
-  return found[0] === undefined ? inPackage : read(found[0]);
+  return all[0] === undefined ? null : read(all[0]);
+}
+
+/**
+ * The files of the current folder that hold a configuration.
+ *
+ * @throws AttnDiffError config-file-unreadable, config-file-invalid, of a package.json
+ */
+export function configsHere(): string[] {
+  return [...CONFIG_NAMES.filter((name) => existsSync(name)), ...(existsSync('package.json') && read('package.json') ? ['package.json'] : [])];
 }
 
 function read(path: string): ConfigFile | null {

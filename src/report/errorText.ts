@@ -11,6 +11,7 @@ const LONGEST = 300;
 
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EACCES: 'no permission (EACCES)',
+  EEXIST: 'another result of this command goes there, or is left there (EEXIST)',
   ECONNREFUSED: 'nothing listens there (ECONNREFUSED)',
   ECONNRESET: 'the connection was cut (ECONNRESET)',
   EISDIR: 'it is a folder (EISDIR)',
@@ -54,8 +55,8 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
     `the tokenizer gives token ${a.id}, but the model's vocabulary has ${a.vocabSize} entries. Put the model's own tokenizer.json beside it.`,
   'provider-missing': (a) =>
     `the execution provider ${quote(a.provider)} cannot be used here: ${clause(a.problem)}. ${PROVIDER_REMEDY[a.provider] ? `${PROVIDER_REMEDY[a.provider]}; attn-diff doctor tells what is there. ` : ''}This platform has ${a.available.join(', ')}.`,
-  'file-exists': (a) => `${a.path}: it is there already. Give --force to replace it.`,
-  'output-not-writable': (a) => `${a.path}: cannot be written: ${clause(a.problem)}. Choose another path for --output.`,
+  'file-exists': (a) => `${a.path}: it is there already. Give --force to replace it, or --ci none to write no workflow.`,
+  'output-not-writable': (a) => `${a.path}: cannot be written: ${clause(a.problem)}. Choose another path.`,
   'folder-not-writable': (a) => `${a.path}: the folder cannot be written: ${clause(a.problem)}. Choose another path for --save-repro.`,
   'model-not-found': (a) => `${a.path}: no such file or folder. Give --model an .onnx file, the folder that holds it, or owner/name of a model on the hub.`,
   'model-no-onnx': (a) =>
@@ -126,6 +127,7 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
   'config-file-unreadable': (a) => `${a.path}: it cannot be read as a configuration: ${clause(a.problem)}. Give --config a file that can, or leave it out.`,
   'config-file-invalid': (a) => `${a.path}:${a.line}${a.key === null ? '' : `, ${a.key}`}: ${clause(a.problem)}. attn-diff schema config lists what a configuration may hold.`,
   'config-file-ambiguous': (a) => `there are several configurations, ${a.paths.join(' and ')}. Keep one, or name it with --config.`,
+  'config-file-there': (a) => `${a.path}: it holds a configuration already, and there may be one only. Change that, or remove it.`,
   'history-unreadable': (a) => `${a.path}${a.line === null ? '' : `:${a.line}`}: it is no history that attn-diff run wrote with --history: ${clause(a.problem)}. Give such a file.`,
   'report-unreadable': (a) => `${a.path}: no run can be read from it: ${clause(a.problem)}. Give a file that attn-diff wrote with --report json=FILE or --save-baseline FILE.`,
   'baseline-mismatch': (a) =>

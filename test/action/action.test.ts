@@ -78,7 +78,7 @@ describe('action.yml', () => {
   });
 
   it('takes the same version of an action as every workflow that init and the documents have', () => {
-    const texts = [readFileSync(join(ROOT, 'action.yml'), 'utf8'), ...DOCUMENTS.map(readDocument), starterWorkflow('github', { kind: 'dependency' })];
+    const texts = [readFileSync(join(ROOT, 'action.yml'), 'utf8'), ...DOCUMENTS.map(readDocument), starterWorkflow('github', { kind: 'dependency', isLocked: true })];
     const versions = new Map<string, Set<string>>();
     for (const [, name, version] of texts.flatMap((text) => [...text.matchAll(/uses: (actions\/[\w-]+)@(\S+)/g)])) versions.set(name!, (versions.get(name!) ?? new Set()).add(version!));
     expect(Object.fromEntries([...versions].map(([name, found]) => [name, [...found]]))).toEqual({

@@ -33,18 +33,35 @@ describe('init', () => {
     const folder = project('kept');
     writeFileSync(join(folder, 'attn-diff.config.yaml'), 'mine');
     expect(await runInProcess(['init', '--model', './model', '--yaml', '--ci', 'gitlab'], folder)).toMatchObject({ exitCode: EXIT.usage, stderr: expect.stringMatching(/^attn-diff: attn-diff\.config\.yaml: it is there already\. Give --force/) });
-    expect(await runInProcess(['init', '--model', './nowhere', '--yaml', '--ci', 'gitlab', '--force'], folder)).toMatchObject({ exitCode: EXIT.model });
+    for (const ci of ['gitlab', 'github']) expect(await runInProcess(['init', '--model', './nowhere', '--yaml', '--ci', ci, '--force'], folder)).toMatchObject({ exitCode: EXIT.model });
     expect(readdirSync(folder)).toEqual(['attn-diff.config.yaml', 'model']);
     expect(readFileSync(join(folder, 'attn-diff.config.yaml'), 'utf8')).toBe('mine');
     expect(await runInProcess(['init', '--model', './model', '--yaml', '--ci', 'gitlab', '--force'], folder)).toMatchObject({ exitCode: EXIT.passed });
     expect(readdirSync(folder)).toEqual(['.gitlab-ci.yml', 'attn-diff.config.yaml', 'model']);
   });
 
-  it('installs attn-diff with the packages of a project that has it among them', async () => {
-    const folder = project('dependency');
-    writeFileSync(join(folder, 'package.json'), '{ "devDependencies": { "attn-diff": "0.1.0" } }');
-    await runInProcess(['init', '--model', './model'], folder);
-    expect(readFileSync(join(folder, '.github/workflows/attn-diff.yml'), 'utf8')).toContain('- run: npm ci --ignore-scripts\n');
+  it('writes none beside one that is there already, of another name or in package.json', async () => {
+    const folder = project('beside');
+    writeFileSync(join(folder, 'package.json'), '{ "attn-diff": { "impl": "eager,flash" } }');
+    const refused = (path: string) => ({ exitCode: EXIT.usage, stderr: expect.stringMatching(`^attn-diff: ${path}: it holds a configuration already`) });
+    expect(await runInProcess(['init', '--model', './model', '--force'], folder)).toMatchObject(refused('package.json'));
+    writeFileSync(join(folder, 'package.json'), '{}');
+    writeFileSync(join(folder, 'attn-diff.config.yml'), '{}');
+    expect(await runInProcess(['init', '--model', './model', '--force'], folder)).toMatchObject(refused('attn-diff.config.yml'));
+    expect(readdirSync(folder)).toEqual(['attn-diff.config.yml', 'model', 'package.json']);
+  });
+
+  it.each([
+    ['its lock file', { devDependencies: { 'attn-diff': '0.1.0' } }, ['package-lock.json'], 'npm ci --ignore-scripts', /try: attn-diff run\n$/],
+    ['the packages alone, where there is no lock file', { dependencies: { 'attn-diff': '0.1.0' } }, [], 'npm install --ignore-scripts', /try: attn-diff run\n$/],
+    ['the tarball that is there', { scripts: { 'attn-diff': 'attn-diff run' } }, ['attn-diff-0.9.0.tgz'], 'npm install --ignore-scripts --no-save ./attn-diff-0.9.0.tgz', /try: attn-diff run\n$/],
+    ['a tarball, which it says is missing', {}, [], 'npm install --ignore-scripts --no-save ./attn-diff-0.1.0.tgz', /\nThe workflow installs attn-diff from \.\/attn-diff-0\.1\.0\.tgz, which is not there: /],
+  ])('installs attn-diff from %s', async (name, content, files, command, says) => {
+    const folder = project(name);
+    for (const path of files) writeFileSync(join(folder, path), '');
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(content));
+    expect((await runInProcess(['init', '--model', './model'], folder)).stdout).toMatch(says);
+    expect(readFileSync(join(folder, '.github/workflows/attn-diff.yml'), 'utf8')).toContain(`- run: ${command}\n`);
   });
 });
 

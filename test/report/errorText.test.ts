@@ -68,6 +68,7 @@ const ARGS: ErrorArgs = {
   'config-file-unreadable': { path: nasty('path'), problem: nasty('problem') },
   'config-file-invalid': { path: nasty('path'), line: 3, key: nasty('key'), problem: nasty('problem') },
   'config-file-ambiguous': { paths: [nasty('paths'), 'package.json'] },
+  'config-file-there': { path: nasty('path') },
   'report-unreadable': { path: nasty('path'), problem: nasty('problem') },
   'history-unreadable': { path: nasty('path'), line: 3, problem: nasty('problem') },
   'baseline-mismatch': { path: nasty('path'), field: 'kernel', of: nasty('implementation'), was: nasty('was'), is: nasty('is'), fields: ['kernel', 'cpu'] },
