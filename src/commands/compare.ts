@@ -1,6 +1,7 @@
+import { realpathSync } from 'node:fs';
 import { Command } from '@commander-js/extra-typings';
 import { COMPARE_FORMATS, parseCompareOptions } from '../config/index.js';
-import { EXIT } from '../errors.js';
+import { AttnDiffError, EXIT } from '../errors.js';
 import { compareRuns } from '../gate/index.js';
 import { COMPARE_RENDERERS } from '../report/index.js';
 import type { Host } from './host.js';
@@ -18,6 +19,7 @@ export function compareCommand(host: Host): Command {
     .option('--output <file>', 'write to a file instead of standard output')
     .action(async (a, b, options) => {
       const { maxRegression, format, output: path } = parseCompareOptions(options);
+      if (path !== null && [a, b].some((input) => isSameFile(input, path))) throw new AttnDiffError('bad-option', { option: '--output', value: path, problem: 'it is one of the files that are compared', remedy: 'a file of its own' });
       const [one, other] = [{ path: a, ...openSaved(a) }, { path: b, ...openSaved(b) }];
       await withResources(host, [path], async ({ outputs: [output] }) => {
         const comparison = compareRuns(one, other, maxRegression);
@@ -25,4 +27,12 @@ export function compareCommand(host: Host): Command {
         host.finish(comparison.regression?.passed === false ? EXIT.gateFailed : EXIT.passed);
       });
     }) as unknown as Command;
+}
+
+function isSameFile(path: string, other: string): boolean {
+  try {
+    return realpathSync(path) === realpathSync(other);
+  } catch {
+    return false;
+  }
 }

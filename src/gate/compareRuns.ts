@@ -1,3 +1,4 @@
+import { shellQuote } from '../shellQuote.js';
 import { COMPARE_SCHEMA, type ComparedEffect, type ComparedRow, type ComparedRun, type Comparison, type EffectNumbers, type Finding, type RowNumbers, type RunDifference, type Saved, type SavedRun } from '../types.js';
 import { regressionChecks } from './regression.js';
 
@@ -102,7 +103,7 @@ function runDifferences(a: SavedFile, b: SavedFile): RunDifference[] {
 }
 
 function runFields(run: SavedRun & { command?: string[] }): Described {
-  return { ...(run.command && { command: run.command.join(' ') }), reference: run.reference };
+  return { ...(run.command && { command: run.command.map(shellQuote).join(' ') }), reference: run.reference };
 }
 
 function itemsOf<T extends { name: string }>(part: RunDifference['part'], a: readonly T[], b: readonly T[]): RunDifference[] {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AttnDiffError } from '../errors.js';
 import { savedRun } from '../gate/index.js';
 import { BASELINE_SCHEMA, REPORT_SCHEMA, type DiffReport, type Saved } from '../types.js';
 import { baselineSchema } from './baselineSchema.js';
@@ -27,6 +28,7 @@ function lines(items: readonly unknown[]): string {
  */
 export function readSaved(text: string, path: string): Saved {
   const document = parseDocument(text, path);
+  if (document.schema !== BASELINE_SCHEMA && document.schema !== REPORT_SCHEMA) throw new AttnDiffError('report-unreadable', { path, problem: `its schema is ${document.schema}, and this version reads ${BASELINE_SCHEMA} and ${REPORT_SCHEMA}` });
   if (document.schema !== BASELINE_SCHEMA) {
     const report = decode(reportSchema, document, REPORT_SCHEMA, path);
     return { run: savedRun(report), report };

@@ -42,6 +42,7 @@ describe('attn-diff compare', () => {
     [[A, B, '--format', 'csv'], '--format "csv"'],
     [[A, B, '--max-regression', '0'], '--max-regression "0"'],
     [[A, B, '--output', '/nowhere/x'], '/nowhere/x: cannot be written'],
+    [[A, B, '--output', `${folder.root}/./b.json`], 'b.json": it is one of the files that are compared'],
   ])('%j is refused in one line', async (args, problem) => {
     const { exitCode, stdout, stderr } = await runInProcess(['compare', ...args]);
     expect({ exitCode, stdout }).toEqual({ exitCode: EXIT.usage, stdout: '' });

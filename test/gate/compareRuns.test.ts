@@ -31,14 +31,14 @@ describe('two runs side by side', () => {
   it('tell field by field what was run otherwise', () => {
     const b: DiffReport = {
       ...REPORT,
-      command: ['demo'],
+      command: ['demo', '--prompt', 'two words'],
       model: { ...REPORT.model, exporter: 'pytorch 2.13.0 (dynamo)', sha256: 'd'.repeat(64), activations: 'bf16' },
       environment: { ...REPORT.environment, gpu: 'NVIDIA A2' },
       batches: REPORT.batches.map((batch) => (batch.name === 'left' ? { ...batch, tokens: { ...batch.tokens, valid: 42 } } : { ...batch, name: 'extra' })),
       implementations: REPORT.implementations.map((info) => (info.name === 'flash' ? { ...info, kernel: 'naive', asked: { provider: 'cpu' as const, kernel: 'naive' as const }, settings: 'block=64' } : info)),
     };
     expect(compared(REPORT, b).differences).toEqual([
-      { part: 'run', of: null, field: 'command', a: 'run --model fixtures/eager/model.onnx', b: 'demo' },
+      { part: 'run', of: null, field: 'command', a: 'run --model fixtures/eager/model.onnx', b: "demo --prompt 'two words'" },
       { part: 'model', of: null, field: 'exporter', a: 'pytorch 2.8.0', b: 'pytorch 2.13.0 (dynamo)' },
       { part: 'model', of: null, field: 'sha256', a: 'a'.repeat(64), b: 'd'.repeat(64) },
       { part: 'model', of: null, field: 'activations', a: null, b: 'bf16' },

@@ -47,6 +47,7 @@ describe('a baseline as JSON', () => {
     ['null', 'its schema is not named'],
     ['[]', 'its schema is not named'],
     ['{"schema":"attn-diff/bench/v1"}', 'attn-diff/bench/v1'],
+    ['{"schema":"attn-diff/baseline/v2"}', 'its schema is attn-diff/baseline/v2, and this version reads attn-diff/baseline/v1 and attn-diff/report/v1'],
     ['{"schema":"attn-diff/baseline/v1"}', 'model'],
     [baselineJson(BROKEN).replace('"relL2":"NaN"', '"relL2":"nan"'), 'relL2'],
     [baselineJson(BROKEN).replace('"flips":3', '"flips":3,"more":1'), 'more'],

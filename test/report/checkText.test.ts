@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkCommand, checkPlace, checkSentences, passingLimit, sourceText } from '../../src/report/checkText.js';
 import { passingFactor } from '../../src/report/regressionText.js';
-import { argumentsFor, commandLines, commandText, shellQuote, type Commanded } from '../../src/report/commandText.js';
+import { argumentsFor, commandLines, commandText, type Commanded } from '../../src/report/commandText.js';
+import { shellQuote } from '../../src/shellQuote.js';
 import { displayWidth, printable } from '../../src/report/text/width.js';
 import type { Check } from '../../src/types.js';
 
