@@ -117,7 +117,7 @@ function slurm(): Recipe {
 }
 
 interface Manifest {
-  spec: { completionMode?: string; completions: number; template: { spec: { containers: [{ command: [string, ...string[]]; args: string[]; env?: { name: string; value: string }[] }] } } };
+  spec: { completionMode?: string; completions: number; podFailurePolicy?: { rules: { action: string; onExitCodes: { operator: string; values: number[] } }[] }; template: { spec: { containers: [{ command: [string, ...string[]]; args: string[]; env?: { name: string; value: string }[] }] } } };
 }
 
 /** A kubelet puts variables of the container in the place of $(NAME), and leaves what names none as it is. */
@@ -186,6 +186,13 @@ describe('the recipes', () => {
     const { stages, shard, merge } = pipeline;
     expect(stages.indexOf(merge.stage)).toBeGreaterThan(stages.indexOf(shard.stage));
     expect(shard.artifacts.paths).toEqual(['shard-*.json']);
+  });
+
+  it('end on Kubernetes with the exit codes by which its policy gives a job up', () => {
+    const { rules } = (parse(recipes('Kubernetes')[0]!) as Manifest).spec.podFailurePolicy!;
+    expect(rules).toEqual([{ action: 'FailJob', onExitCodes: { operator: 'In', values: [2, 3] } }]);
+    const [shard] = kubernetes().shards as [Job];
+    expect(execute([shard, shard, shard, shard, shard], [0, 1, 2, 3, 4]).map(({ exitCode }) => exitCode)).toEqual([0, 0, 2, 3, 4]);
   });
 
   it('are scripts that Slurm takes: the merge waits until all of the array have ended well', () => {
