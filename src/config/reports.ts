@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
 import { REPORT_FORMATS, type ReportFormatName } from '../types.js';
@@ -52,8 +53,9 @@ export const REPORT_OPTIONS: Record<keyof typeof reportFields, { flag: string; a
 export function reportTargets({ report, format, output }: z.output<z.ZodObject<typeof reportFields>>, raw: RawReportOptions): ReportTarget[] {
   const isAsked = format !== undefined || output !== undefined || !report.some(({ path }) => path === null);
   const targets = isAsked ? [{ format: format ?? 'text', path: output ?? null } as const, ...report] : report;
-  const again = targets.find(({ path }, i) => targets.findIndex((other) => other.path === path) < i);
+  const place = ({ path }: ReportTarget): string | null => (path === null ? null : resolve(path));
+  const again = targets.find((each, i) => targets.findIndex((other) => place(other) === place(each)) < i);
   if (!again) return targets;
-  const value = raw.report?.find((text) => (again.path === null ? !text.includes('=') : text.endsWith(`=${again.path}`))) ?? null;
+  const value = raw.report?.findLast((text) => (again.path === null ? !text.includes('=') : text.endsWith(`=${again.path}`))) ?? null;
   throw new AttnDiffError('bad-option', { option: '--report', value, problem: `${again.path ?? 'standard output'} gets another report already`, remedy: 'format=file with a file of its own for each' });
 }
