@@ -1,6 +1,7 @@
 import type { Unfit } from '../gate/index.js';
 import type { BaselineComparison, KeyDifference, KeyField, Tally } from '../types.js';
 import { checkPlace, metricText } from './checkText.js';
+import { listText } from './listText.js';
 import { plural } from './text/number.js';
 
 const FIELD: Readonly<Record<KeyField, string>> = {
@@ -36,7 +37,7 @@ export function savedText(path: string, unfit: Unfit | null): string {
   if (unfit === null) return `saved the baseline ${path}.`;
   const reasons: { [W in Unfit['why']]: (why: Extract<Unfit, { why: W }>) => string } = {
     'nothing-compared': () => 'this run compared nothing',
-    failed: ({ implementations }) => `${implementations.join(' and ')} did not run to ${implementations.length === 1 ? 'its' : 'their'} end`,
+    failed: ({ implementations }) => `${listText(implementations)} did not run to ${implementations.length === 1 ? 'its' : 'their'} end`,
     shard: ({ index, count }) => `this is part ${index} of ${count} of a run`,
   };
   return `did not save the baseline ${path}, since ${(reasons[unfit.why] as (why: Unfit) => string)(unfit)}. What was there before is unchanged.`;

@@ -2,6 +2,7 @@ import type { AttnDiffError, ErrorArgs, ErrorCode } from '../errors.js';
 import { IMPLEMENTATIONS, MACHINE_FIELDS } from '../types.js';
 import { workflowCommand } from './github.js';
 import { differenceSubject, keyValueText } from './baselineText.js';
+import { listText } from './listText.js';
 import { PROVIDER_REMEDY } from './providerText.js';
 import { formatLimit, formatNumber, plural } from './text/number.js';
 import { printable, truncate } from './text/width.js';
@@ -126,7 +127,7 @@ const WORDING: { [C in ErrorCode]: (args: ErrorArgs[C]) => string } = {
     `${a.path}: it was written with another ${a.field === 'options' || a.field === 'data' ? a.field : `version or file of ${a.field}`}, so its batches cannot be part of this run. Run the very command that was interrupted, or remove the file.`,
   'config-file-unreadable': (a) => `${a.path}: it cannot be read as a configuration: ${clause(a.problem)}. Give --config a file that can, or leave it out.`,
   'config-file-invalid': (a) => `${a.path}:${a.line}${a.key === null ? '' : `, ${a.key}`}: ${clause(a.problem)}. attn-diff schema config lists what a configuration may hold.`,
-  'config-file-ambiguous': (a) => `there are several configurations, ${a.paths.join(' and ')}. Keep one, or name it with --config.`,
+  'config-file-ambiguous': (a) => `there are several configurations, ${listText(a.paths)}. Keep one, or name it with --config.`,
   'config-file-there': (a) => `${a.path}: it holds a configuration already, and there may be one only. Change that, or remove it.`,
   'history-unreadable': (a) => `${a.path}${a.line === null ? '' : `:${a.line}`}: it is no history that attn-diff run wrote with --history: ${clause(a.problem)}. Give such a file.`,
   'report-unreadable': (a) => `${a.path}: no run can be read from it: ${clause(a.problem)}. Give a file that attn-diff wrote with --report json=FILE or --save-baseline FILE.`,

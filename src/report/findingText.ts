@@ -2,6 +2,7 @@ import type { CauseFinding } from '../metrics/index.js';
 import { CAUSES, type Cause, type FailureKind, type Finding, type ImplementationInfo, type ProviderName } from '../types.js';
 import { causeClause, causeSentences } from './causeText.js';
 import { FAILURE_CLAUSE, failureText } from './failureText.js';
+import { listText } from './listText.js';
 import { originSentences, overflowSentences } from './originText.js';
 import { placeText, rangesText } from './text/kinds.js';
 import { formatCount, formatLimit, formatNumber, plural } from './text/number.js';
@@ -41,7 +42,7 @@ const FAILURE_REMEDY: Readonly<Record<FailureKind, string>> = {
 };
 
 function nodesText({ nodes, more }: Args<'node-divergence'>): string {
-  return [...new Set(nodes.map(({ opType }) => opType)), ...(more > 0 ? ['others'] : [])].join(' and ');
+  return listText([...new Set(nodes.map(({ opType }) => opType)), ...(more > 0 ? ['others'] : [])]);
 }
 
 const NODE_REMEDY = ({ provider, nodes }: Args<'node-divergence'>): string => {

@@ -2,6 +2,7 @@ import { findingLevel } from '../metrics/index.js';
 import type { Check, DiffReport, Finding, Verdict } from '../types.js';
 import { actualText, measuredText, passingLimit } from './checkText.js';
 import { findingClause } from './findingText.js';
+import { listText } from './listText.js';
 import { shardSentences } from './shardText.js';
 import { formatLimit, plural } from './text/number.js';
 
@@ -40,7 +41,7 @@ function clauses(report: Pick<DiffReport, 'findings' | 'reference'>): string {
     const names = subjects.get(clause) ?? new Set();
     subjects.set(clause, names.add(subjectOf(finding)));
   }
-  const said = [...subjects].map(([clause, names]) => `${[...names].join(' and ')} ${clause}`.trim());
+  const said = [...subjects].map(([clause, names]) => `${listText([...names])} ${clause}`.trim());
   return said.join('; ') || 'there is nothing to report';
 }
 
