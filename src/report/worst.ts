@@ -23,6 +23,8 @@ export interface Overview {
   accumulated: Row | undefined;
   /** NaN and infinite elements of its own stream. */
   nonFinite: { valid: number; others: number };
+  /** Whether anything of it was measured: not where it failed before the first batch was done. */
+  isMeasured: boolean;
   /** What rounding explains of it. */
   rounding: RunImplementationInfo['rounding'];
 }
@@ -38,6 +40,7 @@ export function overviews({ implementations, rows }: Pick<DiffReport, 'implement
       local: worstRow(valid.filter(({ scope }) => scope === 'local')),
       accumulated: worstRow(valid.filter(({ scope }) => scope === 'accumulated')),
       nonFinite: { valid: count(true), others: count(false) },
+      isMeasured: own.length > 0,
       rounding,
     };
   });

@@ -88,6 +88,14 @@ describe('Markdown report', () => {
     expect(rows[2]).toMatch(/^\| `flash` \| \*\*2\.00e-5\*\* \(layer 1\) \| 5\.14e-6 \(logits\) /);
   });
 
+  it('counts no NaN of what was not measured, as 0 or otherwise', () => {
+    const whole = sampleReport();
+    const report = { ...whole, rows: whole.rows.filter(({ implementation }) => implementation !== 'flash') };
+    expect(rowsOf(markdown(report), '### By implementation')[2]).toBe('| `flash` | – | – | – | – | – | – | – |');
+    expect(FORMATS.html(report, plain)).toMatch(/<th scope="row">flash<\/th>(?:<td class="number">–<\/td>){7}<\/tr>/);
+    expect(FORMATS.text(report, { width: 120, color: false })).toMatch(/^None in [\d,]+ values of eager, sdpa\.$/m);
+  });
+
   it('gives what comes of it, of all batches together', () => {
     const effect = { batch: 'left', targets: 10, perplexity: 1, kl: 0, flips: 0 };
     const effects = [{ ...effect, implementation: 'eager', loss: 2 }, { ...effect, implementation: 'sdpa', loss: 2.5, kl: 0.25, flips: 3 }, { ...effect, implementation: 'flash', loss: NaN, kl: NaN, flips: 10 }];

@@ -22,15 +22,15 @@ export function byImplementation(report: DiffReport, { most }: Cut): string[] {
   const effects = new Map(overallEffects(report.effects).map((row) => [row.implementation, row]));
   const all = overviews(report);
   const columns = [{ head: 'implementation' }, ...['local rel L2', 'accumulated rel L2', 'NaN, Inf', 'on padding', 'Δ loss', 'KL', 'flips'].map((head) => ({ head, align: 'right' as const }))];
-  const cells = ({ implementation, local, accumulated, nonFinite, rounding }: Overview): string[] => {
+  const cells = ({ implementation, local, accumulated, nonFinite, isMeasured, rounding }: Overview): string[] => {
     const isReference = implementation === reference;
     const worst = (row: Row | undefined, limit: number, place: (row: Row) => string): string => (row === undefined || isReference ? NONE : `${against(row, limit)} (${place(row)})`);
     return [
       `${code(implementation)}${isReference ? ' \\*' : ''}`,
       worst(local, rounding.local, ({ layer }) => placeText(layer, null)),
       worst(accumulated, rounding.accumulated, ({ layer, tap }) => placeText(layer, tap)),
-      count(nonFinite.valid),
-      formatCount(nonFinite.others),
+      isMeasured ? count(nonFinite.valid) : NONE,
+      isMeasured ? formatCount(nonFinite.others) : NONE,
       ...effectCells(effects.get(implementation), isReference ? undefined : effects.get(reference)),
     ];
   };

@@ -19,8 +19,10 @@ export function nonFinite(report: DiffReport, context: Context): string[] {
   const perBatch = linesByBatch(report);
   const lines = perBatch.flatMap((batch) => batch.lines);
   if (lines.length === 0) {
+    const names = new Set(report.rows.map(({ implementation }) => implementation));
+    const measured = report.implementations.map(({ name }) => name).filter((name) => names.has(name));
     const looked = report.rows.reduce((sum, row) => sum + elements(row, report.model), 0);
-    return [title, ...prose(`None in ${plural(looked, 'value')} of ${report.implementations.map(({ name }) => name).join(', ')}.`, context)];
+    return [title, ...prose(`None in ${plural(looked, 'value')} of ${measured.join(', ')}.`, context)];
   }
   const fitted = fitColumns(columnsOf(report, lines, context), lines, context.width);
   const note = leftOutNote(fitted.leftOut);
