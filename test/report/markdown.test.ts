@@ -56,6 +56,16 @@ describe('Markdown report', () => {
     expect(section(text, '### Recommendation')).toMatch(/^### Recommendation\n\n- Training: flash \(attn\\_implementation="flash\\_attention\\_2"\).*\n- Weights: none of these is fit.*\n- Against: sdpa: window-mismatch\n- Against: x: non-finite\n/);
   });
 
+  it('cuts explanations, and says so, before anything that was measured', () => {
+    const explanation: Explanation = { implementation: 'sdpa', reference: 'eager', layer: 0, batch: 'left', relL2: 0.4, changed: 'eager', standIn: null, factors: Array.from({ length: 8 }, () => ({ deviation: { kind: 'window', to: 5 } as const, besides: { kind: 'padding-side' } as const, cause: 'window-mismatch' as const, relL2: 0.0126, explained: 0.5 })) };
+    const explanations = ['left', 'right', 'a', 'b', 'c', 'd'].flatMap((batch) => Array.from({ length: 28 }, (_, layer) => ({ ...explanation, batch, layer })));
+    const text = markdown({ ...sampleReport({ layers: 28 }), explanations });
+    expect(rowsOf(text, 'By layer')).toHaveLength(29);
+    expect(text.match(/^Layer \d+: /gm)).toHaveLength(16);
+    expect(text.match(/24 more layers, left out to fit/g)).toHaveLength(4);
+    expect(text).toContain('2 more explanations, left out to fit; the JSON report has all.');
+  });
+
   it('recommends nothing unasked where nothing speaks against an implementation', () => {
     expect(markdown(sampleReport())).not.toContain('Recommendation');
   });

@@ -19,8 +19,15 @@ export function recommendationLines(report: DiffReport, { most }: Cut): string[]
   return ['### Recommendation', '', ...lines, ...(rest > 0 ? [`- and ${plural(rest, 'more implementation')} that something speaks against, left out to fit`] : [])];
 }
 
-/** What was changed to find causes, and how much that explains: a folded part for each implementation and batch. */
-export function explanationLines(report: DiffReport, { most }: Cut): string[] {
+/** Explanations, and layers of each, that take no room from what was measured. */
+const MOST_EXPLAINED = 4;
+
+/**
+ * What was changed to find causes, and how much that explains: a folded part for each implementation and batch. Where
+ * there are many, the first.
+ */
+export function explanationLines(report: DiffReport, cutting: Cut): string[] {
+  const most = Math.min(cutting.most, MOST_EXPLAINED);
   const groups = explanationGroups(report);
   const parts = groups.slice(0, most).map((group) => {
     const { implementation, batch } = group[0]!;
@@ -30,11 +37,11 @@ export function explanationLines(report: DiffReport, { most }: Cut): string[] {
       '',
       inline(noteText(group[0]!)),
       ...group.slice(0, most).flatMap(layerLines),
-      ...(rest > 0 ? ['', `${plural(rest, 'more layer')}, left out to fit.`] : []),
+      ...(rest > 0 ? ['', `${plural(rest, 'more layer')}, left out to fit; the JSON report has all.`] : []),
     ]);
   });
   const rest = groups.length - parts.length;
-  return [...parts.flatMap((lines, i) => (i === 0 ? lines : ['', ...lines])), ...(rest > 0 ? ['', `${plural(rest, 'more explanation')}, left out to fit.`] : [])];
+  return [...parts.flatMap((lines, i) => (i === 0 ? lines : ['', ...lines])), ...(rest > 0 ? ['', `${plural(rest, 'more explanation')}, left out to fit; the JSON report has all.`] : [])];
 }
 
 function layerLines(explanation: Explanation): string[] {
