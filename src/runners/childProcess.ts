@@ -38,7 +38,8 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
 
   const start = (): ChildProcess => {
     scratch ??= mkdtempSync(join(tmpdir(), 'attn-diff-'));
-    const started = fork(CHILD, [scratch, provider], { env: { ...process.env, ...environment }, execArgv: [...process.execArgv, '--expose-gc'], serialization: 'advanced', stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
+    // Of node's own options only limits of memory: with -e or --import a child would run the caller's script again, and its children too.
+    const started = fork(CHILD, [scratch, provider], { env: { ...process.env, ...environment }, execArgv: [...process.execArgv.filter((option) => option.startsWith('--max-')), '--expose-gc'], serialization: 'advanced', stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
     started.stdout?.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-MOST_PRINTED)));
     started.on('message', (answer: Answer) => {
       waiting.get(answer.id)?.resolve(answer);
