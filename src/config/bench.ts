@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { BenchSettings } from '../bench.js';
 import { DEFAULT_SETTINGS } from '../attention/settings.js';
 import type { Stream } from '../types.js';
-import { badOption, implementationNames, RUN_OPTIONS, runSchema, type OptionHelp } from './runOptions.js';
+import { checkedOptions, implementationNames, RUN_OPTIONS, runSchema, type OptionHelp } from './runOptions.js';
 import type { RunConfig } from './run.js';
 import { nameStreams, withReference, type StreamDefaults } from './streams.js';
 import { integer, list, word } from './values.js';
@@ -60,9 +60,7 @@ const OPTIONS: Record<keyof typeof benchSchema.shape, OptionHelp> = {
  * @throws AttnDiffError bad-option (the first that is wrong), unknown-implementation
  */
 export function parseBenchOptions(raw: RawBenchOptions): BenchConfig {
-  const parsed = benchSchema.safeParse(raw);
-  if (!parsed.success) throw badOption(parsed.error.issues[0]!, raw, OPTIONS);
-  const { provider: place, precision: asked, impl: names, timeout: seconds, output: path, ...rest } = parsed.data;
+  const { provider: place, precision: asked, impl: names, timeout: seconds, output: path, ...rest } = checkedOptions(benchSchema, raw, OPTIONS);
   const defaults: StreamDefaults = { ...DEFAULT_SETTINGS, provider: place, precision: asked, scoresPrecision: null };
   const { implementations, reference: baseline } = withReference(nameStreams(names, defaults), 'original', defaults);
   return { ...rest, implementations, baseline, timeout: seconds ?? null, output: path ?? null };

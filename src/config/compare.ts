@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { factor } from './baseline.js';
-import { badOption, type OptionHelp } from './runOptions.js';
+import { checkedOptions, type OptionHelp } from './runOptions.js';
 import { filePath, word } from './values.js';
 
 export const COMPARE_FORMATS = ['text', 'json', 'markdown'] as const;
@@ -22,7 +22,5 @@ export type CompareConfig = z.output<typeof compareSchema>;
 
 /** @throws AttnDiffError bad-option */
 export function parseCompareOptions(raw: { [K in keyof typeof compareSchema.shape]?: string | undefined }): CompareConfig {
-  const parsed = compareSchema.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  throw badOption(parsed.error.issues[0]!, raw, OPTIONS);
+  return checkedOptions(compareSchema, raw, OPTIONS);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { HISTORY_FORMAT_NAMES, HISTORY_METRICS } from '../types.js';
-import { badOption, type OptionHelp } from './runOptions.js';
+import { checkedOptions, type OptionHelp } from './runOptions.js';
 import { filePath, integer, list, word } from './values.js';
 
 const DEFAULT_METRICS = 'local,delta-loss';
@@ -28,7 +28,5 @@ export type HistoryOptions = z.output<typeof historySchema>;
 
 /** @throws AttnDiffError bad-option */
 export function parseHistoryOptions(raw: { [K in keyof typeof historySchema.shape]?: string | undefined }): HistoryOptions {
-  const parsed = historySchema.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  throw badOption(parsed.error.issues[0]!, raw, OPTIONS);
+  return checkedOptions(historySchema, raw, OPTIONS);
 }

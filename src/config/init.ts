@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { badOption, dtypeName, RUN_OPTIONS, type OptionHelp } from './runOptions.js';
+import { checkedOptions, dtypeName, RUN_OPTIONS, type OptionHelp } from './runOptions.js';
 import { CI_SERVERS } from './starterWorkflow.js';
 import { filePath, word } from './values.js';
 
@@ -32,7 +32,5 @@ const OPTIONS: Record<keyof RawInitOptions, OptionHelp> = {
 
 /** @throws AttnDiffError bad-option */
 export function parseInitOptions(raw: RawInitOptions): InitConfig {
-  const parsed = initSchema.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  throw badOption(parsed.error.issues[0]!, raw, OPTIONS);
+  return checkedOptions(initSchema, raw, OPTIONS);
 }

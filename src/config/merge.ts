@@ -5,7 +5,7 @@ import { BASELINE_OPTIONS, baselineConfig, baselineFields, type BaselineConfig, 
 import { KEEPING_OPTIONS, keepingConfig, keepingFields, type KeepingConfig, type RawKeepingOptions } from './keeping.js';
 import { REPORT_OPTIONS, reportFields, reportTargets, type RawReportOptions, type ReportTarget } from './reports.js';
 import { argumentsOf } from './run.js';
-import { badOption } from './runOptions.js';
+import { checkedOptions } from './runOptions.js';
 import { list, word } from './values.js';
 
 /** What `attn-diff merge` was asked for, checked. */
@@ -36,15 +36,14 @@ const OPTIONS = { ...BASELINE_OPTIONS, allow: { flag: '--allow', accepts: `a lis
  * @throws AttnDiffError bad-option
  */
 export function parseMergeOptions(files: readonly string[], raw: RawMergeOptions): MergeConfig {
-  const parsed = mergeSchema.safeParse(raw);
-  if (!parsed.success) throw badOption(parsed.error.issues[0]!, raw, OPTIONS);
-  const { allow, ci } = parsed.data;
-  const reports = reportTargets(parsed.data, raw);
+  const options = checkedOptions(mergeSchema, raw, OPTIONS);
+  const { allow, ci } = options;
+  const reports = reportTargets(options, raw);
   const ofBaseline = KEY_FIELDS.filter((field): field is KeyField => allow.includes(field));
-  const baseline = baselineConfig({ ...parsed.data, allow: ofBaseline }, { ...raw, allow: undefined }, reports);
+  const baseline = baselineConfig({ ...options, allow: ofBaseline }, { ...raw, allow: undefined }, reports);
   const idle = allow.find((field) => !isMachineField(field));
   if (baseline.baseline === null && idle !== undefined) throw new AttnDiffError('bad-option', { option: '--allow', value: raw.allow ?? null, problem: `shards never differ in ${idle}, and there is no baseline that could`, remedy: OPTIONS.allow.accepts });
-  return { files, allow: new Set(allow.filter(isMachineField)), reports, ci, ...baseline, ...keepingConfig(parsed.data, reports, [baseline.saveBaseline]), command: baseline.baseline === null ? [] : baselineArguments({ ...raw, allow: ofBaseline.join(',') || undefined }) };
+  return { files, allow: new Set(allow.filter(isMachineField)), reports, ci, ...baseline, ...keepingConfig(options, reports, [baseline.saveBaseline]), command: baseline.baseline === null ? [] : baselineArguments({ ...raw, allow: ofBaseline.join(',') || undefined }) };
 }
 
 function isMachineField(field: string): field is MachineField {

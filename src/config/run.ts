@@ -7,7 +7,7 @@ import { inFile, withFile, type ConfigFile } from './file.js';
 import { keepingConfig, type KeepingConfig } from './keeping.js';
 import { runInputs, type RunInputs } from './inputs.js';
 import { reportTargets, type ReportTarget } from './reports.js';
-import { badOption, RUN_OPTIONS, runSchema, type RawRunOptions } from './runOptions.js';
+import { checkedOptions, RUN_OPTIONS, runSchema, type RawRunOptions } from './runOptions.js';
 import { nameStreams, withReference } from './streams.js';
 import { UNSET_OPTION, withoutKeys } from './unset.js';
 
@@ -78,13 +78,7 @@ export function parseRunOptions(given: RawRunOptions, { subcommand = 'run', file
 
 function checked(given: RawRunOptions, subcommand: readonly string[], file: ConfigFile | null, called: CalledGate): RunConfig {
   const raw = file ? withFile(given, file) : given;
-  const parsed = runSchema.safeParse(raw);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    if (issue) throw badOption(issue, raw, RUN_OPTIONS);
-    throw parsed.error;
-  }
-  const options = parsed.data;
+  const options = checkedOptions(runSchema, raw, RUN_OPTIONS);
   const reports = reportTargets(options, raw);
   if (options.shard) refuseOfShard(raw);
   const { provider, precision, scoresPrecision = null, softmaxPrecision, flashBlock, maskFill, causalAlignment: alignment } = options;

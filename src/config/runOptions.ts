@@ -103,11 +103,19 @@ export const RUN_OPTIONS: Record<keyof typeof runSchema.shape, OptionHelp> = {
 };
 
 /**
- * The error for what a schema found wrong in the options.
+ * Checks the options of a command and fills in the defaults.
  *
+ * @param raw as commander hands them over
  * @param options what each option of the command takes
+ * @throws AttnDiffError bad-option, for the first that is wrong
  */
-export function badOption<K extends string>({ path: [first, index], message }: z.core.$ZodIssue, raw: Partial<Record<K, unknown>>, options: Readonly<Record<K, OptionHelp>>): AttnDiffError {
+export function checkedOptions<S extends z.ZodObject>(schema: S, raw: object, options: Readonly<Record<keyof S['shape'] & string, OptionHelp>>): z.output<S> {
+  const parsed = schema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  throw badOption(parsed.error.issues[0]!, raw, options);
+}
+
+function badOption<K extends string>({ path: [first, index], message }: z.core.$ZodIssue, raw: Partial<Record<K, unknown>>, options: Readonly<Record<K, OptionHelp>>): AttnDiffError {
   const key = first as K;
   const { flag, accepts } = options[key];
   const given = raw[key];

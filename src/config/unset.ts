@@ -1,7 +1,8 @@
+import { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
 import type { ConfigFile } from './file.js';
 import { fileSchema, type FileContent } from './fileSchema.js';
-import { badOption, type OptionHelp } from './runOptions.js';
+import { checkedOptions, type OptionHelp } from './runOptions.js';
 import { list, word } from './values.js';
 
 type FileKey = Exclude<keyof FileContent, '$schema'>;
@@ -23,10 +24,9 @@ const GO_WITH: Readonly<Partial<Record<FileKey, readonly FileKey[]>>> = { baseli
  * @throws AttnDiffError bad-option where one is no key, or there is no file
  */
 export function withoutKeys(file: ConfigFile | null, text: string): ConfigFile {
-  const parsed = unsetKeys.safeParse(text);
-  if (!parsed.success) throw badOption({ ...parsed.error.issues[0]!, path: ['unset'] }, { unset: text }, { unset: UNSET_OPTION });
+  const { unset } = checkedOptions(z.object({ unset: unsetKeys }), { unset: text }, { unset: UNSET_OPTION });
   if (file === null) throw new AttnDiffError('bad-option', { option: UNSET_OPTION.flag, value: text, problem: 'there is no configuration file that it could be about', remedy: '--config with it, or leave it out' });
-  const keys = new Set<string>(parsed.data.flatMap((key) => [key, ...(GO_WITH[key] ?? [])]));
+  const keys = new Set<string>(unset.flatMap((key) => [key, ...(GO_WITH[key] ?? [])]));
   return {
     ...file,
     raw: Object.fromEntries(Object.entries(file.raw).filter(([key]) => !keys.has(key))),
