@@ -1,11 +1,10 @@
 import * as Plot from '@observablehq/plot';
 import type { PageData } from '../pageTypes.js';
 import { formatNumber } from '../report/text/number.js';
-import { choice, element } from './dom.js';
-import { drawWhenSeen } from './drawing.js';
+import { element } from './dom.js';
 import { PALETTES } from './palette.js';
 import { picture } from './picture.js';
-import { batchOptions, RANGE_METRICS, type Range, type RangeMetric } from './ranges.js';
+import { rangeChart, type Range, type RangeMetric } from './ranges.js';
 import { theme } from './theme.js';
 import { valueScale } from './valueScale.js';
 
@@ -14,18 +13,10 @@ const TALLEST_CELL = 22;
 
 /** A range by layer and query head. */
 export function heads(figure: HTMLElement, data: PageData, rangesOf: (batch: string | null) => readonly Range[]): void {
-  const place = figure.querySelector<HTMLElement>('.chart')!;
-  const metric = choice('Range', RANGE_METRICS.map((entry) => [entry.name, entry] as const), redraw);
-  const batch = choice('Batch', batchOptions(data), redraw);
-  place.before(element('div', { class: 'controls' }, metric.label, batch.label));
-  const drawing = drawWhenSeen(place, (width) => {
-    const cells = rangesOf(batch.value()).filter(({ head }) => head !== null);
-    return cells.length === 0 ? [element('p', {}, 'This batch has no heads to show.')] : drawn(cells, metric.value(), width);
+  rangeChart(figure, data, rangesOf, (metric, rows, width) => {
+    const cells = rows.filter(({ head }) => head !== null);
+    return cells.length === 0 ? [element('p', {}, 'This batch has no heads to show.')] : drawn(cells, metric, width);
   });
-
-  function redraw(): void {
-    drawing.draw();
-  }
 }
 
 function drawn(cells: readonly Range[], { key, name, isLog }: RangeMetric, width: number): Node[] {
