@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { Command } from '@commander-js/extra-typings';
 import { parseHistoryOptions } from '../config/index.js';
 import { AttnDiffError, EXIT } from '../errors.js';
+import { readTextFile } from '../pipeline/textFile.js';
 import { HISTORY_FORMATS, historyOf, readHistory, tornText } from '../report/index.js';
 import { HISTORY_FORMAT_NAMES, HISTORY_METRICS } from '../types.js';
 import type { Host } from './host.js';
@@ -18,19 +18,11 @@ export function historyCommand(host: Host): Command {
     .option('--output <file>', 'write to a file instead of standard output')
     .action(async (path, options) => {
       const { format, metric, last, output: target } = parseHistoryOptions(options);
-      const { runs, torn } = readHistory(readText(path), path);
+      const { runs, torn } = readHistory(readTextFile(path, (problem) => new AttnDiffError('history-unreadable', { path, line: null, problem })), path);
       await withResources(host, [target], async ({ outputs: [output] }) => {
         for (const line of torn) process.stderr.write(`attn-diff: ${tornText(path, line)}\n`);
         output!.write(HISTORY_FORMATS[format](historyOf(runs), { path, metrics: metric, last }, renderOptions(target !== null)));
       });
       host.finish(EXIT.passed);
     }) as unknown as Command;
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new AttnDiffError('history-unreadable', { path, line: null, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
-  }
 }

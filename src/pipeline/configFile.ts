@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { readConfigFile, type ConfigFile } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
+import { readTextFile } from './textFile.js';
 
 export const CONFIG_NAMES = ['attn-diff.config.json', 'attn-diff.config.jsonc', 'attn-diff.config.yaml', 'attn-diff.config.yml'] as const;
 
@@ -34,13 +35,7 @@ export function configsHere(): string[] {
 }
 
 function read(path: string): ConfigFile | null {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new AttnDiffError('config-file-unreadable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
-  }
-  const file = readConfigFile(text, path);
+  const file = readConfigFile(readTextFile(path, (problem) => new AttnDiffError('config-file-unreadable', { path, problem })), path);
   return file && { ...file, raw: relativeTo(dirname(path), file.raw) };
 }
 

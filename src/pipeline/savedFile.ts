@@ -1,14 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { AttnDiffError } from '../errors.js';
 import { readReport, readSaved } from '../report/index.js';
 import type { BaselineOptions, DiffReport, HeldBaseline, Saved } from '../types.js';
+import { readTextFile } from './textFile.js';
 
 function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new AttnDiffError('report-unreadable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
-  }
+  return readTextFile(path, (problem) => new AttnDiffError('report-unreadable', { path, problem }));
 }
 
 /**
