@@ -141,5 +141,5 @@ function maskOf(site: AttentionSite, tensor: TensorData | undefined, probe: Mask
 }
 
 function notRecognised(site: AttentionSite, problem: string): AttnDiffError {
-  return new AttnDiffError('site-not-recognised', { node: site.core.name || site.output, opType: site.core.opType, layer: site.layer, problem });
+  return new AttnDiffError('site-not-recognised', { node: site.core.name || site.output, opType: site.core.opType, layer: site.layer, problem, remedy: 'report' });
 }

@@ -169,7 +169,7 @@ function keptOutputs(graph: OnnxGraph, names: readonly string[]): ValueInfoProto
 export function logitsOutput(graph: OnnxGraph): string {
   const outputs = graph.graph.output.map(tensorInfo);
   const found = outputs.find(({ name, shape }) => shape.length === 3 || name === 'logits');
-  if (!found) throw new AttnDiffError('graph-not-supported', { problem: `it has no logits output of shape [batch, sequence, vocabulary] (outputs: ${outputs.map(({ name }) => name).join(', ')})` });
+  if (!found) throw new AttnDiffError('graph-not-supported', { problem: `it has no logits output of shape [batch, sequence, vocabulary] (outputs: ${outputs.map(({ name }) => name).join(', ')})`, remedy: 'exporter' });
   return found.name;
 }
 

@@ -18,7 +18,7 @@ export function unstackQuantisation(builder: GraphBuilder, graph: OnnxGraph, cou
     const quantised = slices.map((slice) => builder.ops('DynamicQuantizeLinear', [slice], 3));
     const [values, scale, zeroPoint] = node.output as [string, string, string];
     for (const matmul of graph.consumers(values)) {
-      if (!isOp(matmul, 'MatMulInteger')) throw new AttnDiffError('graph-not-supported', { problem: `its ${matmul.opType} '${matmul.name}' reads dynamically quantised values, which only MatMulInteger may` });
+      if (!isOp(matmul, 'MatMulInteger')) throw new AttnDiffError('graph-not-supported', { problem: `its ${matmul.opType} '${matmul.name}' reads dynamically quantised values, which only MatMulInteger may`, remedy: 'quantisation' });
       const products = quantised.map(([part, , zero]) => builder.op('MatMulInteger', matmul.input.map((name) => (name === values ? part! : name === zeroPoint ? zero! : name))));
       replaceUses(graph.consumers(matmul.output[0]!), matmul.output[0]!, builder.op('Concat', products, { axis: 0n }));
     }

@@ -27,7 +27,7 @@ const FLATTENING = ['Softmax', 'LogSoftmax', 'Hardmax'];
 export function raiseOpset(model: ModelProto, version: number): void {
   const from = opsetOf(model, '') ?? 0;
   if (from >= version) return;
-  if (from < OLDEST) throw new AttnDiffError('graph-not-supported', { problem: `its opset is ${from}, and ${OLDEST} is the oldest that is supported` });
+  if (from < OLDEST) throw new AttnDiffError('graph-not-supported', { problem: `its opset is ${from}, and ${OLDEST} is the oldest that is supported`, remedy: 'opset' });
   convertGraph(model.graph!, from, version);
   setOpset(model, '', version);
 }
@@ -65,5 +65,5 @@ function attributeToInput(graph: GraphProto, node: NodeProto, attributeName: str
 function convertFlattening(node: NodeProto): void {
   const axis = attribute(node, 'axis');
   if (axis && (axis.i === -1n || axis.i >= 2n)) return;
-  throw new AttnDiffError('graph-not-supported', { problem: `its ${node.opType} '${node.name || node.output[0]}' flattens at axis ${axis?.i ?? 1n}, which opset 13 and later cannot say` });
+  throw new AttnDiffError('graph-not-supported', { problem: `its ${node.opType} '${node.name || node.output[0]}' flattens at axis ${axis?.i ?? 1n}, which opset 13 and later cannot say`, remedy: 'opset' });
 }

@@ -1,10 +1,10 @@
 import { DOCTOR_SCHEMA, type Diagnosis, type ProviderCheck } from '../doctorTypes.js';
-import { AttnDiffError } from '../errors.js';
 import { listProviders } from '../runners/providers.js';
 import type { Runners } from '../runners/types.js';
 import { PROVIDERS, type ProviderName } from '../types.js';
 import { capabilities } from './capabilities.js';
 import { shortProvider } from './evidence.js';
+import { failureOf } from './failure.js';
 import { describeMachine, findCudaLibraries, findGpus, findVulkan, libraryFinder } from './machine.js';
 import { problemOf, runOneNode } from './providers.js';
 import { tried } from './tried.js';
@@ -47,7 +47,7 @@ async function check(provider: ProviderName, runners: Runners, timeout: number):
     return { status: isThere ? 'works' : 'falls-back', ran, problem: null };
   } catch (error) {
     const problem = problemOf(error);
-    const refused = error instanceof AttnDiffError && error.code === 'execution-failed';
+    const refused = failureOf(error, null)?.kind === 'error';
     return { status: refused ? 'missing' : 'fails', ran: [], problem };
   }
 }

@@ -1,8 +1,5 @@
-import { AttnDiffError, type ErrorArgs } from '../errors.js';
+import { AttnDiffError, isError, type ErrorArgs } from '../errors.js';
 import type { Failure } from '../types.js';
-
-/** How runtimes say that they ran out of memory. */
-const OUT_OF_MEMORY = /out of memory|bad_alloc|failed to allocate|alloc_failed|OUT_OF_DEVICE_MEMORY|CUDNN_STATUS_ALLOC/i;
 
 /**
  * What an error means for an implementation whose process it ended; null for one that is not its own, such as an
@@ -21,9 +18,13 @@ export function failureOf(error: unknown, batch: string | null): Failure | null 
       const { stage, signal } = error.args as ErrorArgs['runner-crashed'];
       return { kind: signal === 'SIGKILL' ? 'out-of-memory' : 'crashed', problem: signal, stage, batch };
     }
+    case 'out-of-memory':
+    case 'model-refused':
+    case 'input-refused':
+    case 'rebuilt-refused':
     case 'execution-failed': {
       const { stage, problem } = error.args as ErrorArgs['execution-failed'];
-      return { kind: OUT_OF_MEMORY.test(problem) ? 'out-of-memory' : 'error', problem, stage, batch };
+      return { kind: error.code === 'out-of-memory' ? 'out-of-memory' : 'error', problem, stage, batch };
     }
     default:
       return null;
@@ -37,5 +38,21 @@ export async function unlessFailing<T>(work: () => Promise<T>, fallback: T): Pro
   } catch (error) {
     if (!failureOf(error, null)) throw error;
     return fallback;
+  }
+}
+
+/**
+ * Work with a graph that was made of a file which ONNX Runtime has taken: where it refuses that graph, the file is not
+ * to blame. Kernels are the provider's, weights the file's.
+ *
+ * @throws AttnDiffError rebuilt-refused; whatever the work throws
+ */
+export async function onRebuilt<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isError(error, 'model-refused') || error.args.reason === 'kernel' || error.args.reason === 'weights') throw error;
+    const { stage, problem } = error.args;
+    throw new AttnDiffError('rebuilt-refused', { stage, problem });
   }
 }

@@ -62,7 +62,7 @@ function optionFeed({ name }: TensorInfo): TensorData | null {
 
 function emptyCache({ name, type, shape }: TensorInfo, { kvHeads, headDim }: CacheSizes, rows: number): TensorData {
   if ((type !== DataType.FLOAT && type !== DataType.FLOAT16) || shape.length !== 4) {
-    throw new AttnDiffError('graph-not-supported', { problem: `it has an input '${name}' that is not tokens, mask, positions or a float cache` });
+    throw new AttnDiffError('graph-not-supported', { problem: `it has an input '${name}' that is not tokens, mask, positions or a float cache`, remedy: 'exporter' });
   }
   const fixed = (dim: TensorInfo['shape'][number] | undefined, otherwise: number): number => (typeof dim === 'number' ? dim : otherwise);
   const dims = [rows, fixed(shape[1], kvHeads), fixed(shape[2], 0), fixed(shape[3], headDim)];

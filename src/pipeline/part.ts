@@ -5,6 +5,7 @@ import type { RunConfig } from '../config/index.js';
 import { encodeModel } from '../onnx/read.js';
 import type { ExecutedNode, Runner, Session } from '../runners/types.js';
 import type { Batch, Stream, Tensors, TokenStats } from '../types.js';
+import { onRebuilt } from './failure.js';
 import { diffFeeds, givenFeeds } from './feeds.js';
 import { openHead, type HeadPass } from './headPass.js';
 import type { LoadedModel } from './load.js';
@@ -63,7 +64,7 @@ export async function openPart({ config, loaded, sites: resolved, batches, truth
   const exchange = share ? 'share' : given ? 'take' : null;
   const planned = openHead({ graph, logits: logitsOutput(graph), streams, reference, truth, exchange, vocabSize: sizes.vocabSize, folder });
   const diff = rebuild({ graph: planned.graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, keep: [planned.cut], ranges: given === null, share, given, ...(plant && { plant }) });
-  const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder }, profile: true }, 'running the batches');
+  const session = await onRebuilt(() => runner.open({ model: { bytes: encodeModel(diff.model), folder }, profile: true }, 'running the batches'));
   const head = await planned.open(runner).catch(async (error: unknown) => {
     await quietly(session);
     throw error;

@@ -1,10 +1,11 @@
-import { AttnDiffError, type ErrorArgs } from '../errors.js';
+import { AttnDiffError, isError } from '../errors.js';
 import { newModel } from '../onnx/newModel.js';
 import { encodeModel } from '../onnx/read.js';
 import { DataType } from '../onnx/types.js';
 import { listProviders } from '../runners/providers.js';
 import type { ExecutedNode, Runner, Runners } from '../runners/types.js';
 import type { Stream, TensorData } from '../types.js';
+import { failureOf } from './failure.js';
 import { inSession } from './once.js';
 
 /** Rows and columns of the two matrices that show whether a provider runs anything. */
@@ -54,21 +55,15 @@ export async function checkProviders(streams: readonly Pick<Stream, 'settings'>[
 
 /** What kept a provider from running a node, in the runtime's own words. */
 export function problemOf(error: unknown): string {
-  if (!(error instanceof AttnDiffError)) throw error;
-  switch (error.code) {
-    case 'execution-failed':
-      return shortened((error.args as ErrorArgs['execution-failed']).problem);
-    case 'runner-crashed':
-      return `its process died (${(error.args as ErrorArgs['runner-crashed']).signal})`;
+  const failure = failureOf(error, null);
+  if (!failure) throw error;
+  switch (failure.kind) {
     case 'timed-out':
-      return `no answer within ${(error.args as ErrorArgs['timed-out']).seconds} s`;
-    default:
-      throw error;
+      return `no answer within ${failure.problem} s`;
+    case 'crashed':
+    case 'out-of-memory':
+      return isError(error, 'runner-crashed') ? `its process died (${failure.problem})` : failure.problem;
+    case 'error':
+      return failure.problem;
   }
-}
-
-/** ONNX Runtime's errors begin with the place in its source; what matters comes last. */
-function shortened(problem: string): string {
-  const lines = problem.replaceAll(/\s+/g, ' ').trim();
-  return /Status Message: (?:\S+:\d+ \w+ )?(.*)$/.exec(lines)?.[1] ?? /was false\. (.*)$/.exec(lines)?.[1] ?? /(Failed to load .*)$/.exec(lines)?.[1] ?? lines;
 }

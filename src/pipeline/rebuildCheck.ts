@@ -7,6 +7,7 @@ import { aggregate, ROUNDING } from '../metrics/index.js';
 import { streamOf } from '../attention/settings.js';
 import type { Runner } from '../runners/types.js';
 import { PADDING_SIDES, type AttentionForm, type ImplementationName, type PaddingSide, type RebuildCheck, type Stream, type TensorData, type Tensors } from '../types.js';
+import { onRebuilt } from './failure.js';
 import { diffFeeds, modelFeeds } from './feeds.js';
 import type { LoadedModel } from './load.js';
 import { inSession, runOnce } from './once.js';
@@ -29,7 +30,7 @@ const EQUIVALENT: Readonly<Record<AttentionForm, Exclude<ImplementationName, 'or
  * give on the same Q, K, V, layer by layer. Left out of the second comparison is where implementations differ by
  * design: rows that may look at no key, and all padding where the operator masks by length.
  *
- * @throws AttnDiffError rebuild-differs (names the layer and the two numbers), execution-failed
+ * @throws AttnDiffError rebuild-differs (names the layer and the two numbers), rebuilt-refused, and those of a runner
  */
 export async function checkRebuild(loaded: LoadedModel, sites: readonly ResolvedSite[], runner: Runner): Promise<RebuildCheck> {
   const { graph, sizes, inputs } = loaded;
@@ -40,7 +41,8 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
   const logits = logitsOutput(graph);
   const execute = async (dequantise: boolean): Promise<{ diff: DiffGraph; outputs: Tensors }> => {
     const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent, keep: [logits], dequantise });
-    return { diff, outputs: await runOnce(runner, diff.model, diffFeeds(inputs, sizes, diff, batch), 'running the rebuilt model', loaded.folder) };
+    const outputs = await onRebuilt(() => runOnce(runner, diff.model, diffFeeds(inputs, sizes, diff, batch), 'running the rebuilt model', loaded.folder));
+    return { diff, outputs };
   };
 
   const unmodified = await inSession(runner, { model: loaded.unmodified }, 'running the unmodified model', (session) => session.run(modelFeeds(inputs, sizes, batch, 1)));

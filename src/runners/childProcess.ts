@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { AttnDiffError } from '../errors.js';
 import { pooled } from './pool.js';
 import { INTERRUPTIONS, type Answer, type Request } from './protocol.js';
+import { runtimeError } from './runtimeError.js';
 import type { Tensors } from '../types.js';
 import type { Runner, RunnerPlace, Runners, Session, SessionRequest } from './types.js';
 
@@ -45,7 +46,7 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
       waiting.get(answer.id)?.resolve(answer);
       waiting.delete(answer.id);
     });
-    started.on('error', (error) => failAll(new AttnDiffError('execution-failed', { stage, problem: error.message })));
+    started.on('error', (error: NodeJS.ErrnoException) => failAll(notStarted(error)));
     started.on('exit', (code, signal) => {
       // A Ctrl-C that comes while the child still starts ends it before this process hears of it.
       const interrupted = INTERRUPTIONS.some((name) => name === signal);
@@ -63,7 +64,6 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
       child?.kill('SIGKILL');
     }, timeout * 1000);
     const answer = await new Promise<Answer>((resolve, reject) => {
-      const refuse = (error: unknown): void => reject(new AttnDiffError('execution-failed', { stage, problem: (error as Error).message }));
       try {
         const asked = (child ??= start());
         waiting.set(id, { resolve, reject });
@@ -72,10 +72,10 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
           if (error) asked.kill('SIGKILL');
         });
       } catch (error) {
-        refuse(error);
+        reject(notStarted(error as NodeJS.ErrnoException));
       }
     }).finally(() => clearTimeout(expiry));
-    if (!answer.ok) throw new AttnDiffError('execution-failed', { stage, problem: answer.problem });
+    if (!answer.ok) throw runtimeError(answer.problem, stage, call.do === 'open' ? 'opening' : 'running', provider);
     return answer;
   };
 
@@ -104,6 +104,10 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
       scratch = undefined;
     },
   };
+}
+
+function notStarted({ code, message }: NodeJS.ErrnoException): AttnDiffError {
+  return new AttnDiffError('runner-not-started', { problem: code ?? message });
 }
 
 /** Runners in processes of their own. */

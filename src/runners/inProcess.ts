@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
-import { AttnDiffError } from '../errors.js';
 import { processMemory } from './memory.js';
 import { openOrtSession } from './ort.js';
+import { runtimeError, type Doing } from './runtimeError.js';
 import type { ProviderName } from '../types.js';
 import type { Runner, Runners, Session } from './types.js';
 
@@ -14,19 +14,19 @@ export function inProcessRunner(provider: ProviderName = 'cpu'): Runner {
     stop: () => undefined,
     memory: async () => processMemory(),
     open: async (request, stage): Promise<Session> => {
-      const guard = async <T>(work: () => Promise<T>): Promise<T> => {
+      const guard = async <T>(doing: Doing, work: () => Promise<T>): Promise<T> => {
         try {
           return await work();
         } catch (error) {
-          throw new AttnDiffError('execution-failed', { stage, problem: (error as Error).message });
+          throw runtimeError((error as Error).message, stage, doing, provider);
         }
       };
-      const session = await guard(() => openOrtSession(request, tmpdir(), provider));
+      const session = await guard('opening', () => openOrtSession(request, tmpdir(), provider));
       return {
-        run: (feeds) => guard(() => session.run(feeds)),
-        measure: (feeds, outputs) => guard(() => session.measure(feeds, outputs)),
-        executed: () => guard(() => session.executed()),
-        close: () => guard(() => session.close()),
+        run: (feeds) => guard('running', () => session.run(feeds)),
+        measure: (feeds, outputs) => guard('running', () => session.measure(feeds, outputs)),
+        executed: () => guard('running', () => session.executed()),
+        close: () => guard('running', () => session.close()),
       };
     },
   };

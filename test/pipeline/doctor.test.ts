@@ -44,7 +44,7 @@ it('one whose profile shows nothing is not said to work', async () => {
 });
 
 it.each([
-  [new AttnDiffError('execution-failed', { stage: '', problem: 'a.cc:1 f() x was false. No adapter\n' }), 'missing', 'No adapter'],
+  [new AttnDiffError('execution-failed', { stage: '', problem: 'No adapter' }), 'missing', 'No adapter'],
   [new AttnDiffError('runner-crashed', { stage: '', signal: 'SIGSEGV' }), 'fails', 'its process died (SIGSEGV)'],
   [new AttnDiffError('timed-out', { stage: '', seconds: 1 }), 'fails', 'no answer within 1 s'],
 ] as const)('%s is a finding', async (error, status, problem) => {

@@ -26,7 +26,7 @@ const LIMITS: readonly [RegExp, number][] = [
 
 /** Forms that ONNX Runtime's CPU provider refuses: see docs/forms.md. */
 const REFUSED: Readonly<Record<string, string>> = {
-  'qwen3-genai-fp16-cuda': 'execution-failed',
+  'qwen3-genai-fp16-cuda': 'model-refused',
 };
 
 const TABLE = readFileSync(fixture('..', 'docs', 'forms.md'), 'utf8');

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { AttnDiffError, type ErrorArgs, type ErrorCode } from '../../src/errors.js';
+import { AttnDiffError, ERROR_CODES, EXIT, type ErrorArgs, type ErrorCode } from '../../src/errors.js';
+import { ERRORS } from '../../src/errors/table.js';
 import { errorText } from '../../src/report/index.js';
+import { printable } from '../../src/report/text/width.js';
 
 /** Arguments for every code; each text has a line end and an escape sequence in it. */
 const ARGS: ErrorArgs = {
@@ -55,8 +57,14 @@ const ARGS: ErrorArgs = {
   'external-data-outside': { location: nasty('location'), tensor: nasty('tensor') },
   'external-data-invalid': { tensor: nasty('tensor'), problem: nasty('problem') },
   'no-attention': { path: nasty('path') },
-  'site-not-recognised': { node: nasty('node'), opType: 'Softmax', layer: 3, problem: nasty('problem') },
-  'graph-not-supported': { problem: nasty('problem') },
+  'site-not-recognised': { node: nasty('node'), opType: 'Softmax', layer: 3, problem: nasty('problem'), remedy: 'eager' },
+  'graph-not-supported': { problem: nasty('problem'), remedy: 'exporter' },
+  'graph-invalid': { path: nasty('path'), problem: nasty('problem') },
+  'model-refused': { stage: nasty('stage'), reason: 'graph', problem: nasty('problem') },
+  'input-refused': { stage: nasty('stage'), what: 'size', problem: nasty('problem') },
+  'rebuilt-refused': { stage: nasty('stage'), problem: nasty('problem') },
+  'out-of-memory': { stage: nasty('stage'), problem: nasty('problem') },
+  'runner-not-started': { problem: nasty('problem') },
   'layer-count': { found: 3, expected: 4 },
   'not-buildable': { implementation: 'flash', problem: nasty('problem') },
   'rebuild-differs': { what: nasty('what'), layer: null, actual: NaN, limit: 1e-6 },
@@ -93,16 +101,62 @@ function textOf(code: ErrorCode): string {
 }
 
 describe('errorText', () => {
-  it.each(Object.keys(ARGS) as ErrorCode[])('%s: one line, with what it is about and what to do', (code) => {
+  it('is tried with every error', () => {
+    expect(Object.keys(ARGS).toSorted()).toEqual(ERROR_CODES.toSorted());
+  });
+
+  it.each(ERROR_CODES)('%s: one line, with what it is about and what to do', (code) => {
     const text = textOf(code);
     expect(text).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
     expect(text).toMatch(/\.$/);
     expect(text).not.toMatch(/\.\.|undefined|\[object|\. \.|\.:/);
-    const values = (Object.values(ARGS[code]) as unknown[]).flatMap((value) => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (Object.values(value) as unknown[]) : [value]));
+    const isChoice = (key: string): boolean => key === 'remedy' || key === 'reason' || (code === 'input-refused' && key === 'what');
+    const values = (Object.entries(ARGS[code]).filter(([key]) => !isChoice(key)).map(([, value]) => value) as unknown[]).flatMap((value) => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (Object.values(value) as unknown[]) : [value]));
     for (const value of values) {
       const [said = ''] = String(value ?? '').split(/\r|,/);
       expect(text).toContain(value === 1e-6 ? '1e-6' : said);
     }
+  });
+
+  it.each(ERROR_CODES)('%s: says what is wrong apart from what helps, and ends a run with 2, 3 or 4', (code) => {
+    const { says, advice, exitCode } = ERRORS[code] as { says: (args: unknown) => string; advice: (args: unknown) => string; exitCode: number };
+    expect([EXIT.usage, EXIT.model, EXIT.execution]).toContain(exitCode);
+    for (const part of [says(ARGS[code]), advice(ARGS[code])]) {
+      expect(part.trim()).not.toBe('');
+      expect(part).not.toMatch(/[.:;,\s]$/);
+    }
+    expect(textOf(code)).toBe(printable(`${says(ARGS[code])}. ${advice(ARGS[code])}.`));
+  });
+
+  describe('advice follows the reason', () => {
+    const advised = (pattern: RegExp): string[] => ERROR_CODES.filter((code) => pattern.test(textOf(code)));
+
+    it('less memory only where it ran out', () => {
+      // The example of runner-crashed is one that the system killed.
+      expect(advised(/smaller batch|fewer implementations/)).toEqual(['out-of-memory', 'runner-crashed']);
+      expect(errorText(new AttnDiffError('runner-crashed', { stage: 's', signal: 'SIGSEGV' }))).not.toMatch(/memory|batch/);
+    });
+
+    it('another export of the attention only where that is recognised', () => {
+      expect(advised(/attn_implementation/)).toEqual(['site-not-recognised']);
+      expect(errorText(new AttnDiffError('site-not-recognised', { ...ARGS['site-not-recognised'], remedy: 'report' }))).not.toMatch(/eager|[Ee]xport the/);
+    });
+
+    it('an issue is asked for only where the file may be in order', () => {
+      expect(advised(/an issue|report (?:this|it)/i)).toEqual(['site-not-recognised', 'rebuild-differs', 'rebuilt-refused', 'execution-failed']);
+    });
+
+    it('room only where there is none', () => {
+      const written = (problem: string): string => errorText(new AttnDiffError('output-not-writable', { path: 'a.json', problem }));
+      expect(written('ENOSPC')).toBe('a.json: cannot be written: the disk is full (ENOSPC). Make room there, or choose another path.');
+      expect(written('EACCES')).toBe('a.json: cannot be written: no permission (EACCES). Choose another path.');
+    });
+
+    it.each(['operator', 'kernel', 'types', 'shapes', 'version', 'weights', 'damaged', 'graph'] as const)('a model refused for its %s: its own advice', (reason) => {
+      const text = errorText(new AttnDiffError('model-refused', { stage: 's', reason, problem: 'p' }));
+      expect(text).toMatch(/^ONNX Runtime refuses the model \(s\): p\. \S.*\.$/);
+      expect(text).not.toMatch(/batch|attn_implementation/);
+    });
   });
 
   it('cuts what is far too long', () => {

@@ -47,8 +47,8 @@ describe('running models in this process', () => {
   it('says what the runtime refused', async () => {
     const { model } = tinyModel(x, (builder) => [builder.op('NoSuchOperator', ['x'])]);
     await expect(inProcessRunner().open({ model: { bytes: encodeModel(model), folder: '.' } }, 'a stage')).rejects.toMatchObject({
-      code: 'execution-failed',
-      args: { stage: 'a stage', problem: expect.stringContaining('NoSuchOperator') },
+      code: 'model-refused',
+      args: { stage: 'a stage', reason: 'operator', problem: expect.stringContaining('NoSuchOperator') },
     });
   });
 

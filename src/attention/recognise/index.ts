@@ -19,14 +19,14 @@ export function recogniseSites(graph: OnnxGraph, expectedLayers: number, path: s
   const matches: SiteMatch[] = [];
   for (const node of graph.graph.node) {
     const result = match(graph, node);
-    if (result && 'rejection' in result) throw notRecognised(result.rejection, matches.length);
+    if (result && 'rejection' in result) throw notRecognised(result.rejection, matches.length, isOp(result.rejection.node, 'Softmax') ? 'report' : 'eager');
     if (result) matches.push(result.site);
   }
   if (matches.length === 0) throw new AttnDiffError('no-attention', { path });
   if (matches.length !== expectedLayers) throw new AttnDiffError('layer-count', { found: matches.length, expected: expectedLayers });
   return matches.map((site, layer) => {
     const hidden = hiddenAfter(graph, site.output);
-    if (!hidden) throw notRecognised({ node: site.core, problem: 'the two residual additions that follow it are not found' }, layer);
+    if (!hidden) throw notRecognised({ node: site.core, problem: 'the two residual additions that follow it are not found' }, layer, 'report');
     return { ...site, layer, hidden };
   });
 }
@@ -37,6 +37,6 @@ function match(graph: OnnxGraph, node: NodeProto): MatchResult {
   return matchGroupQuery(node) ?? matchMultiHead(node);
 }
 
-function notRecognised({ node, problem }: Rejection, layer: number): AttnDiffError {
-  return new AttnDiffError('site-not-recognised', { node: node.name || node.output[0] || '?', opType: node.opType, layer, problem });
+function notRecognised({ node, problem }: Rejection, layer: number, remedy: 'eager' | 'report'): AttnDiffError {
+  return new AttnDiffError('site-not-recognised', { node: node.name || node.output[0] || '?', opType: node.opType, layer, problem, remedy });
 }
