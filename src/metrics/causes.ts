@@ -1,4 +1,5 @@
 import type { Cause, Deviation, Explanation, Factor, Finding, LocalDivergence, Row } from '../types.js';
+import { ranksOf } from './order.js';
 import { relativeL2 } from './token.js';
 
 /** A deviation that may be what makes two implementations part. */
@@ -45,23 +46,23 @@ const CAUSE_OF: Readonly<Record<Change['kind'], Cause>> = {
 };
 
 /** Of kinds that explain equally well, the earlier is named: masks and orders first, and a scale, for which there is always some best value, last. */
-const SIMPLEST_FIRST: readonly Change['kind'][] = [
-  'window',
-  'alignment',
-  'padding-side',
-  'mask-ignored',
-  'mask-shift',
-  'kv-mapping',
-  'head-order',
-  'positions',
-  'scores-precision',
-  'softmax-precision',
-  'mask-form',
-  'fill',
-  'precision',
-  'flush',
-  'scale',
-];
+const SIMPLICITY = ranksOf<Change['kind']>({
+  window: true,
+  alignment: true,
+  'padding-side': true,
+  'mask-ignored': true,
+  'mask-shift': true,
+  'kv-mapping': true,
+  'head-order': true,
+  positions: true,
+  'scores-precision': true,
+  'softmax-precision': true,
+  'mask-form': true,
+  fill: true,
+  precision: true,
+  flush: true,
+  scale: true,
+});
 
 /**
  * What each trial explains: relL2 = √Σ‖x − changed‖² / √Σ‖changed‖² and explained = 1 − Σ‖x − changed‖² / Σ‖x − ref‖²,
@@ -77,7 +78,7 @@ export function factorsOf(trials: readonly Trial[], squaredReference: number): F
   const factors = trials.map(({ change, besides, squaredDelta, squaredNorm }): Ranked => ({
     factor: { deviation: change, besides, cause: CAUSE_OF[change.kind], relL2: relativeL2(squaredDelta, squaredNorm), explained: 1 - squaredDelta / squaredReference },
     group: groupOf(change, besides),
-    simplicity: SIMPLEST_FIRST.indexOf(change.kind) + (besides === null ? 0 : SIMPLEST_FIRST.length),
+    simplicity: SIMPLICITY[change.kind] + (besides === null ? 0 : Object.keys(SIMPLICITY).length),
   }));
   const sorted = told(factors.toSorted((a, b) => descending(a.factor.explained, b.factor.explained)));
   const best = sorted[0]?.factor.explained ?? NaN;

@@ -1,24 +1,28 @@
-import type { Finding, Row } from '../types.js';
+import { CAUSES, type Cause, type Finding, type Row } from '../types.js';
 import { divergenceFindings, FP32_LIMITS, type RoundingLimits } from './divergence.js';
 import { nonFiniteFindings, notComparable } from './nonFinite.js';
+import { ranksOf } from './order.js';
 import { paddingFindings } from './padding.js';
 
-const GRAVEST_FIRST: readonly Finding['code'][] = [
-  'nothing-compared',
-  'fully-masked-nan',
-  'score-overflow',
-  'non-finite',
-  'not-comparable',
-  'implementation-failed',
-  'kernel-fallback',
-  'kernel-fault',
-  'node-divergence',
-  'local-divergence',
-  'propagation-only',
-  'within-rounding',
-  'identical',
-  'padding-by-design',
-];
+/** The most severe first. */
+const SEVERITY = ranksOf<Finding['code']>({
+  'nothing-compared': true,
+  'fully-masked-nan': true,
+  'score-overflow': true,
+  'non-finite': true,
+  'not-comparable': true,
+  'implementation-failed': true,
+  'kernel-fallback': true,
+  'kernel-fault': true,
+  'window-not-as-configured': true,
+  'node-divergence': true,
+  ...(Object.fromEntries(CAUSES.map((cause) => [cause, true])) as Record<Cause, true>),
+  'local-divergence': true,
+  'propagation-only': true,
+  'within-rounding': true,
+  identical: true,
+  'padding-by-design': true,
+});
 
 /**
  * Reads the rows and says what they mean, as data: the gravest finding first, then in the order of `implementations`.
@@ -58,7 +62,7 @@ export function findings(
   if (!others.some((name) => rowsOf(name).some((row) => row.kind === 'valid'))) {
     found.push({ code: 'nothing-compared' });
   }
-  return found.toSorted((a, b) => rank(a) - rank(b) || position(a) - position(b));
+  return found.toSorted((a, b) => SEVERITY[a.code] - SEVERITY[b.code] || position(a) - position(b));
 
   function position(finding: Finding): number {
     return 'implementation' in finding ? implementations.indexOf(finding.implementation) : -1;
@@ -77,8 +81,4 @@ function joined(found: readonly Finding[]): Finding[] {
     else first.set(key, { ...finding });
   }
   return [...first.values()];
-}
-
-function rank(finding: Finding): number {
-  return GRAVEST_FIRST.indexOf(finding.code);
 }

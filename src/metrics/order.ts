@@ -1,8 +1,16 @@
 import type { Scope, Tap, TokenKind } from '../types.js';
 import { TOKEN_KINDS } from '../types.js';
 
-const TAPS: readonly Tap[] = ['attention', 'hidden', 'logits'];
-const SCOPES: readonly Scope[] = ['accumulated', 'local'];
+/**
+ * The places of names in an order. The order is a record, so that a name that is missing from it does not compile
+ * instead of coming before all others.
+ */
+export function ranksOf<T extends string>(order: Readonly<Record<T, true>>): Readonly<Record<T, number>> {
+  return Object.fromEntries(Object.keys(order).map((name, rank) => [name, rank])) as Record<T, number>;
+}
+
+const TAP_RANK = ranksOf<Tap>({ attention: true, hidden: true, logits: true });
+const SCOPE_RANK = ranksOf<Scope>({ accumulated: true, local: true });
 
 interface Place {
   layer: number | null;
@@ -21,7 +29,7 @@ export function comparePlaces(a: Place, b: Place): number {
     if (b.layer === null) return -1;
     return a.layer - b.layer;
   }
-  return TAPS.indexOf(a.tap) - TAPS.indexOf(b.tap);
+  return TAP_RANK[a.tap] - TAP_RANK[b.tap];
 }
 
 /** As {@link comparePlaces}; at the same place the accumulated scope before the local, and valid before padding before fully masked. */
@@ -31,7 +39,7 @@ export function compareRows(
 ): number {
   return (
     comparePlaces(a, b) ||
-    SCOPES.indexOf(a.scope) - SCOPES.indexOf(b.scope) ||
+    SCOPE_RANK[a.scope] - SCOPE_RANK[b.scope] ||
     TOKEN_KINDS.indexOf(a.kind) - TOKEN_KINDS.indexOf(b.kind)
   );
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { findings, ROUNDING } from '../../src/metrics/index.js';
+import { ranksOf } from '../../src/metrics/order.js';
 import type { Finding, Row } from '../../src/types.js';
 import { notANumber, sampleReport, withoutGuard } from '../report/sample.js';
 
@@ -118,6 +119,15 @@ describe('findings', () => {
     expect(codes(found)).not.toContain('propagation-only flash');
   });
 
+  it.each([['NaN', { nan: 1, inf: 0 }], ['Inf', { nan: 0, inf: 1 }]])('blames no layer for a difference that is infinite because of its own %s, but the next that is finite', (_, counts) => {
+    const layers = (parted: number) => (row: Row): Row => {
+      if (row.implementation !== 'flash' || row.scope !== 'local' || row.kind !== 'valid') return row;
+      return row.layer === 1 ? { ...row, ...counts, relL2: Infinity } : row.layer === parted ? { ...row, relL2: 1e-3 } : row;
+    };
+    expect(find(layers(3))).toContainEqual(expect.objectContaining({ code: 'local-divergence', implementation: 'flash', layer: 3, relL2: 1e-3 }));
+    expect(codes(find(layers(9)))).not.toContain('local-divergence flash');
+  });
+
   it('blames no layer where only the stream has parted', () => {
     const found = find((row) => (row.implementation === 'flash' && row.tap === 'logits' && row.kind === 'valid' ? { ...row, relL2: 3e-4 } : row));
     expect(found[0]).toMatchObject({ code: 'propagation-only', implementation: 'flash', accumulatedRelL2: 3e-4, layer: null, tap: 'logits' });
@@ -135,5 +145,18 @@ describe('findings', () => {
     expect(codes(find(undefined, 'eager', ['eager']))).toEqual(['nothing-compared']);
     const noValid = rows().filter((row) => row.kind !== 'valid');
     expect(codes(findings(noValid, BATCHES, ALL, 'eager'))).toEqual(['nothing-compared', 'padding-by-design flash']);
+  });
+});
+
+describe('the order of findings', () => {
+  it('has what makes the rest meaningless first and what needs no action last, whatever second passes make of them', () => {
+    const found = find((row) => (row.implementation === 'sdpa' && row.scope === 'local' && row.kind === 'valid' ? { ...row, relL2: 1 } : withoutGuard(row)));
+    expect(codes(found)).toEqual(['fully-masked-nan sdpa', 'local-divergence sdpa', 'within-rounding flash', 'padding-by-design flash']);
+  });
+
+  it('ranks every name once', () => {
+    expect(ranksOf<'a' | 'b'>({ a: true, b: true })).toEqual({ a: 0, b: 1 });
+    // @ts-expect-error -- what is missing from an order must not compile
+    ranksOf<'a' | 'b'>({ a: true });
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readReport } from '../../src/report/index.js';
 import { mergeShards } from '../../src/pipeline/merge.js';
 import type { ReportFile } from '../../src/pipeline/mergeChecks.js';
-import { CAUSES, type DiffReport, type Finding, type GateOptions, type Row, type Shard } from '../../src/types.js';
+import { CAUSES, type DiffReport, type Failure, type Finding, type GateOptions, type Row, type Shard } from '../../src/types.js';
 import { budget, gateOf } from '../support/gate.js';
 import { fakeReport, textOf, type FakeBatch, type FakeRun, type Oddity } from '../support/shards.js';
 
@@ -154,6 +154,19 @@ describe('shards', () => {
     expect((await mergeShards(threaded, new Set(['threads']))).environment.cpu).toBe(`${cpu}, 2 threads (shards 1, 3); ${cpu}, 1 thread (shard 2)`);
     const two = await edited(({ environment }) => ({ environment: { ...environment, cpu: 'Xeon' } }), 2);
     expect((await mergeShards(two, new Set(['cpu']))).environment.cpu).toBe(`${cpu} (shards 1–2); Xeon (shard 3)`);
+  });
+
+  it('that failed on two batches have the failure of the first by the order of the batches', async () => {
+    const failing = (index: number, failure: Failure) => (report: DiffReport): DiffReport => ({ ...report, implementations: report.implementations.map((info) => (info.name === 'flash' && report.shard!.index === index ? { ...info, proof: 'not-provable', reason: 'failed', failure } : info)) });
+    const failure = (batch: string | null, problem: string): Failure => ({ kind: 'crashed', problem, stage: 'running', batch });
+    const merged = async (...failures: [number, Failure][]): Promise<Failure | null> => {
+      const files = (await shardsOf(run, 3)).map(({ path, report }) => ({ path, report: failures.reduce((changed, [index, each]) => failing(index, each)(changed), report) }));
+      return (await mergeShards(files)).implementations.find(({ name }) => name === 'flash')!.failure;
+    };
+    expect(await merged([2, failure('2', 'first')], [3, failure('3', 'second')])).toMatchObject({ batch: '2', problem: 'first' });
+    expect(await merged([1, failure('1', 'first')], [3, failure('3', 'second')])).toMatchObject({ batch: '1', problem: 'first' });
+    // One that failed before its first batch failed before all of them.
+    expect(await merged([1, failure('1', 'later')], [3, failure(null, 'at once')])).toMatchObject({ batch: null, problem: 'at once' });
   });
 
   it('take the seconds of all', async () => {
