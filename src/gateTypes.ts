@@ -43,7 +43,7 @@ export interface Check {
   batch: string | null;
   /** The tokens that were looked at; null where it is not about tokens. */
   kind: TokenKind | null;
-  /** The code of the finding, for `finding`; the metric, for `regression`; else null. */
+  /** The code of the finding, for `finding`; the metric, for `regression`; of a budget an entry that matches nothing; else null. */
   subject: string | null;
   source: CheckSource;
   passed: boolean;

@@ -1,5 +1,6 @@
 import { compareRows } from '../metrics/index.js';
 import type { Budget, BudgetName, Check, EffectBudgetName, EffectRow, Row } from '../types.js';
+import { matchesEffect, matchesRow, unmatchedEntries, type BudgetPlace, type UnmatchedEntry } from './budgetMatch.js';
 
 /** What a budget's number is, and on which side of its limit it must stay. */
 interface Measure<T> {
@@ -40,13 +41,13 @@ interface Judged {
  * do. One check comes of each budget and implementation: its worst number, NaN being the worst of all and failing
  * whatever the limit.
  *
- * A budget that finds nothing to measure fails with NaN: comparing nothing is no pass. For an implementation that it
- * names and that did not take part, or that is the reference and so differs from nothing, that is a warning. Left out
+ * A budget measures all that it asks for: an implementation on which it finds nothing, and an entry of its lists that
+ * matches nothing (its key and entry are the `subject`), is a check of the budget's level that fails with NaN. Left out
  * are budgets of level `off`, those that later ones replace everywhere, and of attn-diff's own budgets the numbers that
  * are NaN, which `non-finite` is about.
  *
  * @param budgets the earliest first
- * @param isPart leaves out the budgets that find nothing to measure: there are other rows elsewhere
+ * @param isPart leaves out what budgets find nothing to measure of: there are other rows elsewhere
  */
 export function budgetChecks({ rows, effects, reference }: Judged, budgets: readonly Budget[], isPart: boolean): Check[] {
   const sorted = rows.toSorted(compareRows);
@@ -70,24 +71,40 @@ interface Kind<T> {
   isPart: boolean;
 }
 
+const NOWHERE = { layer: null, tap: null, scope: null, batch: null, kind: null } as const;
+
 function checksOf<T extends { implementation: string }>(budget: Budget, later: readonly Budget[], rows: readonly T[], { measure, matches, place, reference, present, isPart }: Kind<T>): Check[] {
-  const matched = rows.filter((row) => (measure.ofReference || row.implementation !== reference) && matches(budget, row));
+  const { level, metric, limit, source } = budget;
+  if (level === 'off') return [];
+  const measured = rows.filter((row) => measure.ofReference || row.implementation !== reference);
+  const matched = measured.filter((row) => matches(budget, row));
   // What attn-diff brings is about how far numbers are apart; that one is NaN is another check's, and may be allowed.
-  const isOwn = budget.source.kind === 'default';
-  const base = { name: budget.metric, operator: measure.operator, expected: budget.limit, subject: null, source: budget.source } as const;
-  if (budget.level === 'off') return [];
-  const { level } = budget;
-  const isThere = (name: string): boolean => present.has(name) && (measure.ofReference || name !== reference);
-  const unmeasured = (names: readonly string[], counts: 'warn' | 'error'): Check[] => (isOwn || isPart ? [] : names.map((implementation) => ({ ...base, level: counts, implementation, actual: NaN, layer: null, tap: null, scope: null, batch: null, kind: null, passed: false })));
-  const absent = unmeasured((budget.implementations ?? []).filter((name) => !isThere(name)), 'warn');
-  if (matched.length === 0) return [...unmeasured((budget.implementations ?? [...present]).filter(isThere), level), ...absent];
+  const isOwn = source.kind === 'default';
+  const base = { name: metric, level, operator: measure.operator, expected: limit, source } as const;
   const own = matched.filter((row) => !later.some((other) => matches(other, row)) && !(isOwn && Number.isNaN(measure.value(row))));
   const checks = [...new Set(own.map(({ implementation }) => implementation))].map((implementation): Check => {
     const row = worst(own.filter((each) => each.implementation === implementation), measure);
     const actual = measure.value(row);
-    return { ...base, level, implementation, actual, ...place(row), passed: measure.operator === '<=' ? actual <= budget.limit : actual >= budget.limit };
+    return { ...base, subject: null, implementation, actual, ...place(row), passed: measure.operator === '<=' ? actual <= limit : actual >= limit };
   });
-  return [...checks, ...absent];
+  if (isOwn || isPart) return checks;
+  const unmeasured = (implementation: string, subject: string | null): Check => ({ ...base, ...NOWHERE, subject, implementation, actual: NaN, passed: false });
+  const entries = unmatchedEntries(budget, measured, matches);
+  if (entries.length > 0) return [...checks, ...entries.map(({ key, entry }) => unmeasured(key === 'implementation' ? entry : reference, `${key} ${entry}`))];
+  const asked = budget.implementations ?? [...present].filter((name) => name !== reference);
+  return [...checks, ...asked.filter((name) => !matched.some(({ implementation }) => implementation === name)).map((name) => unmeasured(name, null))];
+}
+
+/**
+ * The entries of a budget's lists that match nothing of what a run is going to measure; none of a budget that is off.
+ *
+ * @param places of every row that the run will have
+ */
+export function idleEntries(budget: Budget, places: readonly BudgetPlace[], reference: string): UnmatchedEntry[] {
+  if (budget.level === 'off') return [];
+  const ofReference = isEffect(budget.metric) ? false : (MEASURES[budget.metric].ofReference ?? false);
+  const measured = places.filter(({ implementation }) => ofReference || implementation !== reference);
+  return isEffect(budget.metric) ? unmatchedEntries(budget, measured, matchesEffect) : unmatchedEntries(budget, measured, matchesRow);
 }
 
 /** The first of the worst value; the first NaN where there is one. */
@@ -99,20 +116,6 @@ function worst<T>(rows: readonly T[], { operator, value }: Measure<T>): T {
 
 function isEffect(metric: Budget['metric']): metric is EffectBudgetName {
   return metric in EFFECT_MEASURES;
-}
-
-function selects<T>(list: readonly T[] | null, item: T): boolean {
-  return list === null || list.includes(item);
-}
-
-function matchesRow({ taps, scopes, layers, implementations, batches, kinds }: Budget, row: Row): boolean {
-  const { layer } = row;
-  const inLayers = layers === null || (layer !== null && layers.some(([first, last]) => layer >= first && layer <= last));
-  return inLayers && selects(taps, row.tap) && selects(scopes, row.scope) && selects(implementations, row.implementation) && selects(batches, row.batch) && kinds.includes(row.kind);
-}
-
-function matchesEffect({ implementations, batches }: Budget, row: EffectRow): boolean {
-  return selects(implementations, row.implementation) && selects(batches, row.batch);
 }
 
 function rowPlace({ layer, tap, scope, batch, kind }: Row): Pick<Check, 'layer' | 'tap' | 'scope' | 'batch' | 'kind'> {

@@ -5,6 +5,7 @@ import { AttnDiffError } from '../errors.js';
 import { loadTokenizer, type HubOptions } from '../model/index.js';
 import type { Batch, ShardOf, Stream } from '../types.js';
 import { computesInHalf } from '../onnx/roundActivations.js';
+import { checkBudgetEntries } from './budgetEntries.js';
 import { obstacle } from './buildable.js';
 import { loadModel, type LoadedModel } from './load.js';
 import { batchesOf, shardOf } from './shard.js';
@@ -41,6 +42,7 @@ export async function prepareRun(config: RunConfig, hub: HubOptions = {}): Promi
     const problem = batches.map((batch) => batchObstacle(stream, batch)).find((each) => each !== null);
     if (problem != null) throw new AttnDiffError('not-buildable', { implementation: stream.label, problem });
   }
+  checkBudgetEntries(config.gate.budgets, { batches, layers: loaded.sites.map(({ layer }) => layer), implementations: config.implementations, reference: config.reference });
   return { config, loaded, ...(config.shard ? { batches: batchesOf(batches, config.shard), shard: shardOf(batches, config.shard) } : { batches, shard: null }) };
 }
 

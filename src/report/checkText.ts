@@ -88,7 +88,9 @@ function limitSentence(check: Check): string {
 
 /** The arguments of attn-diff that show a missed check again: where it is about the run as a whole, those of that. */
 export function checkArguments(check: Check, report: Commanded): string[] {
-  return check.name === 'compared' || check.name === 'completed' || isUnmeasured(check) ? report.command : argumentsFor(check, report);
+  // Fewer implementations or batches may leave an entry of a budget without what it matches.
+  const isListed = report.verdict?.checks.some(({ source }) => source.kind === 'config' && source.key.startsWith('budgets[')) ?? false;
+  return isListed || check.name === 'compared' || check.name === 'completed' || isUnmeasured(check) ? report.command : argumentsFor(check, report);
 }
 
 /** The command that shows a missed check again. */
@@ -123,6 +125,7 @@ export function checkSentences(check: Check): string {
       return regressionSentences(check, metricText(subject ?? ''), place);
     default: {
       const limit = `the limit is ${formatLimit(expected)}${source.kind === 'flag' || source.kind === 'always' ? '' : ` (${sourceText(source)})`}`;
+      if (isUnmeasured(check) && subject !== null) return `${name}: ${subject}, which the budget names, matches nothing that was measured${level === 'error' ? ', and comparing less than was asked is a failure' : ''}; ${limit}. Correct it, or take it out of the budget.`;
       if (isUnmeasured(check)) return `${name}, ${implementation}: there is nothing that it could be measured on${level === 'error' ? ', and comparing nothing is a failure' : ''}; ${limit}. Look at the implementations, layers, taps, batches and kinds that it names.`;
       return `${name}, ${implementation}: ${measuredText(check)} is ${actualText(check)} at ${place}; ${operator === '<=' || operator === '>=' ? limit : formatLimit(expected)}. ${limitSentence(check)}`;
     }

@@ -1,4 +1,4 @@
-import type { Check, DiffReport } from '../types.js';
+import type { Check, DiffReport, Verdict } from '../types.js';
 import { shellQuote } from '../shellQuote.js';
 import { displayWidth } from './text/width.js';
 
@@ -11,7 +11,7 @@ export function commandText(command: readonly string[]): string {
 const NAMED_BATCHES = ['--data', '--mask', '--past'];
 
 /** What of a report its command is made from. */
-export type Commanded = Pick<DiffReport, 'command' | 'reference'> & { baseline: object | null };
+export type Commanded = Pick<DiffReport, 'command' | 'reference'> & { baseline: object | null; verdict?: Pick<Verdict, 'checks'> };
 
 /**
  * A command line of attn-diff on lines of at most `width` columns, each but the last continued as a shell has it. An

@@ -26,7 +26,7 @@ const check = z.strictObject({
   scope: scope.nullable(),
   batch: batchName.nullable(),
   kind: kind.nullable(),
-  subject: z.string().nullable().describe('The code of the finding, for finding; the metric, for regression; else null.'),
+  subject: z.string().nullable().describe('The code of the finding, for finding; the metric, for regression; of a budget an entry of its lists that matches nothing, such as `batch rigth`; else null.'),
   source,
   passed: z.boolean().describe('Whether actual stands to expected as it must.'),
 });

@@ -27,7 +27,7 @@ describe('a budget', () => {
 
   it('looks at the layers, taps, scopes, batches, implementations and kinds that it names, and at no other', () => {
     const at = (more: Partial<Row>, relL2: number): Row => sampleRow({ layer: 2, tap: 'hidden', scope: 'accumulated', batch: 'left', implementation: 'flash', kind: 'padding', ...more, relL2 });
-    const rows = [at({}, 1), at({ layer: 5 }, 2), at({ tap: 'attention' }, 3), at({ scope: 'local' }, 4), at({ batch: 'right' }, 5), at({ implementation: 'sdpa' }, 6), at({ kind: 'valid' }, 7), at({ layer: null, tap: 'logits' }, 8)];
+    const rows = [at({}, 1), at({ layer: 1 }, 0.1), at({ layer: 5 }, 2), at({ tap: 'attention' }, 3), at({ scope: 'local' }, 4), at({ batch: 'right' }, 5), at({ implementation: 'sdpa' }, 6), at({ kind: 'valid' }, 7), at({ layer: null, tap: 'logits' }, 8)];
     const only = { layers: [[0, 1], [2, 4]], taps: ['hidden'], scopes: ['accumulated'], batches: ['left'], implementations: ['flash'], kinds: ['padding'] } as const;
     expect(checksOf(rows, { budgets: [budget('rel-l2', 0.9, only)] }).map(told)).toEqual([['rel-l2', 'flash', 1, 0.9, 2, false]]);
     for (const key of ['layers', 'taps', 'scopes', 'batches', 'implementations', 'kinds'] as const) {
@@ -45,16 +45,39 @@ describe('a budget', () => {
     expect(checksOf(rows, { budgets: [budget('rel-l2', 0.2), budget('rel-l2', 0, { layers: [[1, 1]], level: 'off' })] }).map(told)).toEqual([['rel-l2', 'sdpa', 0.1, 0.2, 0, true]]);
   });
 
-  it('fails where it finds nothing to measure, and warns where that is since an implementation that it names did not take part', () => {
-    const rows = [sampleRow({})];
-    expect(checksOf(rows, { budgets: [budget('rel-l2', 1, { layers: [[90, 99]] })] }).map(told)).toEqual([['rel-l2', 'sdpa', NaN, 1, null, false]]);
-    expect(checksOf(rows, { budgets: [budget('kl', 1)] }).map(told)).toEqual([['kl', 'sdpa', NaN, 1, null, false]]);
-    const levels = (more: Partial<Budget>): unknown[] => checksOf([sampleRow({ relL2: 0 })], { budgets: [budget('rel-l2', 1, more)] }).map(({ implementation, level, actual, passed }) => [implementation, level, actual, passed]);
-    expect(levels({ implementations: ['flash'] })).toEqual([['flash', 'warn', NaN, false]]);
-    expect(levels({ implementations: ['flash', 'sdpa'] })).toEqual([['sdpa', 'error', 0, true], ['flash', 'warn', NaN, false]]);
-    expect(levels({ implementations: ['eager'] })).toEqual([['eager', 'warn', NaN, false]]);
-    expect(levels({ implementations: ['flash', 'sdpa'], layers: [[90, 99]] })).toEqual([['sdpa', 'error', NaN, false], ['flash', 'warn', NaN, false]]);
-    expect(levels({ implementations: ['flash'], level: 'off' })).toEqual([]);
+  const missed = (more: Partial<Budget>, rows: readonly Row[] = [sampleRow({ relL2: 0 })]): unknown[] => checksOf(rows, { budgets: [budget('rel-l2', 1, more)] }).map(({ implementation, subject, level, actual, passed }) => [implementation, subject, level, actual, passed]);
+
+  it.each<[string, Partial<Budget>, string]>([
+    ['batch', { batches: ['left', 'rigth'] }, 'batch rigth'],
+    ['range of layers', { layers: [[0, 0], [90, 99]] }, 'layers 90-99'],
+    ['layer', { layers: [[0, 3], [7, 7]] }, 'layers 7'],
+    ['tap', { taps: ['attention', 'logits'] }, 'tap logits'],
+    ['scope', { scopes: ['accumulated', 'local'] }, 'scope local'],
+    ['kind', { kinds: ['valid', 'fullyMasked'] }, 'kind fullyMasked'],
+  ])('fails where one entry of its lists matches nothing, and says which: a %s', (_, more, subject) => {
+    expect(missed(more)).toEqual([['sdpa', null, 'error', 0, true], ['eager', subject, 'error', NaN, false]]);
+    expect(missed({ ...more, level: 'warn' })).toEqual([['sdpa', null, 'warn', 0, true], ['eager', subject, 'warn', NaN, false]]);
+    expect(missed({ ...more, level: 'off' })).toEqual([]);
+  });
+
+  it('fails where an implementation that it names took no part, or is the reference', () => {
+    expect(missed({ implementations: ['sdpa', 'flash'] })).toEqual([['sdpa', null, 'error', 0, true], ['flash', 'implementation flash', 'error', NaN, false]]);
+    expect(missed({ implementations: ['eager'] }, [sampleRow({}), sampleRow({ implementation: 'eager' })])).toEqual([['eager', 'implementation eager', 'error', NaN, false]]);
+  });
+
+  it('blames the entry that is nowhere, not those that match nothing because of it', () => {
+    expect(missed({ implementations: ['sdpa'], batches: ['left'], layers: [[90, 99]] })).toEqual([['eager', 'layers 90-99', 'error', NaN, false]]);
+  });
+
+  it('fails where its entries match something, but nothing together', () => {
+    const rows = [sampleRow({}), sampleRow({ layer: null, tap: 'logits' })];
+    expect(missed({ layers: [[0, 0]], taps: ['attention', 'logits'] }, rows)).toEqual([['sdpa', null, 'error', expect.any(Number), true], ['eager', 'tap logits', 'error', NaN, false]]);
+  });
+
+  it('fails for each implementation on which it finds nothing, whatever it finds on others', () => {
+    const rows = [sampleRow({ relL2: 0 }), sampleRow({ implementation: 'flash', tap: 'hidden' })];
+    expect(missed({ taps: ['attention'] }, rows)).toEqual([['sdpa', null, 'error', 0, true], ['flash', null, 'error', NaN, false]]);
+    expect(checksOf(rows, { budgets: [budget('kl', 1)] }).map(told)).toEqual([['kl', 'sdpa', NaN, 1, null, false], ['kl', 'flash', NaN, 1, null, false]]);
   });
 
   it('fails on NaN, whatever its limit and wherever the NaN is', () => {

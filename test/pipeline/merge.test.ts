@@ -158,7 +158,7 @@ describe('shards', () => {
 
   it('that failed on two batches have the failure of the first by the order of the batches', async () => {
     const failing = (index: number, failure: Failure) => (report: DiffReport): DiffReport => ({ ...report, implementations: report.implementations.map((info) => (info.name === 'flash' && report.shard!.index === index ? { ...info, proof: 'not-provable', reason: 'failed', failure } : info)) });
-    const failure = (batch: string | null, problem: string): Failure => ({ kind: 'crashed', problem, stage: 'running', batch });
+    const failure = (on: string | null, problem: string): Failure => ({ kind: 'crashed', problem, stage: 'running', batch: on });
     const merged = async (...failures: [number, Failure][]): Promise<Failure | null> => {
       const files = (await shardsOf(run, 3)).map(({ path, report }) => ({ path, report: failures.reduce((changed, [index, each]) => failing(index, each)(changed), report) }));
       return (await mergeShards(files)).implementations.find(({ name }) => name === 'flash')!.failure;

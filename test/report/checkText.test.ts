@@ -41,6 +41,17 @@ describe('a check that was missed', () => {
     expect(checkText({ ...CHECK, level: 'warn', actual: NaN, layer: null, tap: null, scope: null, batch: null, kind: null }, REPORT)).toContain('rel-l2, flash: there is nothing that it could be measured on; the limit is 1e-4');
   });
 
+  it('names the entry of a budget that matches nothing', () => {
+    const check: Check = { ...CHECK, actual: NaN, subject: 'batch rigth', implementation: 'eager', layer: null, tap: null, scope: null, batch: null, kind: null, source: { kind: 'config', path: 'c.json', key: 'budgets[0].max', line: 3 } };
+    expect(checkText(check, REPORT)).toBe('rel-l2: batch rigth, which the budget names, matches nothing that was measured, and comparing less than was asked is a failure; the limit is 1e-4 (c.json:3, budgets[0].max). Correct it, or take it out of the budget. Again: attn-diff run --model m --padding left,right --impl eager,sdpa,flash');
+  });
+
+  it('is shown again by the whole run where a budget of a configuration may name what a part of it lacks', () => {
+    const checks: Check[] = [CHECK, { ...CHECK, source: { kind: 'config', path: 'c.json', key: 'budgets[0].max', line: 3 } }];
+    expect(checkCommand(CHECK, { ...REPORT, verdict: { checks } })).toBe('attn-diff run --model m --padding left,right --impl eager,sdpa,flash');
+    expect(checkCommand(CHECK, { ...REPORT, verdict: { checks: checks.slice(0, 1) } })).toBe('attn-diff run --model m --padding left --impl flash');
+  });
+
   it('has the very limit that passes, which no other is nearer than', () => {
     fc.assert(fc.property(fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }), (actual) => void expect(Number(passingLimit({ ...CHECK, actual }))).toBe(actual)));
     fc.assert(fc.property(fc.double({ min: -1, max: 1, noNaN: true }), (actual) => void expect(Number(passingLimit({ ...CHECK, name: 'min-cosine', operator: '>=', actual }))).toBe(actual === 0 ? 0 : actual)));
