@@ -198,6 +198,8 @@ export interface ModelInfo {
   precision: Precision;
   /** Attention form of the sites, e.g. `decomposed`, `onnx-attention`; joined by `+` where layers differ. */
   attention: string;
+  /** Layers without softmax attention, by the kind that config.json gives them; only those with it are compared. */
+  notCompared: { layer: number; type: string }[];
 }
 
 /** A model that was run. */

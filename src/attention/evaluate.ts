@@ -63,7 +63,7 @@ export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[]
     model: wanted.length === 0 ? null : extract(graph, wanted.map((name) => ({ name, type: DataType.UNDEFINED })), cuts),
     cutFeeds: (probe) => Object.fromEntries([...shapes].map(([name, shape]) => [name, zeros(shape(probe), tensorInfo(cuts.get(name)!).type)])),
     resolve: (outputs, probe) =>
-      sites.map((site, i) => ({ ...site, scale: scaleOf(site, scaled[i]!.scaleFactors, outputs, sizes.headDim), maskSummary: maskOf(site, outputs[maskTensor.get(site.layer) ?? ''], probe) })),
+      sites.map((site, i) => ({ ...site, scale: scaleOf(site, scaled[i]!.scaleFactors, outputs, sizes.headDim), maskSummary: maskOf(site, outputs[maskTensor.get(site.layer) ?? ''], probe, graph.inputs.has('attention_mask')) })),
     verify: (resolved, outputs, batch) => {
       const seen = new Set<string>();
       for (const site of resolved) {
@@ -130,12 +130,12 @@ function firstNumber(tensor: TensorData | undefined): number {
   return tensor?.type === 'float16' ? float16ToNumber(Number(tensor.data[0])) : Number(tensor?.data[0]);
 }
 
-function maskOf(site: AttentionSite, tensor: TensorData | undefined, probe: MaskProbe): MaskSummary {
+function maskOf(site: AttentionSite, tensor: TensorData | undefined, probe: MaskProbe, takesMask: boolean): MaskSummary {
   if (site.mask.kind === 'lengths') return { form: 'none', fill: null, causal: true, padding: true, window: site.mask.window };
   const analysis = analyseMask(tensor!, probe);
   if ('problem' in analysis) throw notRecognised(site, analysis.problem);
   const { mask } = analysis;
-  if (!mask.padding) throw notRecognised(site, 'its mask does not depend on attention_mask');
+  if (!mask.padding && takesMask) throw notRecognised(site, 'its mask does not depend on attention_mask');
   if (!mask.causal && !site.operatorCausal) throw notRecognised(site, 'its mask is not causal');
   return { ...mask, causal: true };
 }

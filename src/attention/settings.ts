@@ -1,5 +1,5 @@
 import { isEmulated } from './kernels.js';
-import type { AttentionSettings, Deviation, ImplementationName, MaskSpec, Stream } from '../types.js';
+import type { AttentionSettings, Deviation, ImplementationName, MaskSpec, MaskSummary, Stream } from '../types.js';
 
 /** float32, as Hugging Face's implementations are called; tiles of 128 keys are FlashAttention-2's for heads up to 64. */
 export const DEFAULT_SETTINGS: AttentionSettings = {
@@ -45,9 +45,12 @@ export function deviate(settings: AttentionSettings, deviation: Deviation): Atte
   }
 }
 
-/** Which keys a query may look at under these settings, at a site with this window. */
-export function maskSpecOf(window: number | null, { alignment, deviation }: AttentionSettings): MaskSpec {
-  const spec: MaskSpec = { window, causal: true, padding: 'as given', alignment, shift: 0 };
+/** What a site's mask comes to on any batch. */
+export type MaskRule = Pick<MaskSummary, 'window' | 'causal' | 'padding'>;
+
+/** Which keys a query may look at under these settings, at a site whose mask follows this rule. */
+export function maskSpecOf({ window, causal, padding }: MaskRule, { alignment, deviation }: AttentionSettings): MaskSpec {
+  const spec: MaskSpec = { window, causal, padding: padding ? 'as given' : 'ignored', alignment, shift: 0 };
   switch (deviation?.kind) {
     case 'window':
       return deviation.slidingOnly && window === null ? spec : { ...spec, window: deviation.to };

@@ -126,7 +126,7 @@ export class SiteBuilder {
       ...this.#heads(site),
       scale: site.scale,
       softcap: site.softcap,
-      mask: maskSpecOf(site.maskSummary.window, settings),
+      mask: maskSpecOf(site.maskSummary, settings),
       masks: this.#inputs.masks,
       settings,
       decoding: this.#options.decoding ?? null,
@@ -158,7 +158,7 @@ export class SiteBuilder {
 
   #range(site: ResolvedSite, { query, key }: Qkv): void {
     const { streams, precision = 'fp32' } = this.#options;
-    const mask = maskSpecOf(site.maskSummary.window, { ...streams[this.#reference]!.settings, deviation: null });
+    const mask = maskSpecOf(site.maskSummary, { ...streams[this.#reference]!.settings, deviation: null });
     const output = this.#builder.within(`probe/layer${site.layer}/ranges`, () =>
       buildRangeProbe(this.#builder, { query, key, ...this.#heads(site), scale: site.scale, softcap: site.softcap }, { allowed: this.#inputs.masks.allowed(mask), valid: this.#inputs.valid(), bias: this.#inputs.masks.bias() }, precision),
     );

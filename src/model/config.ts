@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
+import { decoderConfig } from './nestedConfig.js';
 import { fromGenaiConfig, GENAI_CONFIG } from './genaiConfig.js';
 import { jsonProblem, readJson } from './json.js';
 
@@ -20,6 +21,11 @@ export interface ModelConfig {
   /** Layers from this one on slide, where layerTypes is null. */
   maxWindowLayers: number;
   layerTypes: string[] | null;
+  /** Numbers of the layers whose token mixer is softmax attention, and the kind of each of the others (`linear_attention`). */
+  attentionLayers: number[];
+  otherLayers: { layer: number; type: string }[];
+  /** Whether a query attends to no later token: what a decoder does unless config.json makes an encoder of it. */
+  isCausal: boolean;
   /** The rotary embedding: angles of position p are p·theta^(−2i/D)/factor; null where config.json does not say, or scales them otherwise. */
   rope: { theta: number; factor: number } | null;
   rmsNormEps: number;
@@ -50,6 +56,9 @@ const schema = z.object({
   sliding_window: z.int().nonnegative().nullable().default(4096),
   max_window_layers: z.int().nonnegative().default(28),
   layer_types: z.array(z.string()).nullish(),
+  full_attention_interval: size.nullish().catch(null),
+  is_causal: z.boolean().nullish().catch(null),
+  use_bidirectional_attention: z.boolean().nullish().catch(null),
   rope_theta: positive.catch(null),
   rope_scaling: rope,
   rope_parameters: rope,
@@ -84,7 +93,8 @@ async function readOptional(path: string): Promise<unknown> {
 }
 
 /**
- * Turns config.json's value into a {@link ModelConfig}; unknown keys are ignored.
+ * Turns config.json's value into a {@link ModelConfig}; unknown keys are ignored. Where the decoder's sizes are in a
+ * part of their own, as in models that also see or hear, that part is read.
  * num_key_value_heads defaults to num_attention_heads, head_dim to hidden_size / num_attention_heads.
  *
  * @param path only named in errors
@@ -92,8 +102,9 @@ async function readOptional(path: string): Promise<unknown> {
  */
 export function parseModelConfig(json: unknown, path: string): ModelConfig {
   const unsupported = (problem: string): AttnDiffError => new AttnDiffError('config-unsupported', { path, problem });
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) throw unsupported(describeIssue(parsed.error.issues[0]));
+  const { config, prefix } = decoderConfig(json);
+  const parsed = schema.safeParse(config);
+  if (!parsed.success) throw unsupported(`${prefix}${describeIssue(parsed.error.issues[0])}`);
 
   const raw = parsed.data;
   const layers = raw.num_hidden_layers;
@@ -109,6 +120,7 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
   if (raw.layer_types && raw.layer_types.length !== layers) {
     throw unsupported(`layer_types has ${raw.layer_types.length} entries for num_hidden_layers ${layers}`);
   }
+  const layerTypes = raw.layer_types ?? interleaved(layers, raw.full_attention_interval);
   return {
     modelType: raw.model_type,
     architectures: raw.architectures ?? [],
@@ -121,12 +133,33 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
     maxPositions: raw.max_position_embeddings,
     slidingWindow: raw.use_sliding_window || raw.layer_types?.includes('sliding_attention') ? raw.sliding_window || null : null,
     maxWindowLayers: raw.max_window_layers,
-    layerTypes: raw.layer_types ?? null,
+    layerTypes,
+    ...tokenMixers(layers, layerTypes),
+    isCausal: raw.is_causal ?? !(raw.use_bidirectional_attention ?? raw.architectures?.some((name) => BIDIRECTIONAL.test(name))),
     rope: rotaryEmbedding(raw),
     rmsNormEps: raw.rms_norm_eps,
     padTokenId: existing(raw.pad_token_id),
     eosTokenId: existing(Array.isArray(raw.eos_token_id) ? raw.eos_token_id[0] : raw.eos_token_id),
   };
+}
+
+/** Layer types by Hugging Face's names whose token mixer is softmax attention over keys and values. */
+const SOFTMAX_ATTENTION: ReadonlySet<string> = new Set(['full_attention', 'sliding_attention', 'chunked_attention', 'attention']);
+
+/** Classes of models that embed text with a decoder's weights: `LlamaBidirectionalModel`, `Qwen2BiModel`, `Qwen2EncoderModel`. */
+const BIDIRECTIONAL = /Bidirectional|Bi(?:Model|For)|Encoder(?:Model|$)/;
+
+function tokenMixers(layers: number, layerTypes: readonly string[] | null): Pick<ModelConfig, 'attentionLayers' | 'otherLayers'> {
+  const all = Array.from({ length: layers }, (_, layer) => ({ layer, type: layerTypes?.[layer] ?? 'full_attention' }));
+  return {
+    attentionLayers: all.filter(({ type }) => SOFTMAX_ATTENTION.has(type)).map(({ layer }) => layer),
+    otherLayers: all.filter(({ type }) => !SOFTMAX_ATTENTION.has(type)),
+  };
+}
+
+/** Qwen3-Next's way to say that every n-th layer has full attention, and the others linear. */
+function interleaved(layers: number, interval: number | null | undefined): string[] | null {
+  return interval == null ? null : Array.from({ length: layers }, (_, layer) => ((layer + 1) % interval === 0 ? 'full_attention' : 'linear_attention'));
 }
 
 function rotaryEmbedding({ rope_theta, rope_scaling, rope_parameters, partial_rotary_factor }: z.output<typeof schema>): ModelConfig['rope'] {

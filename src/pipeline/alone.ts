@@ -1,7 +1,7 @@
 import { attend } from '../attention/implementations/attend.js';
 import { implementationOf } from '../attention/implementations/index.js';
 import { maskInputs, type AddedInput } from '../attention/maskInputs.js';
-import { maskSpecOf } from '../attention/settings.js';
+import { maskSpecOf, type MaskRule } from '../attention/settings.js';
 import { newModel } from '../onnx/newModel.js';
 import { DataType, type ModelProto } from '../onnx/types.js';
 import type { Batch, Stream, TensorData, Tensors } from '../types.js';
@@ -18,7 +18,7 @@ export interface Case {
 export interface AlonePlace {
   scale: number;
   softcap: number | null;
-  window: number | null;
+  mask: MaskRule;
 }
 
 /** An implementation alone, as a model with its feeds. */
@@ -31,7 +31,7 @@ export interface Alone {
 }
 
 /** A model of one layer's attention under one stream's settings, from Q, K and V; its output is [B,H,S,D]. */
-export function alone({ name, settings }: Pick<Stream, 'name' | 'settings'>, { scale, softcap, window }: AlonePlace, { batch, inputs }: Case): Alone {
+export function alone({ name, settings }: Pick<Stream, 'name' | 'settings'>, { scale, softcap, mask: rule }: AlonePlace, { batch, inputs }: Case): Alone {
   if (name === 'original') throw new Error('the nodes of the file are not built');
   const { decoding = null, ownMask = null } = batchForm([batch]);
   const { computeOps, opsets } = implementationOf(name, settings);
@@ -43,7 +43,7 @@ export function alone({ name, settings }: Pick<Stream, 'name' | 'settings'>, { s
       const mask = maskInputs(builder, ownMask);
       added = mask.added;
       const [heads, kvHeads, headDim] = [inputs.query.dims[1]!, inputs.key.dims[1]!, inputs.query.dims[3]!];
-      return attend(builder, name, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim, scale, softcap, mask: maskSpecOf(window, settings), masks: mask.masks, settings, decoding });
+      return attend(builder, name, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim, scale, softcap, mask: maskSpecOf(rule, settings), masks: mask.masks, settings, decoding });
     },
     Object.fromEntries(opsets.map(({ domain, version }) => [domain, Math.max(version, domain === '' ? 18 : 1)])),
   );

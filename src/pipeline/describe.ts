@@ -22,6 +22,7 @@ export function describeModel({ source, graph, opset, sites, widened }: LoadedMo
     opset,
     precision: modelPrecision(graph),
     attention: `${[...new Set(sites.map(({ form }) => form))].join('+')}${widened ? ', bf16 read as fp32' : ''}`,
+    notCompared: config.otherLayers,
   };
 }
 

@@ -87,7 +87,7 @@ function rolesOf(finding: LocalDivergence, rows: readonly Row[], { config, batch
   const [changed, subject] = isTurned ? [implementation, reference] : [reference, implementation];
   const computation = changeable(changed, batch);
   const site = sites.find(({ layer }) => layer === finding.layer)!;
-  const cure = (change: Change): Change => cured(computation, maskSpecOf(site.maskSummary.window, computation.settings).window, change);
+  const cure = (change: Change): Change => cured(computation, maskSpecOf(site.maskSummary, computation.settings).window, change);
   return { pair: { batch, implementation, reference, subject: subject.label }, changed, computation, faultOf: isAtFault ? (isTurned ? (change) => change : cure) : null };
 }
 

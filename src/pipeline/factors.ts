@@ -38,9 +38,9 @@ export function changeable({ label, name, settings }: Stream, batch: Batch): Com
  * or as an earlier change, is left out: nothing could tell them apart.
  */
 export function changesOf({ settings }: Computation, place: Place): Change[] {
-  const seen = new Set([fingerprint(place, maskSpecOf(place.site.maskSummary.window, settings))]);
+  const seen = new Set([fingerprint(place, maskSpecOf(place.site.maskSummary, settings))]);
   const isNew = (change: Change): boolean => {
-    const mark = fingerprint(place, maskSpecOf(place.site.maskSummary.window, deviate(settings, change)));
+    const mark = fingerprint(place, maskSpecOf(place.site.maskSummary, deviate(settings, change)));
     return seen.size < seen.add(mark).size;
   };
   return [
@@ -68,7 +68,7 @@ export function isSingle(settings: AttentionSettings, change: Change): boolean {
  * eager and zero elsewhere: then sdpa is tried too, and the nearer of the two counts.
  */
 export function variantsOf(changed: Computation, { site, batch }: Place): Computation[] {
-  const mask = maskSpecOf(site.maskSummary.window, changed.settings);
+  const mask = maskSpecOf(site.maskSummary, changed.settings);
   const { dims, data } = rowHasKey(batch, mask);
   const heads = dims[1] ?? 1;
   const keyless = data.some((has, i) => has === 0 && batch.kinds[Math.floor(i / (heads * batch.length)) * batch.length + (i % batch.length)] === 'valid');
@@ -128,7 +128,7 @@ function maskChanges(settings: AttentionSettings, place: Place): Change[] {
 
 /** None, the site's own, config.json's, and their neighbours. */
 function windows(settings: AttentionSettings, { site: { maskSummary }, batch, config }: Place): (number | null)[] {
-  const known = [maskSummary.window, config.slidingWindow, maskSpecOf(maskSummary.window, settings).window].flatMap((window) => (window === null ? [] : [window, window - 1, window + 1]));
+  const known = [maskSummary.window, config.slidingWindow, maskSpecOf(maskSummary, settings).window].flatMap((window) => (window === null ? [] : [window, window - 1, window + 1]));
   return [null, ...new Set(known)].filter((window) => window === null || (window >= 1 && window < batch.length));
 }
 

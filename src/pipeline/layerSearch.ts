@@ -121,7 +121,7 @@ export class LayerSearch {
   #windows(factors: readonly Factor[], isDone: boolean): Change[] {
     if (!this.#isLeading(factors, 'window', isDone)) return [];
     const { batch: { length }, site } = this.#place;
-    const own = maskSpecOf(site.maskSummary.window, this.#computation.settings).window;
+    const own = maskSpecOf(site.maskSummary, this.#computation.settings).window;
     const tried = this.#alone().flatMap(({ change, squaredDelta }) => (change.kind === 'window' ? [{ value: change.to ?? length, squared: squaredDelta }] : []));
     return nextWindows([{ value: Math.min(own ?? length, length), squared: this.#unchanged.squaredDelta }, ...tried]).map((to) => ({ kind: 'window', to }));
   }

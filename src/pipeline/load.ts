@@ -13,7 +13,7 @@ import { modelInputs, type TensorInfo } from '../onnx/inputs.js';
 import { raiseOpset } from '../onnx/opset.js';
 import { encodeModel, readModel } from '../onnx/read.js';
 import { relocateExternalData } from '../onnx/relocate.js';
-import { copyModel, opsetOf } from '../onnx/rewrite.js';
+import { copyModel, dropUnused, opsetOf } from '../onnx/rewrite.js';
 import { widenBfloat16, widenInputs } from '../onnx/widen.js';
 import type { ModelProto } from '../onnx/types.js';
 import type { SessionRequest } from '../runners/types.js';
@@ -59,19 +59,16 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
   const widened = widenBfloat16(model);
   const unmodified = folder === beside && !widened ? { path: source.onnxPath } : { bytes: encodeModel(model), folder };
   const opset = opsetOf(model, '') ?? 0;
-  inlineBranches(model.graph!, USE_CACHE_BRANCH, false);
-  raiseOpset(model, PROBE_OPSET);
-  nameResidualSums(model.graph!);
-  const graph = new OnnxGraph(model);
+  const graph = readable(model);
   const { config } = source;
-  const sites = recogniseSites(graph, config.layers, source.onnxPath);
+  const sites = recogniseSites(graph, config.attentionLayers, source.onnxPath);
   return {
     source,
     graph,
     opset,
     unmodified,
     widened,
-    narrow: widened ? narrowed(asWritten, config.layers, source.onnxPath) : null,
+    narrow: widened ? narrowed(asWritten, config.attentionLayers, source.onnxPath) : null,
     folder,
     inputs: withRingCaches(modelInputs(graph), ringCaches(graph)),
     externalFiles,
@@ -80,13 +77,19 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
   };
 }
 
-/** A bfloat16 model in the form that widened ones are rebuilt from. */
-function narrowed(model: ModelProto, layers: number, path: string): NonNullable<LoadedModel['narrow']> {
-  widenInputs(model);
+/** Brings a decoded model into the form that sites are recognised in, in place. */
+function readable(model: ModelProto): OnnxGraph {
   inlineBranches(model.graph!, USE_CACHE_BRANCH, false);
+  dropUnused(model.graph!);
   raiseOpset(model, PROBE_OPSET);
   nameResidualSums(model.graph!);
-  const graph = new OnnxGraph(model);
+  return new OnnxGraph(model);
+}
+
+/** A bfloat16 model in the form that widened ones are rebuilt from. */
+function narrowed(model: ModelProto, layers: readonly number[], path: string): NonNullable<LoadedModel['narrow']> {
+  widenInputs(model);
+  const graph = readable(model);
   return { graph, sites: recogniseSites(graph, layers, path) };
 }
 

@@ -38,7 +38,7 @@ async function projectionOrigin(job: Job, site: ResolvedSite, { diff, blamed }: 
   const found = await search(job, diff, blamed, (tensor) => tensor === before);
   if (!found) return null;
   // The embedding is what feeds layer 0 past its attention too.
-  const isEmbedding = site.layer === 0 && tensorsAbove(new OnnxGraph(diff.model), [site.hidden], (tensor) => isAttentionOutput(job, site, tensor)).has(found.tensor);
+  const isEmbedding = before === null && tensorsAbove(new OnnxGraph(diff.model), [site.hidden], (tensor) => isAttentionOutput(job, site, tensor)).has(found.tensor);
   return atNode(job, diff, found, isEmbedding ? null : site.layer, site.core);
 }
 
@@ -65,9 +65,9 @@ function siteOf({ context: { sites } }: Job, layer: number): ResolvedSite {
   return site;
 }
 
-/** The hidden state that enters a layer; null for the first, whose input has no tap. */
-function hiddenBefore(job: Job, layer: number): string | null {
-  return layer === 0 ? null : siteOf(job, layer - 1).hidden;
+/** The last hidden state with a tap before a layer; null for the first that has one. */
+function hiddenBefore({ context: { sites } }: Job, layer: number): string | null {
+  return sites.findLast((site) => site.layer < layer)?.hidden ?? null;
 }
 
 /** Whether a tensor between attention and the layer's end is attention's: the file's own, or one that rebuilding made. */

@@ -52,8 +52,8 @@ export async function makeRepro(findings: readonly Finding[], context: SecondPas
   return null;
 }
 
-function placeAt({ scale, softcap, maskSummary: { window } }: ResolvedSite): AlonePlace {
-  return { scale, softcap, window };
+function placeAt({ scale, softcap, maskSummary }: ResolvedSite): AlonePlace {
+  return { scale, softcap, mask: maskSummary };
 }
 
 function isLocal(finding: Finding): finding is Local & { limit: number } {

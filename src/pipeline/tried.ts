@@ -39,7 +39,7 @@ async function tryOne(capability: Capability, runners: Runners, timeout: number)
 
 /** Where the nodes of its attention ran. */
 async function ranOn({ implementation: name }: Capability, settings: ReturnType<typeof plainSettings>, runner: Runner): Promise<string[]> {
-  const { model, feeds, computeOps } = alone({ name, settings }, { scale: HEAD_DIM ** -0.5, softcap: null, window: null }, smallCase());
+  const { model, feeds, computeOps } = alone({ name, settings }, { scale: HEAD_DIM ** -0.5, softcap: null, mask: { window: null, causal: true, padding: true } }, smallCase());
   return inSession(runner, { model: { bytes: encodeModel(model), folder: '.' }, profile: true }, 'trying an implementation', async (session) => {
     await session.run(feeds);
     return (await session.executed()).filter(({ opType }) => computeOps.includes(opType)).map(({ provider }) => shortProvider(provider));

@@ -20,6 +20,10 @@ export const model = z.strictObject({
   opset: count('ONNX opset of the file.'),
   precision: z.enum(PRECISIONS).describe('What the graph computes in outside attention; int8 rounds tensors between float32 operations.'),
   attention: text('Form of the attention sites; joined by + where layers differ.'),
+  notCompared: z
+    .array(z.strictObject({ layer: oneLayer, type: text('Kind of the layer, as layer_types in config.json names it.') }))
+    .default([])
+    .describe('Layers that have no softmax attention, such as linear_attention; they run as they are, and only the others are compared.'),
 });
 
 const batch = z.strictObject({

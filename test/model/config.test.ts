@@ -19,6 +19,9 @@ describe('parseModelConfig', () => {
       slidingWindow: null,
       maxWindowLayers: 24,
       layerTypes: null,
+      attentionLayers: Array.from({ length: 24 }, (_, layer) => layer),
+      otherLayers: [],
+      isCausal: true,
       rope: { theta: 1000000, factor: 1 },
       rmsNormEps: 1e-6,
       padTokenId: null,
@@ -35,6 +38,39 @@ describe('parseModelConfig', () => {
       kvHeads: 4, headDim: 16, maxPositions: 32768, maxWindowLayers: 28, rmsNormEps: 1e-6, slidingWindow: null, architectures: [], eosTokenId: null,
     });
   });
+
+  test('reads the decoder of a model that also sees or hears', () => {
+    const { architectures, pad_token_id: padTokenId = null, ...decoder } = QWEN2_CONFIG as Record<string, unknown>;
+    const outer = { model_type: 'qwen2_5_vl', architectures: ['Qwen2_5_VLForConditionalGeneration'], vision_config: { hidden_size: 1280 }, pad_token_id: 7 };
+    const wanted = { ...parse({}), architectures: outer.architectures, padTokenId: 7 };
+    for (const nested of [{ text_config: decoder }, { thinker_config: { text_config: { ...decoder, pad_token_id: padTokenId } } }, { llm_config: decoder }]) {
+      expect(parseModelConfig({ ...outer, ...nested }, 'config.json')).toEqual(wanted);
+    }
+    // Where both say it, the decoder's part counts, and an error names it.
+    expect(parseModelConfig({ ...outer, ...QWEN2_CONFIG, hidden_size: 1, text_config: decoder }, 'config.json').hiddenSize).toBe(896);
+    expect(() => parseModelConfig({ ...outer, text_config: { ...decoder, hidden_size: 'x' } }, 'config.json')).toThrowError(
+      expect.objectContaining({ code: 'config-unsupported', args: expect.objectContaining({ problem: expect.stringMatching(/^text_config\.hidden_size: /) }) }),
+    );
+    expect(architectures).toBeDefined();
+  });
+
+  test('tells layers with softmax attention from others', () => {
+    const types = Array.from({ length: 24 }, (_, i) => (i % 3 === 1 ? 'sliding_attention' : i % 3 === 2 ? 'linear_attention' : 'full_attention'));
+    const config = parse({ layer_types: types });
+    expect(config.attentionLayers).toEqual(Array.from({ length: 24 }, (_, i) => i).filter((i) => i % 3 !== 2));
+    expect(config.otherLayers[0]).toEqual({ layer: 2, type: 'linear_attention' });
+    // Qwen3-Next's first releases have an interval instead.
+    expect(parse({ full_attention_interval: 4 }).attentionLayers).toEqual([3, 7, 11, 15, 19, 23]);
+  });
+
+  test.each<[boolean, Record<string, unknown>]>([
+    [false, { is_causal: false }],
+    [true, { is_causal: true, architectures: ['Qwen2EncoderModel'] }],
+    [false, { use_bidirectional_attention: true }],
+    [false, { architectures: ['Qwen2BiModel'] }],
+    [false, { architectures: ['LlamaBidirectionalModel'] }],
+    [true, { architectures: ['Qwen2Model'] }],
+  ])('attends to earlier tokens only: %s for %j', (causal, changes) => expect(parse(changes).isCausal).toBe(causal));
 
   test('keeps a head_dim of its own, as Qwen3 has', () => {
     expect(parse({ head_dim: 128 }).headDim).toBe(128);

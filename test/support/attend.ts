@@ -28,7 +28,7 @@ export async function attend(name: Exclude<ImplementationName, 'original'>, { qu
       const made = maskInputs(builder, batch.mask === null ? null : batch.mask.additive === null ? 'boolean' : 'additive');
       added = made.added;
       const [heads, kvHeads, headDim] = [query.dims[1]!, key.dims[1]!, query.dims[3]!];
-      return [build(builder, name, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim, scale, softcap: softcap ?? null, mask: maskSpecOf(window ?? null, settings), masks: made.masks, settings, decoding: decoding ?? null })];
+      return [build(builder, name, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim, scale, softcap: softcap ?? null, mask: maskSpecOf({ window: window ?? null, causal: true, padding: true }, settings), masks: made.masks, settings, decoding: decoding ?? null })];
     },
     () => addedFeeds(added, batch, 1),
   );

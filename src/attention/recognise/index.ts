@@ -11,20 +11,23 @@ import { hiddenAfter } from './residual.js';
 /**
  * Finds every layer's attention by the structure of the graph, never by names, in the order of the layers.
  *
- * @param expectedLayers num_hidden_layers of config.json
+ * @param expected numbers of the layers that have attention, as config.json says; a count stands for the first so many
  * @param path only named in errors
  * @throws AttnDiffError no-attention, site-not-recognised (names the node), layer-count
  */
-export function recogniseSites(graph: OnnxGraph, expectedLayers: number, path: string): AttentionSite[] {
+export function recogniseSites(graph: OnnxGraph, expected: number | readonly number[], path: string): AttentionSite[] {
+  const layers = typeof expected === 'number' ? Array.from({ length: expected }, (_, layer) => layer) : expected;
+  const layerAt = (index: number): number => layers[index] ?? index;
   const matches: SiteMatch[] = [];
   for (const node of graph.graph.node) {
     const result = match(graph, node);
-    if (result && 'rejection' in result) throw notRecognised(result.rejection, matches.length, isOp(result.rejection.node, 'Softmax') ? 'report' : 'eager');
+    if (result && 'rejection' in result) throw notRecognised(result.rejection, layerAt(matches.length), isOp(result.rejection.node, 'Softmax') ? 'report' : 'eager');
     if (result) matches.push(result.site);
   }
   if (matches.length === 0) throw new AttnDiffError('no-attention', { path });
-  if (matches.length !== expectedLayers) throw new AttnDiffError('layer-count', { found: matches.length, expected: expectedLayers });
-  return matches.map((site, layer) => {
+  if (matches.length !== layers.length) throw new AttnDiffError('layer-count', { found: matches.length, expected: layers.length });
+  return matches.map((site, index) => {
+    const layer = layerAt(index);
     const hidden = hiddenAfter(graph, site.output);
     if (!hidden) throw notRecognised({ node: site.core, problem: 'the two residual additions that follow it are not found' }, layer, 'report');
     return { ...site, layer, hidden };

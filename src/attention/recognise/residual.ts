@@ -8,8 +8,8 @@ const MAX_STEPS = 400;
 const SKIP_NORMS = ['SkipSimplifiedLayerNormalization', 'SkipLayerNormalization'];
 const SUM_OUTPUT = 3;
 
-/** Casts and quantisation: the same values in another type. */
-const SAME_VALUES = ['Cast', 'Identity', 'QuantizeLinear', 'DequantizeLinear'];
+/** What may lie in the residual stream between its sums: the same values in another type, or kept within a range. */
+const SAME_VALUES = ['Cast', 'Identity', 'QuantizeLinear', 'DequantizeLinear', 'Clip'];
 
 /** Names the sum of every norm that adds the residual itself, where the exporter left that output out. */
 export function nameResidualSums(graph: GraphProto): void {
@@ -23,13 +23,29 @@ export function nameResidualSums(graph: GraphProto): void {
 /**
  * Finds the hidden state that leaves a pre-norm decoder layer, from the layer's attention output. The first
  * addition of two computed tensors below attention joins the residual stream; the hidden state is the next addition
- * that reads that sum directly (through casts at most), the MLP's output being its other operand.
+ * that reads that sum directly (through casts, quantisation and Clip at most), the MLP's output being its other operand.
  */
 export function hiddenAfter(graph: OnnxGraph, attentionOutput: string): string | null {
   const first = firstSum(graph, attentionOutput);
   if (first === null) return null;
   const second = new Set(readers(graph, first).flatMap((node) => residualSum(graph, node) ?? []));
-  return second.size === 1 ? [...second][0]! : null;
+  return second.size === 1 ? clipped(graph, [...second][0]!) : null;
+}
+
+/** The tensor that the next layer reads: behind the Clip that keeps a layer's end in range, where there is one. */
+function clipped(graph: OnnxGraph, sum: string): string {
+  let tensor = sum;
+  for (;;) {
+    const node = onlyReader(graph, tensor);
+    if (!isOp(node, ...SAME_VALUES)) return sum;
+    tensor = node.output[0]!;
+    if (isOp(node, 'Clip')) return clipped(graph, tensor);
+  }
+}
+
+function onlyReader(graph: OnnxGraph, tensor: string): NodeProto | undefined {
+  const nodes = graph.consumers(tensor).filter((node) => !isOp(node, 'Shape'));
+  return nodes.length === 1 ? nodes[0] : undefined;
 }
 
 function firstSum(graph: OnnxGraph, from: string): string | null {

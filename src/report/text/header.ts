@@ -1,6 +1,7 @@
 import type { BatchInfo, DiffReport, EnvironmentInfo, FailureKind, ImplementationInfo, ModelInfo, ProofReason, RebuildCheck } from '../../types.js';
 import { shardPlaceText } from '../shardText.js';
 import { facts, prose, type Context } from './context.js';
+import { rangesText } from './kinds.js';
 import { formatCount, formatLimit, formatNumber, plural } from './number.js';
 
 /** What was run, on what, and with which kernels. */
@@ -46,7 +47,19 @@ export function modelFacts(model: ModelInfo): (readonly [string, string])[] {
     ['Model', model.path],
     ['', sizes.join(' · ')],
     ['', `exported by ${model.exporter} · opset ${model.opset} · ${model.precision} · attention ${model.attention}`],
+    ...notComparedFact(model),
   ];
+}
+
+/** Layers without softmax attention, by kind. */
+function notComparedFact({ notCompared, layers }: ModelInfo): (readonly [string, string])[] {
+  if (notCompared.length === 0) return [];
+  const types = [...new Set(notCompared.map(({ type }) => type))];
+  const listed = types.map((type) => {
+    const numbers = notCompared.filter((each) => each.type === type).map(({ layer }) => layer);
+    return `${numbers.length === 1 ? 'layer' : 'layers'} ${rangesText(numbers)} (${type})`;
+  });
+  return [['', `${layers - notCompared.length} of ${plural(layers, 'layer')} compared; not compared, since they have no softmax attention: ${listed.join(', ')}`]];
 }
 
 /** A batch and its tokens, on one line. */

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { recogniseSites } from '../../src/attention/recognise/index.js';
+import { DataType, type ModelProto } from '../../src/onnx/types.js';
+import { OnnxGraph } from '../../src/onnx/graph.js';
+import { makeValueInfo } from '../../src/onnx/builder.js';
+import { modelFeeds } from '../../src/pipeline/feeds.js';
+import { inspect } from '../../src/pipeline/inspect.js';
+import { FORMATS, inspectionText } from '../../src/report/index.js';
+import { inProcessRunner } from '../../src/runners/inProcess.js';
+import { capture } from '../support/capture.js';
+import { reference } from '../support/fixtures.js';
+import { asItIs, behind, numbers, operated, runOn, softmaxOf } from '../support/surgery.js';
+
+const sitesOf = (model: ModelProto): ReturnType<typeof recogniseSites> => recogniseSites(new OnnxGraph(model), 4, 'model.onnx');
+
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ');
+
+/** Layer 0 and 2 mix tokens without a softmax: each token keeps its own values. */
+function withoutSoftmax(model: ModelProto): void {
+  for (const layer of [0, 2]) {
+    const softmax = softmaxOf(model, layer - (layer === 2 ? 1 : 0));
+    softmax.opType = 'Relu';
+    softmax.attribute = [];
+  }
+}
+
+describe('a model of which some layers have no softmax attention', () => {
+  const hybrid = (): string =>
+    operated({ model: withoutSoftmax, config: (config) => ({ ...config, model_type: 'qwen3_next', layer_types: ['linear_attention', 'full_attention', 'linear_attention', 'full_attention'] }) });
+
+  it('has the others compared under their own numbers, and these listed', async () => {
+    const report = await runOn(hybrid(), { impl: 'eager,sdpa' });
+    expect(new Set(report.rows.map(({ layer }) => layer))).toEqual(new Set([1, 3, null]));
+    expect(report.model.notCompared).toEqual([{ layer: 0, type: 'linear_attention' }, { layer: 2, type: 'linear_attention' }]);
+    expect(report.verdict.passed).toBe(true);
+    expect(report.rebuild.originalRelL2).toBeLessThanOrEqual(1e-6);
+    expect(oneLine(FORMATS.text(report, { width: 200, color: false }))).toContain('2 of 4 layers compared; not compared, since they have no softmax attention: layers 0, 2 (linear_attention)');
+  });
+
+  it('is inspected so', async () => {
+    const inspection = await inspect(hybrid(), inProcessRunner());
+    expect(inspection.layers.map(({ layer }) => layer)).toEqual([1, 3]);
+    expect(oneLine(inspectionText(inspection, { width: 200, color: false }))).toContain('not compared, since they have no softmax attention: layers 0, 2 (linear_attention)');
+  });
+
+  it('is refused where config.json counts other layers than the graph has', async () => {
+    const folder = operated({ model: withoutSoftmax, config: (config) => ({ ...config, layer_types: ['linear_attention', 'full_attention', 'full_attention', 'full_attention'] }) });
+    await expect(runOn(folder)).rejects.toMatchObject({ code: 'layer-count', args: { found: 2, expected: 3 } });
+  });
+});
+
+describe('a Clip in the residual stream', () => {
+  const LIMIT = 0.5;
+  const clips = (model: ModelProto): string[] => {
+    const made: string[] = [];
+    for (const { hidden, output } of sitesOf(model)) {
+      const first = firstSum(model, output);
+      for (const tensor of [first, hidden]) behind(model, tensor, (builder) => builder.op('Clip', [tensor, builder.float(-LIMIT), builder.float(LIMIT)]));
+      made.push(model.graph!.node.find(({ opType, input }) => opType === 'Clip' && input[0] === hidden)!.output[0]!);
+    }
+    return made;
+  };
+
+  it('is part of the hidden state, which is what the next layer reads', async () => {
+    let hidden: string[] = [];
+    const folder = operated({
+      model: (model) => {
+        hidden = clips(model);
+        model.graph!.output.push(...hidden.map((name) => makeValueInfo(name, DataType.UNDEFINED)));
+      },
+    });
+    const { batch } = reference('right');
+    const run = await capture(folder, batch, ['original']);
+    const truth = await asItIs(folder, modelFeeds(run.loaded.inputs, run.loaded.sizes, batch, 1));
+    for (const [layer, name] of hidden.entries()) {
+      const seen = numbers(run.tensor('hidden', layer, 'original'));
+      expect(Math.max(...seen)).toBe(LIMIT);
+      expect(seen).toEqual(numbers(truth[name]!));
+    }
+  });
+});
+
+/** The residual sum behind a layer's attention. */
+function firstSum(model: ModelProto, attentionOutput: string): string {
+  const graph = new OnnxGraph(model);
+  let tensor = attentionOutput;
+  for (;;) {
+    const node = graph.consumers(tensor).find(({ opType }) => opType !== 'Shape')!;
+    tensor = node.output[0]!;
+    if (node.opType === 'Add' && node.input.every((input) => graph.constant(input) === undefined)) return tensor;
+  }
+}
+
+describe('nodes that no output needs', () => {
+  it('change nothing, wherever they read', async () => {
+    const folder = operated({
+      model: (model) => {
+        const graph = model.graph!;
+        for (const { output, hidden, core } of sitesOf(model)) {
+          for (const tensor of [output, hidden, core.output[0]!, core.input[0]!]) graph.node.push({ ...core, name: `dead/${tensor}`, opType: 'Softmax', input: [tensor], output: [`dead/${tensor}`] });
+        }
+      },
+    });
+    const report = await runOn(folder, { impl: 'eager,sdpa,original' });
+    expect(report.verdict.passed).toBe(true);
+    expect(report.rows.filter(({ implementation, scope, kind }) => implementation === 'original' && scope === 'local' && kind === 'valid').every(({ maxAbs }) => maxAbs < 1e-6)).toBe(true);
+  });
+});
