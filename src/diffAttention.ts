@@ -28,14 +28,17 @@ export async function diffAttention(options: DiffOptions): Promise<DiffReport> {
   signal?.throwIfAborted();
   const baseline = config.baseline && openBaseline(config.baseline);
   const runners = childRunners();
+  // Aborts when the promise settles, however: what still reads or downloads then has nobody to do it for.
+  const settled = new AbortController();
+  const both = signal ? AbortSignal.any([signal, settled.signal]) : settled.signal;
   let end: (reason: unknown) => void = () => undefined;
   const ended = new Promise<never>((_resolve, reject) => {
     end = reject;
   });
   const work = async (): Promise<DiffReport> => {
-    const hub: HubOptions = { signal, onNotice, onProgress: ({ file, received, total }) => onProgress({ stage: `downloading ${file}`, done: received, total }) };
+    const hub: HubOptions = { signal: both, onNotice, onProgress: ({ file, received, total }) => onProgress({ stage: `downloading ${file}`, done: received, total }) };
     const prepared = await openRun(config, runners, { baseline, hub });
-    const measured = await runDiff(prepared, runners, { signal, onProgress, explainAllLayers: explain });
+    const measured = await runDiff(prepared, runners, { signal: both, onProgress, explainAllLayers: explain });
     return baseline ? heldAgainst(measured, baseline) : measured;
   };
   const abort = (): void => end(signal?.reason);
@@ -48,6 +51,7 @@ export async function diffAttention(options: DiffOptions): Promise<DiffReport> {
   try {
     return await Promise.race([work(), ended]);
   } finally {
+    settled.abort();
     runners.stop();
     unwatch(interrupt);
     signal?.removeEventListener('abort', abort);

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type * as Api from '../src/index.js';
 import { jsonReport } from '../src/report/json.js';
@@ -125,6 +126,17 @@ describe.skipIf(process.platform === 'win32')('a program that ends while models 
     expect(ended).toEqual({ code, stdout: expect.stringMatching(printed), stderr: '', left: [] });
     const [child] = ended.stdout.split('\n');
     expect(spawnSync('ps', ['-o', 'stat=', '-p', child!], { encoding: 'utf8' }).stdout).toMatch(/^(Z|$)/);
+  });
+});
+
+describe('a run that fails', () => {
+  it('leaves no work behind that keeps a program alive: the weights are not read to their end', async () => {
+    const model = await folder.copy('qwen2-dynamo', (path) => truncateSync(join(path, 'model.onnx.data'), 2 ** 37));
+    const program = `
+      import { diffAttention } from ${JSON.stringify(BUILT)};
+      await diffAttention(${JSON.stringify({ model, random: '1x4', timeout: 0.001 })}).catch(({ code }) => console.log(code));
+    `;
+    expect(await exec(process.execPath, ['--input-type=module', '--eval', program])).toEqual({ code: 0, stdout: 'timed-out\n', stderr: '', left: [] });
   });
 });
 

@@ -1,4 +1,4 @@
-import { accessSync, appendFileSync, closeSync, constants, fstatSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { accessSync, appendFileSync, closeSync, constants, fstatSync, openSync, readSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { AttnDiffError } from '../errors.js';
 import type { Output } from './output.js';
 
@@ -25,6 +25,7 @@ export function openAppended(path: string): Output {
     return !existing;
   });
   return {
+    place: guard(() => realpathSync(path)),
     write: (text) => guard(() => appendFileSync(path, `${isCutOff(path) ? '\n' : ''}${text}`)),
     // One that another process has begun to write meanwhile is no longer empty.
     discard: () => {

@@ -3,20 +3,26 @@ import { errorText } from '../report/index.js';
 import { INTERRUPTIONS } from '../runners/protocol.js';
 
 /**
- * Cleans up and ends the process with exit code 4 when it is interrupted.
+ * Cleans up where the process ends in the midst of its work: with exit code 4 when it is interrupted, and with whatever
+ * code where something else ends it. While it cleans up, another interruption ends it at once.
  *
  * @param kept what of the work is kept
  * @returns a function that stops listening
  */
-export function onInterrupt(cleanUp: () => void, kept: () => ErrorArgs['interrupted']['kept']): () => void {
-  const listener = (): void => {
+export function onEnd(cleanUp: () => void, kept: () => ErrorArgs['interrupted']['kept']): () => void {
+  const release = (): void => {
+    for (const signal of INTERRUPTIONS) process.off(signal, interrupt);
+    process.off('exit', cleanUp);
+  };
+  const interrupt = (): void => {
+    // Without a listener a signal does what the system has it do.
+    release();
     cleanUp();
     const error = new AttnDiffError('interrupted', { kept: kept() });
     process.stderr.write(`attn-diff: ${errorText(error)}\n`);
     process.exit(error.exitCode);
   };
-  for (const signal of INTERRUPTIONS) process.once(signal, listener);
-  return () => {
-    for (const signal of INTERRUPTIONS) process.off(signal, listener);
-  };
+  for (const signal of INTERRUPTIONS) process.on(signal, interrupt);
+  process.on('exit', cleanUp);
+  return release;
 }

@@ -1,8 +1,12 @@
-import { accessSync, closeSync, constants, openSync, realpathSync, renameSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs';
+import { accessSync, constants, realpathSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { AttnDiffError } from '../errors.js';
+import { clearStale, temporaryBeside, writeWhole } from '../files/temporary.js';
 
 /** Where a command's result goes. */
 export interface Output {
+  /** The one path, of all that lead there, that stands for the file; null where two results may share a place. */
+  place: string | null;
   write(text: string): void;
   /** Removes whatever was begun; nothing half-written stays behind. */
   discard(): void;
@@ -10,13 +14,14 @@ export interface Output {
 
 /**
  * Opens the place that a result goes to before the expensive part, so that a bad path fails at once. A file is
- * written beside its final name and renamed when it is whole; a device or a pipe is written to as it is.
+ * written beside its final name and renamed when it is whole; a device or a pipe is written to as it is. Until then
+ * nothing lies there that a killed process could leave behind.
  *
  * @param path null for standard output
  * @throws AttnDiffError output-not-writable
  */
 export function openOutput(path: string | null): Output {
-  if (path === null) return { write: (text) => void process.stdout.write(text), discard: () => undefined };
+  if (path === null) return { place: null, write: (text) => void process.stdout.write(text), discard: () => undefined };
   const guard = <T>(step: () => T): T => {
     try {
       return step();
@@ -25,20 +30,18 @@ export function openOutput(path: string | null): Output {
     }
   };
   const existing = guard(() => checkExisting(path));
-  if (existing && !existing.isFile()) return { write: (text) => guard(() => writeFileSync(path, text)), discard: () => undefined };
+  if (existing && !existing.isFile()) return { place: null, write: (text) => guard(() => writeFileSync(path, text)), discard: () => undefined };
 
-  const target = existing ? guard(() => realpathSync(path)) : path;
-  const temporary = `${target}.${process.pid}.tmp`;
-  guard(() => closeSync(openSync(temporary, 'wx', existing?.mode)));
-  const discard = (): void => rmSync(temporary, { force: true });
-  return {
-    discard,
-    write: (text) =>
-      guard(() => {
-        writeFileSync(temporary, text);
-        renameSync(temporary, target);
-      }),
-  };
+  const target = guard(() => (existing ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path))));
+  clearStale(dirname(target));
+  guard(() => tryWriting(target));
+  return { place: target, discard: () => undefined, write: (text) => guard(() => writeWhole(target, text, existing?.mode)) };
+}
+
+function tryWriting(target: string): void {
+  const temporary = temporaryBeside(target);
+  writeFileSync(temporary, '', { flag: 'wx' });
+  rmSync(temporary, { force: true });
 }
 
 /** What is at the path already; null where there is nothing. */

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { AttnDiffError } from '../errors.js';
+import { clearStale, temporaryBeside } from '../files/temporary.js';
 
 /** A folder that a result goes to: whole, or not at all. */
 export interface OutputFolder {
@@ -28,15 +29,30 @@ export function openOutputFolder(path: string | null): OutputFolder {
   const isThere = existsSync(path);
   if (isThere && !statSync(path).isDirectory()) throw new AttnDiffError('folder-not-writable', { path, problem: 'ENOTDIR' });
   if (isThere && guard(() => readdirSync(path)).length > 0) throw new AttnDiffError('folder-not-writable', { path, problem: 'the folder is not empty' });
-  const temporary = `${path.replace(/[/\\]+$/, '')}.${process.pid}.tmp`;
-  guard(() => mkdirSync(temporary));
+  // Without what a path may end in: the folder is made beside its final name.
+  const target = resolve(path);
+  clearStale(dirname(target));
+  let temporary: string | null = null;
+  const discard = (): void => {
+    if (temporary !== null) rmSync(temporary, { recursive: true, force: true });
+    temporary = null;
+  };
+  const make = (): string => {
+    const made = temporaryBeside(target);
+    mkdirSync(made);
+    return (temporary = made);
+  };
+  guard(make);
+  discard();
   return {
-    discard: () => rmSync(temporary, { recursive: true, force: true }),
+    discard,
     write: (files) =>
       guard(() => {
-        for (const { name, content } of files) writeFileSync(join(temporary, name), content);
-        if (isThere) rmdirSync(path);
-        renameSync(temporary, path);
+        const made = make();
+        for (const { name, content } of files) writeFileSync(join(made, name), content);
+        if (isThere) rmdirSync(target);
+        renameSync(made, target);
+        temporary = null;
       }),
   };
 }

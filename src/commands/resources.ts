@@ -1,9 +1,10 @@
-import type { ErrorArgs } from '../errors.js';
+import { AttnDiffError, type ErrorArgs } from '../errors.js';
+import { clearStaleScratch } from '../files/scratch.js';
 import type { Runners } from '../runners/types.js';
 import { downloadBar, type DownloadBar } from './downloadBar.js';
 import type { Host } from './host.js';
 import { openAppended } from './historyFile.js';
-import { onInterrupt } from './interrupt.js';
+import { onEnd } from './interrupt.js';
 import { openOutput, type Output } from './output.js';
 import { openOutputFolder, type OutputFolder } from './outputFolder.js';
 import { progressBar, type ProgressBar } from './progress.js';
@@ -21,6 +22,8 @@ export interface Resources {
   progress: ProgressBar;
   /** Shows the download of a model. */
   download: DownloadBar;
+  /** Aborts when the work has ended, however: what still reads or downloads then has nobody to do it for. */
+  signal: AbortSignal;
   /** Says what is kept if the work is interrupted from here on. */
   keep(kept: ErrorArgs['interrupted']['kept']): void;
 }
@@ -35,27 +38,39 @@ export async function withResources<T>(host: Host, outputPaths: readonly OutputP
   const outputs: Output[] = [];
   const discard = (): void => outputs.forEach((output) => output.discard());
   const folder = opened(() => {
-    for (const path of outputPaths) outputs.push(path !== null && typeof path === 'object' ? openAppended(path.appended) : openOutput(path));
+    for (const path of outputPaths) outputs.push(openedOnce(path, outputs));
     return openOutputFolder(folderPath);
   }, discard);
+  clearStaleScratch();
   const runners = host.runners();
   const progress = progressBar();
   const download = downloadBar();
+  const ended = new AbortController();
   const clear = (): void => {
+    ended.abort(new AttnDiffError('interrupted', { kept: null }));
+    runners.stop();
     download.stop();
     progress.stop();
-    runners.stop();
     discard();
     folder.discard();
   };
   let kept: ErrorArgs['interrupted']['kept'] = null;
-  const release = onInterrupt(clear, () => kept);
+  const release = onEnd(clear, () => kept);
   try {
-    return await work({ outputs, folder, runners, progress, download, keep: (what) => (kept = what) });
+    return await work({ outputs, folder, runners, progress, download: { ...download, signal: ended.signal }, signal: ended.signal, keep: (what) => (kept = what) });
   } finally {
     clear();
     release();
   }
+}
+
+/** @throws AttnDiffError output-not-writable, also where another result goes to the same file by another path */
+function openedOnce(path: OutputPath, others: readonly Output[]): Output {
+  const isAppended = path !== null && typeof path === 'object';
+  const output = isAppended ? openAppended(path.appended) : openOutput(path);
+  if (output.place === null || !others.some(({ place }) => place === output.place)) return output;
+  output.discard();
+  throw new AttnDiffError('output-not-writable', { path: isAppended ? path.appended : path!, problem: 'EEXIST' });
 }
 
 /** Where one of several places cannot be opened, those that were begun are taken back. */

@@ -84,11 +84,12 @@ export async function run({ config: named, unset, ...options }: RawRunOptions & 
   const config = parseRunOptions(options, { subcommand, file, unset, fileArguments: named === false ? ['--no-config'] : typeof named === 'string' ? ['--config', named] : [] });
   // Read before anything is opened to be written, since it may be the same file.
   const baseline = config.baseline && openBaseline(config.baseline);
-  return withResources(host, outputPaths(config), async ({ outputs, folder, runners, progress, download, keep }) => {
+  return withResources(host, outputPaths(config), async ({ outputs, folder, runners, progress, download, signal, keep }) => {
     const prepared = await openRun(config, runners, { baseline, hub: download });
     const checkpoint = config.prompts.kind === 'data' ? openCheckpoint(checkpointPath(config), prepared, config.resume) : null;
     let made: Repro | null = null;
     const measured = await runDiff(prepared, runners, {
+      signal,
       onProgress: progress.update,
       ...(config.saveRepro !== null && { onRepro: (repro) => (made = repro) }),
       explainAllLayers: explain,

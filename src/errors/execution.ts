@@ -21,7 +21,7 @@ export const EXECUTION = {
   'runner-not-started': error(
     (a: { problem: string }) =>
       `the process that runs the model cannot be started: ${clause(a.problem)}`,
-    'Check the limits of this user and of this container (ulimit -a)',
+    (a) => (/^E[A-Z]+$/.test(a.problem) ? 'Check the limits of this user and of this container (ulimit -a)' : 'Install attn-diff again'),
   ),
   'runner-crashed': error(
     (a: { stage: string; signal: string }) =>

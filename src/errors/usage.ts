@@ -115,4 +115,10 @@ export const USAGE = {
       `${a.path}: the folder cannot be written: ${clause(a.problem)}`,
     (a) => `${isFull(a.problem) ? 'Make room there, or choose' : 'Choose'} another path for --save-repro`,
   ),
+  /** `variable` names the folder: TMPDIR, or TEMP on Windows. */
+  'temporary-folder': error(
+    (a: { path: string; variable: string; problem: string }) =>
+      `${a.path}: temporary files cannot be kept there: ${clause(a.problem)}`,
+    (a) => `${isFull(a.problem) ? 'Make room there, or set' : 'Set'} ${a.variable} to a folder that exists, may be written to and has room`,
+  ),
 };

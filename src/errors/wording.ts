@@ -21,11 +21,12 @@ const LONGEST = 300;
 
 const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   EACCES: 'no permission (EACCES)',
-  EEXIST: 'another result of this command goes there, or is left there (EEXIST)',
+  EEXIST: 'another result of this command goes there (EEXIST)',
   ECONNREFUSED: 'nothing listens there (ECONNREFUSED)',
   ECONNRESET: 'the connection was cut (ECONNRESET)',
   EISDIR: 'it is a folder (EISDIR)',
   EDQUOT: 'the quota of the disk is used up (EDQUOT)',
+  EMFILE: 'too many files are open (EMFILE)',
   ENOENT: 'no such file or folder (ENOENT)',
   ENOSPC: 'the disk is full (ENOSPC)',
   ENOTFOUND: 'there is no such host (ENOTFOUND)',

@@ -1,7 +1,7 @@
 import { copyFile, link, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
 import { dirname, join, relative } from 'node:path';
 import { AttnDiffError } from '../errors.js';
+import { clearStale, temporaryBeside } from '../files/temporary.js';
 
 /**
  * One model's folder in the cache, laid out as Python's huggingface_hub has it, so that either finds what the other
@@ -103,7 +103,8 @@ export async function attempt<T>(path: string, step: () => Promise<T>): Promise<
 
 /** Makes a file beside its final name and renames it, so that nobody sees half of it. */
 async function replace(path: string, make: (temporary: string) => Promise<unknown>): Promise<void> {
-  const temporary = `${path}.${randomUUID().slice(0, 8)}.tmp`;
+  clearStale(dirname(path));
+  const temporary = temporaryBeside(path);
   try {
     await make(temporary);
     await rename(temporary, path);

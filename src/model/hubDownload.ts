@@ -69,7 +69,7 @@ async function fetchWhole(part: string, file: HubFile, options: DownloadOptions)
     let headers: Headers | undefined;
     try {
       const failure = await fetchRest(part, file, options);
-      if (failure === null) return await check(part, file);
+      if (failure === null) return await check(part, file, options.settings.signal);
       ({ problem, headers } = failure);
     } catch (error) {
       if (!(error instanceof HubNetworkError)) throw error;
@@ -83,9 +83,9 @@ async function fetchWhole(part: string, file: HubFile, options: DownloadOptions)
   }
 }
 
-async function check(part: string, { etag, size }: HubFile): Promise<string> {
+async function check(part: string, { etag, size }: HubFile, signal: AbortSignal | undefined): Promise<string> {
   const received = await sizeOf(part);
-  const actual = (await digestLike(etag, part)) ?? (size === null || received === size ? etag : `unknown (${received} bytes)`);
+  const actual = (await digestLike(etag, part, signal)) ?? (size === null || received === size ? etag : `unknown (${received} bytes)`);
   if (actual !== etag) await rm(part, { force: true });
   return actual;
 }

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasEnded, ownOwner, readOwner } from '../files/owner.js';
 
 /** A holder shows by the lock's time of change that it lives. */
 const HEARTBEAT = 5_000;
@@ -32,14 +32,10 @@ export async function withHubLock<T>(path: string, work: () => Promise<T>): Prom
   }
 }
 
-function holder(): string {
-  return `${process.pid}@${hostname()}`;
-}
-
 async function take(path: string): Promise<boolean> {
   try {
     const file = await open(path, 'wx');
-    await file.writeFile(holder());
+    await file.writeFile(JSON.stringify(ownOwner()));
     await file.close();
     return true;
   } catch (error) {
@@ -51,19 +47,9 @@ async function take(path: string): Promise<boolean> {
 async function isStale(path: string): Promise<boolean> {
   try {
     const [entry, text] = await Promise.all([stat(path), readFile(path, 'utf8')]);
-    if (Date.now() - entry.mtimeMs > STALE_AFTER) return true;
-    const [pid = '', host] = text.split('@');
-    return host === hostname() && pid !== String(process.pid) && !isAlive(Number(pid));
+    const owner = readOwner(text);
+    return Date.now() - entry.mtimeMs > STALE_AFTER || (owner !== null && hasEnded(owner) === true);
   } catch {
     return false;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

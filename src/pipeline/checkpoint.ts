@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AttnDiffError } from '../errors.js';
+import { writeWhole } from '../files/temporary.js';
 import type { BatchResult } from './measure.js';
 import type { PreparedRun } from './prepare.js';
 import { describeHost } from './describe.js';
@@ -38,7 +39,7 @@ export function openCheckpoint(path: string, run: PreparedRun, resume: boolean):
   const text = guard(() => (existsSync(path) ? readFileSync(path, 'utf8') : null));
   const done = text === null ? [] : readDone(text, path, key, resume);
   // Written anew, so that a last line that was cut off is gone; with nothing to keep yet, only to see that it can be.
-  const begin = (): void => writeFileSync(path, [key, ...done].map(line).join(''));
+  const begin = (): void => writeWhole(path, [key, ...done].map(line).join(''));
   guard(begin);
   if (done.length === 0) guard(() => rmSync(path));
   let begun = done.length > 0;

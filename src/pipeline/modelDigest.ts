@@ -8,7 +8,7 @@ import type { LoadedModel } from './load.js';
  * SHA-256, in hexadecimal, of a model: of its ONNX file and, in the order of their names, of the files that hold its
  * external data, each as `name digest`. The same for copies of a model in other places.
  *
- * @throws AttnDiffError model-unreadable
+ * @throws AttnDiffError model-unreadable; the reason of `signal`, where that aborts
  */
 export async function modelDigest(model: Pick<LoadedModel, 'source' | 'externalFiles'>, signal?: AbortSignal): Promise<string> {
   const known = digests.get(model) ?? digestOf(model, signal);
@@ -32,6 +32,7 @@ async function fileDigest(path: string, signal: AbortSignal | undefined): Promis
   try {
     for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20, signal })) hash.update(chunk as Buffer);
   } catch (error) {
+    signal?.throwIfAborted();
     throw new AttnDiffError('model-unreadable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
   }
   return hash.digest('hex');

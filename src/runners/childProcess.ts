@@ -1,10 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { AttnDiffError } from '../errors.js';
+import { openScratch, type Scratch } from '../files/scratch.js';
 import { pooled } from './pool.js';
-import { INTERRUPTIONS, type Answer, type Request } from './protocol.js';
+import { INTERRUPTIONS, NOT_STARTED, type Answer, type Request } from './protocol.js';
 import { runtimeError } from './runtimeError.js';
 import type { Tensors } from '../types.js';
 import type { Runner, RunnerPlace, Runners, Session, SessionRequest } from './types.js';
@@ -24,7 +22,7 @@ type Call = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never
 function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Partial<RunnerPlace>): Runner {
   let printed = '';
   let child: ChildProcess | undefined;
-  let scratch: string | undefined;
+  let scratch: Scratch | undefined;
   let nextId = 1;
   let stage = '';
   let failure: Error | undefined;
@@ -38,11 +36,12 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
   };
 
   const start = (): ChildProcess => {
-    scratch ??= mkdtempSync(join(tmpdir(), 'attn-diff-'));
+    scratch ??= openScratch();
     // Of node's own options only limits of memory: with -e or --import a child would run the caller's script again, and its children too.
-    const started = fork(CHILD, [scratch, provider], { env: { ...process.env, ...environment }, execArgv: [...process.execArgv.filter((option) => option.startsWith('--max-')), '--expose-gc'], serialization: 'advanced', stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
+    const started = fork(CHILD, [scratch.path, provider], { env: { ...process.env, ...environment }, execArgv: [...process.execArgv.filter((option) => option.startsWith('--max-')), '--expose-gc'], serialization: 'advanced', stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
     started.stdout?.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-MOST_PRINTED)));
     started.on('message', (answer: Answer) => {
+      if (answer.id === NOT_STARTED && !answer.ok) failAll(notStarted({ message: answer.problem }));
       waiting.get(answer.id)?.resolve(answer);
       waiting.delete(answer.id);
     });
@@ -64,8 +63,13 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
       child?.kill('SIGKILL');
     }, timeout * 1000);
     const answer = await new Promise<Answer>((resolve, reject) => {
+      let asked: ChildProcess;
       try {
-        const asked = (child ??= start());
+        asked = child ??= start();
+      } catch (error) {
+        return reject(error instanceof AttnDiffError ? error : notStarted(error as NodeJS.ErrnoException));
+      }
+      try {
         waiting.set(id, { resolve, reject });
         // Where sending fails, the child is gone or of no more use; how it ended says more than the broken pipe.
         asked.send({ ...call, id } as Request, (error) => {
@@ -75,7 +79,7 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
         reject(notStarted(error as NodeJS.ErrnoException));
       }
     }).finally(() => clearTimeout(expiry));
-    if (!answer.ok) throw runtimeError(answer.problem, stage, call.do === 'open' ? 'opening' : 'running', provider);
+    if (!answer.ok) throw answer.temporary ? new AttnDiffError('temporary-folder', answer.temporary) : runtimeError(answer.problem, stage, call.do === 'open' ? 'opening' : 'running', provider);
     return answer;
   };
 
@@ -100,13 +104,14 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
       child?.removeAllListeners();
       child?.kill('SIGKILL');
       child = undefined;
-      if (scratch !== undefined) rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
+      scratch?.remove();
       scratch = undefined;
     },
   };
 }
 
-function notStarted({ code, message }: NodeJS.ErrnoException): AttnDiffError {
+/** Of the system or the installation, not of an implementation, which must not be said to have failed. */
+function notStarted({ code, message }: { code?: string | undefined; message: string }): AttnDiffError {
   return new AttnDiffError('runner-not-started', { problem: code ?? message });
 }
 

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import './noTelemetry.js';
 import * as ort from 'onnxruntime-node';
 import type { ProviderName, TensorData, Tensors } from '../types.js';
+import { temporaryError } from '../files/scratch.js';
 import { executedNodes } from './profile.js';
 import type { ExecutedNode, Session, SessionRequest } from './types.js';
 
@@ -86,9 +87,16 @@ async function removeProfile(folder: string, prefix: string): Promise<void> {
 async function readProfile(folder: string, prefix: string): Promise<ExecutedNode[]> {
   try {
     const files = await profileFiles(folder, prefix);
-    const events = (await Promise.all(files.map(async (file) => JSON.parse(await readFile(file, 'utf8')) as unknown[]))).flat();
-    return executedNodes(events);
+    if (files.length === 0) throw temporaryError(new Error('ONNX Runtime could not write a profile there'));
+    const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+    return executedNodes(texts.flatMap(eventsIn));
   } finally {
     await removeProfile(folder, prefix);
   }
+}
+
+/** ONNX Runtime does not say where it could not write a profile to its end. */
+function eventsIn(text: string): unknown[] {
+  if (!/\]\s*$/.test(text)) throw temporaryError(new Error('a profile of ONNX Runtime was cut off there: the disk may be full'));
+  return JSON.parse(text) as unknown[];
 }

@@ -1,3 +1,4 @@
+import { AttnDiffError, type ErrorArgs } from '../errors.js';
 import type { Tensors } from '../types.js';
 import type { ExecutedNode, ProcessMemory, SessionRequest } from './types.js';
 
@@ -12,7 +13,21 @@ export type Request =
 
 export type Answer =
   | { id: number; ok: true; session?: number; tensors?: Tensors; nodes?: ExecutedNode[]; milliseconds?: number; memory?: ProcessMemory }
-  | { id: number; ok: false; problem: string };
+  | ({ id: number; ok: false } & Fault);
+
+/** What went wrong: something of the model, or, with `temporary`, of the folder for temporary files. */
+export interface Fault {
+  problem: string;
+  temporary?: ErrorArgs['temporary-folder'];
+}
+
+/** The `id` of the answer of a child that could not be loaded; that of no request. */
+export const NOT_STARTED = 0;
+
+export function faultOf(error: unknown): Fault {
+  if (error instanceof AttnDiffError && error.code === 'temporary-folder') return { problem: error.message, temporary: error.args as ErrorArgs['temporary-folder'] };
+  return { problem: error instanceof Error ? error.message : String(error) };
+}
 
 /** Signals by which a user or a system ends a run. The host answers them; the child leaves that to it. */
 export const INTERRUPTIONS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const satisfies NodeJS.Signals[];

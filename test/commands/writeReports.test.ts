@@ -7,7 +7,7 @@ const report = largeReport({ layers: 2, size: 1, length: 20, implementations: ['
 /** What each format comes to. */
 function written(headsTold: boolean): { html: string; json: string } {
   const texts = { html: '', json: '' };
-  const outputs = (['html', 'json'] as const).map((format) => ({ write: (text: string) => (texts[format] = text), discard: () => undefined }));
+  const outputs = (['html', 'json'] as const).map((format) => ({ place: null, write: (text: string) => (texts[format] = text), discard: () => undefined }));
   writeReports(report, { reports: [{ format: 'html', path: 'page.html' }, { format: 'json', path: 'report.json' }], headsTold, ci: false, saveBaseline: null, history: null, baseline: null }, outputs);
   return texts;
 }

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ownOwner } from '../../src/files/owner.js';
 import { fetchHubModel } from '../../src/model/hub.js';
 import { parseHubId } from '../../src/model/hubId.js';
 import { HubFixture, NEW, REPO, WEIGHTS } from '../support/hubFixture.js';
@@ -231,8 +231,10 @@ describe('two at once', () => {
   });
 
   test.each([
-    ['a process that died', `999999999@${hostname()}`, 0],
-    ['another machine, long ago', '1@elsewhere', 120],
+    ['a process that died', JSON.stringify({ ...ownOwner(), pid: 999_999_999 }), 0],
+    ['a process that died and whose number this one has', JSON.stringify({ ...ownOwner(), started: '1' }), 0],
+    ['another machine, long ago', JSON.stringify({ ...ownOwner(), host: 'elsewhere' }), 120],
+    ['an older version, long ago', '1@elsewhere', 120],
     ['nobody, long ago', '', 120],
   ])('a lock of %s is taken over', async (_name, holder, age) => {
     const hub = await HubFixture.start();

@@ -28,6 +28,7 @@ const ARGS: ErrorArgs = {
   'provider-missing': { provider: 'cuda', problem: nasty('problem'), available: ['cpu'] },
   'file-exists': { path: nasty('path') },
   'output-not-writable': { path: nasty('path'), problem: nasty('problem') },
+  'temporary-folder': { path: nasty('path'), variable: 'TMPDIR', problem: nasty('problem') },
   'model-not-found': { path: nasty('path') },
   'model-no-onnx': { folder: nasty('folder') },
   'model-ambiguous': { folder: nasty('folder'), files: ['a.onnx', nasty('b')], dtypes: ['q4'] },
