@@ -1,4 +1,4 @@
-import { EXIT } from './errors.js';
+import { EXIT, type ExitCode } from './errors.js';
 
 export interface HookRun {
   model: string;
@@ -26,8 +26,8 @@ export function hookRuns(args: readonly string[]): HookRun[] {
  *
  * @param codes null for a process that a signal ended
  */
-export function gravest(codes: readonly (number | null)[]): number {
-  return Math.max(...codes.map((code) => code ?? EXIT.execution));
+export function gravest(codes: readonly (ExitCode | null)[]): ExitCode {
+  return Math.max(...codes.map((code) => code ?? EXIT.execution)) as ExitCode;
 }
 
 /**
@@ -35,7 +35,7 @@ export function gravest(codes: readonly (number | null)[]): number {
  *
  * @param ran each with its exit code, null where a signal ended it
  */
-export function notPassed(ran: readonly { model: string; code: number | null }[]): string[] {
+export function notPassed(ran: readonly { model: string; code: ExitCode | null }[]): string[] {
   return ran.filter(({ code }) => code !== EXIT.passed).map(({ model, code }) => {
     const what = code === EXIT.gateFailed ? 'failed the gate' : 'could not be checked';
     return `attn-diff-pre-commit: ${model} ${what} (${code === null ? 'ended by a signal' : `exit code ${code}`}).`;

@@ -1,12 +1,21 @@
-import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { EXIT } from './errors.js';
+import { decidedExit } from './decidedExit.js';
+import { EXIT, type ExitCode } from './errors.js';
 import { gravest, hookRuns, notPassed } from './hookRuns.js';
 
-// What pre-commit runs: attn-diff on each model that a commit changes, one after another.
-const command = fileURLToPath(new URL('../bin/attn-diff.js', import.meta.url));
-const runs = hookRuns(process.argv.slice(2));
-if (runs.length === 0) process.stderr.write('attn-diff-pre-commit: no .onnx file is named. Name some, after the options of attn-diff run.\n');
-const ran = runs.map(({ model, args }) => ({ model, code: spawnSync(process.execPath, [command, ...args], { stdio: 'inherit' }).status }));
-for (const line of notPassed(ran)) process.stderr.write(`${line}\n`);
-process.exitCode = runs.length === 0 ? EXIT.usage : gravest(ran.map(({ code }) => code));
+export { faultText } from './report/faultText.js';
+
+const COMMAND = fileURLToPath(new URL('../bin/attn-diff.js', import.meta.url));
+
+/** What pre-commit runs: attn-diff on each model that a commit changes, one after another. */
+export async function main(finish: (code: ExitCode) => void): Promise<void> {
+  const runs = hookRuns(process.argv.slice(2));
+  if (runs.length === 0) {
+    process.stderr.write('attn-diff-pre-commit: no .onnx file is named. Name some, after the options of attn-diff run.\n');
+    return finish(EXIT.usage);
+  }
+  const ran: { model: string; code: ExitCode | null }[] = [];
+  for (const { model, args } of runs) ran.push({ model, code: await decidedExit(COMMAND, args) });
+  for (const line of notPassed(ran)) process.stderr.write(`${line}\n`);
+  finish(gravest(ran.map(({ code }) => code)));
+}

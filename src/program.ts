@@ -14,6 +14,7 @@ import { runCommand } from './commands/run.js';
 import { schemaCommand } from './commands/schema.js';
 import { AttnDiffError, EXIT } from './errors.js';
 import { packageVersion } from './pipeline/describe.js';
+import { faultText } from './report/faultText.js';
 import { errorText } from './report/index.js';
 
 const EXIT_CODES = `
@@ -62,8 +63,7 @@ export async function runProgram(args: readonly string[], host: Host): Promise<v
     if (error instanceof CommanderError) endParsing(error, program, host);
     else if (error instanceof AttnDiffError) fail(error, host);
     else {
-      // A fault of attn-diff itself keeps its stack, and is never mistaken for a verdict.
-      process.stderr.write(`${(error as Error).stack ?? String(error)}\n`);
+      process.stderr.write(`attn-diff: ${faultText(error)}\n`);
       host.finish(EXIT.execution);
     }
   }

@@ -62,7 +62,7 @@ describe('the runs of a hook', () => {
 });
 
 describe('of exit codes', () => {
-  it.each([[[0], 0], [[0, 1, 0], 1], [[1, 3, 0], 3], [[null, 1], 4], [[2, 1], 2]])('%j the gravest is %i', (codes, expected) => {
+  it.each([[[0], 0], [[0, 1, 0], 1], [[1, 3, 0], 3], [[null, 1], 4], [[2, 1], 2]] as const)('%j the gravest is %i', (codes, expected) => {
     expect(gravest(codes)).toBe(expected);
   });
 });

@@ -27,7 +27,7 @@ describe('npm pack', () => {
   test('holds what a user needs and nothing else', () => {
     const top = new Set(paths.map((path) => path.split('/')[0]!));
     expect([...top].toSorted()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'config.schema.json', 'dist', 'examples', 'fixtures', 'package.json']);
-    expect(paths.filter((path) => path.startsWith('bin/'))).toEqual(['bin/attn-diff-pre-commit.js', 'bin/attn-diff.js']);
+    expect(paths.filter((path) => path.startsWith('bin/'))).toEqual(['bin/attn-diff-pre-commit.js', 'bin/attn-diff.js', 'bin/start.js']);
   });
 
   test('holds of the fixtures only what the demo reads', () => {
