@@ -6,7 +6,7 @@ export const BASELINE_SCHEMA = 'attn-diff/baseline/v1';
 /** Of one tap of one implementation in one batch, on valid tokens. */
 export type SavedRow = Pick<Row, 'batch' | 'layer' | 'tap' | 'scope' | 'implementation' | 'maxAbs' | 'relL2' | 'exactRelL2' | 'nan' | 'inf'>;
 export type SavedEffect = Omit<EffectRow, 'perplexity'>;
-export type SavedImplementation = Omit<RunImplementationInfo, 'evidence' | 'proof' | 'reason' | 'failure'>;
+export type SavedImplementation = Omit<RunImplementationInfo, 'written' | 'ran' | 'evidence' | 'proof' | 'reason' | 'failure'>;
 
 /** What of a run another is held against: what was run, on what, and the numbers that may regress. */
 export interface SavedRun {

@@ -1,6 +1,6 @@
 /** What `attn-diff doctor` finds out of a machine. */
 import type { AttentionPrecision, ImplementationName, KernelName, ProviderName } from './stream.js';
-import type { HostInfo } from './types.js';
+import type { HostInfo, Precision } from './types.js';
 
 export const DOCTOR_SCHEMA = 'attn-diff/doctor/v1';
 
@@ -17,8 +17,8 @@ export interface ProviderCheck {
   status: ProviderStatus;
   /** Whether its libraries ship inside onnxruntime-node; null where that has no such provider here. */
   bundled: boolean | null;
-  /** Operators that ran, with the provider that each ran on, from the session's own profile. */
-  ran: { operator: string; provider: string }[];
+  /** Operators that ran, with the provider and the types that each ran in, from the session's own profile. */
+  ran: { operator: string; provider: string; types: Precision[] }[];
   /** What the runtime said, or how its process ended; null where the node ran. */
   problem: string | null;
 }
@@ -61,7 +61,7 @@ export interface LibraryCheck {
 /** The implementations whose kernel depends on provider and precision. */
 export const CHOSEN = ['eager', 'sdpa', 'flash'] as const satisfies readonly ImplementationName[];
 
-/** `real`: it ran in that precision; `emulated`: with explicit rounding; `elsewhere`: the provider leaves it to another; `none`: it cannot be run. */
+/** `real`: it ran in that precision; `emulated`: with explicit rounding; `elsewhere`: the provider leaves it to another, or runs it in another type; `none`: it cannot be run. */
 export const CAPABILITIES = ['real', 'emulated', 'elsewhere', 'none'] as const;
 
 /** What one implementation is on one provider at one precision. */

@@ -15,6 +15,8 @@ export const PROOF_REASONS = [
   'other-provider',
   /** The operator ran on the provider, with another kernel behind it. */
   'other-kernel',
+  /** Nodes computed in another type than the one asked for. */
+  'other-type',
   /** The profile shows no such node. */
   'no-profile',
   /** The provider does not tell which kernel it took. */
@@ -49,6 +51,10 @@ export interface ImplementationInfo {
   provider: string;
   precision: Precision;
   emulated: boolean;
+  /** What its attention is written in: `precision`, but for the nodes of a bfloat16 file where they are run as float32. */
+  written: Precision;
+  /** The types in which its nodes computed, as the profile tells; where `emulated`, those of the kernels that emulate. Empty where nothing tells. */
+  ran: Precision[];
   /** What shows that this kernel ran. */
   evidence: string;
   proof: Proof;

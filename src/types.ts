@@ -349,8 +349,8 @@ export type Finding =
   /** The file's masks slide otherwise than config.json says. */
   | { code: 'window-not-as-configured'; layers: number[]; expected: number | null; found: number | null }
   | { code: 'identical'; implementation: string }
-  /** Another kernel ran than was asked for, or on another provider. */
-  | { code: 'kernel-fallback'; implementation: string; asked: ImplementationInfo['asked']; kernel: string; provider: string; reason: ProofReason }
+  /** Another kernel ran than was asked for, or on another provider, or in another type. */
+  | ({ code: 'kernel-fallback'; implementation: string; reason: ProofReason } & Pick<ImplementationInfo, 'asked' | 'kernel' | 'provider' | 'written' | 'ran'>)
   /** The implementation did not run to its end; what it gave before that is in the tables. */
   | { code: 'implementation-failed'; implementation: string; failure: Failure }
   /**

@@ -36,7 +36,7 @@ export function ownSteps(graph: OnnxGraph, site: AttentionSite): OwnStep[] | nul
 }
 
 /** A node of the file in the graph that runs: where activations are rounded, casts, and a scale taken out of it, stand behind it. */
-function asItRuns(graph: OnnxGraph, { opType, output: [tensor] }: NodeProto): NodeProto | undefined {
+export function asItRuns(graph: OnnxGraph, { opType, output: [tensor] }: NodeProto): NodeProto | undefined {
   let node = graph.producer(tensor);
   while (node?.opType !== opType && isOp(node, 'Cast', 'Mul')) node = graph.producer(node.input[0]);
   return node?.opType === opType ? node : undefined;

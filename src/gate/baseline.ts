@@ -16,7 +16,7 @@ export function savedRun({ model: { path: _path, ...model }, environment, batche
     environment,
     batches: batches.map(({ source: _source, ...batch }) => batch),
     reference,
-    implementations: implementations.map(({ evidence: _evidence, proof: _proof, reason: _reason, failure: _failure, ...info }) => info),
+    implementations: implementations.map(({ written: _written, ran: _ran, evidence: _evidence, proof: _proof, reason: _reason, failure: _failure, ...info }) => info),
     rows: rows
       .filter(({ kind }) => kind === 'valid')
       .toSorted((a, b) => order(a, b) || compareRows(a, b))

@@ -7,12 +7,20 @@ import { DataType, type NodeProto } from './types.js';
 const VALUE_FREE = ['Shape', 'Size', 'NonZero', 'ArgMax', 'ArgMin', 'IsNaN', 'IsInf', 'Equal', 'Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual'];
 /** Operators that move the numbers of their first input, and change none. */
 const MOVING = ['Identity', 'Reshape', 'Flatten', 'Transpose', 'Squeeze', 'Unsqueeze', 'Expand', 'Tile', 'Slice', 'Split', 'Gather', 'GatherND'];
+/** Operators that put numbers elsewhere, choose among them, or write them in another type. */
+const PLACING = ['Cast', 'CastLike', 'Concat', 'Pad', 'Trilu', 'Where', 'Compress', 'GatherElements', 'Scatter', 'ScatterElements', 'ScatterND', 'Dropout', 'Constant', 'ConstantOfShape', 'MemcpyFromHost', 'MemcpyToHost'];
+const NOT_COMPUTING: ReadonlySet<string> = new Set([...MOVING, ...PLACING, ...VALUE_FREE]);
 /** Operators that make one number of others: of the first input, or of all. */
 const SHAPING = ['Cast', 'CastLike', 'Identity', 'Reshape', 'Squeeze', 'Unsqueeze', 'Expand', 'Tile', 'Neg', 'Sqrt', 'Reciprocal'];
 const COMBINING = ['Mul', 'Div', 'Add', 'Sub', 'Pow'];
 const FLOATS: ReadonlySet<DataType> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16]);
 /** What tables of masks and of positions hold, unlike embeddings. */
 const NO_WEIGHTS: ReadonlySet<DataType> = new Set([DataType.BOOL, DataType.INT64, DataType.INT32]);
+
+/** Whether an operator computes numbers, rather than moving them or telling something of them. */
+export function computesNumbers(opType: string): boolean {
+  return !NOT_COMPUTING.has(opType);
+}
 
 /** What the tensors of a language model's graph are: activations, weights, or what is computed beside them. */
 export interface DataFlow {

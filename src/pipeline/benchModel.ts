@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { ResolvedSite } from '../attention/evaluate.js';
 import { logitsOutput, rebuild } from '../attention/rebuild.js';
+import { OnnxGraph } from '../onnx/graph.js';
 import { encodeModel } from '../onnx/read.js';
 import { keepOutputs } from '../onnx/rewrite.js';
 import type { SessionRequest } from '../runners/types.js';
@@ -12,6 +13,8 @@ import { graphOn } from './runGraph.js';
 /** A model with one implementation alone in it, ready to be opened. */
 export interface BenchModel {
   model: SessionRequest['model'];
+  /** What the model holds. */
+  graph: OnnxGraph;
   feeds: Tensors;
   logits: string;
 }
@@ -27,9 +30,9 @@ export async function benchModel(loaded: LoadedModel, resolved: readonly Resolve
   const logits = logitsOutput(graph);
   const feeds = modelFeeds(inputs, sizes, batch, 1);
   if (stream.name === 'original') {
-    return { model: 'path' in unmodified ? { bytes: await readFile(unmodified.path), folder } : unmodified, feeds, logits };
+    return { model: 'path' in unmodified ? { bytes: await readFile(unmodified.path), folder } : unmodified, graph, feeds, logits };
   }
   const { model, added } = rebuild({ graph, sites, sizes, streams: [stream], reference: stream.label, keep: [logits] });
   keepOutputs(model, [logits]);
-  return { model: { bytes: encodeModel(model), folder }, feeds: { ...feeds, ...addedFeeds(added, batch, 1) }, logits };
+  return { model: { bytes: encodeModel(model), folder }, graph: new OnnxGraph(model), feeds: { ...feeds, ...addedFeeds(added, batch, 1) }, logits };
 }

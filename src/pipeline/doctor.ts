@@ -6,6 +6,7 @@ import { capabilities } from './capabilities.js';
 import { shortProvider } from './evidence.js';
 import { failureOf } from './failure.js';
 import { describeMachine, findCudaLibraries, findGpus, findVulkan, libraryFinder } from './machine.js';
+import { ranIn } from './ranTypes.js';
 import { problemOf, runOneNode } from './providers.js';
 import { tried } from './tried.js';
 
@@ -42,7 +43,7 @@ async function checkEvery(runners: Runners, timeout: number): Promise<ProviderCh
 async function check(provider: ProviderName, runners: Runners, timeout: number): Promise<Pick<ProviderCheck, 'status' | 'ran' | 'problem'>> {
   try {
     const nodes = await runOneNode(runners.fresh({ provider, timeout }));
-    const ran = nodes.map((node) => ({ operator: node.opType, provider: shortProvider(node.provider) }));
+    const ran = nodes.map((node) => ({ operator: node.opType, provider: shortProvider(node.provider), types: ranIn(node) }));
     const isThere = ran.length > 0 && ran.every((node) => node.provider === provider);
     return { status: isThere ? 'works' : 'falls-back', ran, problem: null };
   } catch (error) {

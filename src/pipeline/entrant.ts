@@ -6,7 +6,7 @@ import { failed, implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
 import { nameFlashKernel } from './flashKernel.js';
 import type { LoadedModel } from './load.js';
-import { originalPrecision } from './precision.js';
+import { precisionOn, type OwnPrecision } from './precision.js';
 
 /** What one implementation gave at one length. */
 export interface Entry {
@@ -96,14 +96,14 @@ export class Entrant {
    * time nor memory.
    */
   async #seen(): Promise<ImplementationInfo> {
-    const { graph, sizes } = this.#loaded;
+    const { sizes } = this.#loaded;
     try {
-      const { model, feeds, logits } = await this.#model();
+      const { model, graph, feeds, logits } = await this.#model();
       const session = await this.#runner.open({ model, profile: true, prepack: true }, 'seeing which kernel runs');
       await session.measure(feeds, [logits]);
       const executed = await session.executed();
       await session.close();
-      const infos = implementationInfos([this.#stream], this.#sites, { executed, printed: this.#runner.printed() }, originalPrecision(graph, this.#sites));
+      const infos = implementationInfos([this.#stream], this.#sites, { graph, executed, printed: this.#runner.printed() }, this.#ownPrecision());
       return (await nameFlashKernel(infos, [this.#stream], sizes, this.#runner))[0]!;
     } catch (error) {
       if (!failureOf(error, null)) throw error;
@@ -112,6 +112,10 @@ export class Entrant {
   }
 
   #unseen(): ImplementationInfo {
-    return unseen(this.#stream, originalPrecision(this.#loaded.graph, this.#sites));
+    return unseen(this.#stream, this.#ownPrecision());
+  }
+
+  #ownPrecision(): OwnPrecision {
+    return precisionOn(this.#stream.settings.provider, this.#loaded, this.#sites, { activations: null });
   }
 }

@@ -1,13 +1,19 @@
 import { implementationOf } from '../attention/implementations/index.js';
 import { kernelOf } from '../attention/kernels.js';
 import type { AttentionSite } from '../attention/site.js';
+import type { OnnxGraph } from '../onnx/graph.js';
 import type { ExecutedNode } from '../runners/types.js';
 import type { Failure, ImplementationInfo, Stream } from '../types.js';
+import { ExecutedGraph } from './executedGraph.js';
 import type { OwnPrecision } from './precision.js';
+import { ranIn, sorted } from './ranTypes.js';
+import { siteNodes } from './siteNodes.js';
 import { toldKernels } from './toldKernels.js';
 
 /** What shows which kernels ran. */
 export interface Evidence {
+  /** The graph that was run. */
+  graph: OnnxGraph;
   /** From the session's profile. */
   executed: readonly ExecutedNode[];
   /** What the runtime printed. */
@@ -16,28 +22,32 @@ export interface Evidence {
 
 /**
  * Names the kernel that ran for each stream, from what ONNX Runtime itself tells of the nodes it executed: the
- * operators of the first layer in order, how many of all layers' nodes ran on which provider, and, where the provider
- * tells it, the kernel behind the operator (a shader of WebGPU, `SdpaKernel=` of CUDA). A kernel is confirmed where
- * every layer's nodes ran on the provider asked for and each was told to be the kernel asked for.
+ * operators of the first layer in order, how many of all layers' nodes ran on which provider and in which types, and,
+ * where the provider tells it, the kernel behind the operator (a shader of WebGPU, `SdpaKernel=` of CUDA). A kernel is
+ * confirmed where every node of every layer ran on the provider asked for, in the type that it is written in, and each
+ * was told to be the kernel asked for. What the runtime made of a node counts as that node.
  */
-export function implementationInfos(streams: readonly Stream[], sites: readonly AttentionSite[], { executed, printed }: Evidence, own: OwnPrecision): ImplementationInfo[] {
-  const byName = new Map(executed.map((node) => [node.name, node]));
+export function implementationInfos(streams: readonly Stream[], sites: readonly AttentionSite[], { graph, executed, printed }: Evidence, own: OwnPrecision): ImplementationInfo[] {
+  const seen = new ExecutedGraph(graph, executed);
   const printedKernels = toldKernels(printed);
   return streams.map((stream) => {
-    const layers = sites.map((site) => nodesOf(stream, site, executed, byName));
-    const nodes = layers.flat();
-    const chains = new Set(layers.map((layer) => chain(layer.map(({ opType }) => opType))));
-    const providers = countedBy(nodes, ({ provider }) => shortProvider(provider));
-    const silent = layers.filter((layer) => layer.length === 0).length;
-    const told = nodes.map((node) => tellsOf(node, printedKernels));
-    const named = [...new Set(told.flat())];
-    const operators = nodes.length === 0 ? 'unknown' : [...chains].filter((kernel) => kernel !== '').join(' | ');
+    const layers = sites.map((site) => siteNodes(stream, site, seen));
+    const ran = once(layers.flat().flatMap((node) => node.ran));
+    const named = layers.map((nodes) => inOrder(once(nodes.filter(({ namesKernel }) => namesKernel).flatMap((node) => node.ran)), executed));
+    const chains = new Set(named.map((nodes) => chain(nodes.map(({ opType }) => opType))));
+    const providers = groupedBy(ran, ({ provider }) => shortProvider(provider));
+    const silent = layers.filter((nodes) => nodes.length === 0 || nodes.some((node) => node.ran.length === 0)).length;
+    const told = named.flat().map((node) => tellsOf(node, printedKernels));
+    const kernels = [...new Set(told.flat())];
+    const operators = named.flat().length === 0 ? 'unknown' : [...chains].filter((kernel) => kernel !== '').join(' | ');
+    const asked = askedOf(stream, own);
     return {
-      ...askedOf(stream, own),
-      kernel: named.length === 0 ? operators : `${operators} (${named.join(', ')})`,
+      ...asked,
+      kernel: kernels.length === 0 ? operators : `${operators} (${kernels.join(', ')})`,
       provider: [...providers.keys()].join('+') || 'unknown',
-      evidence: silent > 0 ? `the profile shows no node of ${silent} of ${sites.length} layers` : `profile: ${counts(providers)}${elsewhere(stream, executed)}`,
-      ...proofOf(stream, { silent, providers: [...providers.keys()], told }),
+      ran: sorted(ran.flatMap(ranIn)),
+      evidence: silent > 0 ? `the profile lacks nodes of ${silent} of ${sites.length} layers` : `profile: ${counts(providers, ranText)}${elsewhere(stream, executed)}`,
+      ...proofOf(stream, { silent, providers: [...providers.keys()], told, isOtherType: isReadWider(asked) || layers.flat().some((node) => node.isOtherType), isTypeTold: ran.every((node) => ranIn(node).length > 0) }),
       failure: null,
     };
   });
@@ -45,7 +55,7 @@ export function implementationInfos(streams: readonly Stream[], sites: readonly 
 
 /** Of an implementation that never ran. */
 export function unseen(stream: Stream, own: OwnPrecision): ImplementationInfo {
-  return { ...askedOf(stream, own), kernel: 'unknown', provider: 'unknown', evidence: 'no pass was finished', proof: 'not-provable', reason: 'no-profile', failure: null };
+  return { ...askedOf(stream, own), kernel: 'unknown', provider: 'unknown', ran: [], evidence: 'no pass was finished', proof: 'not-provable', reason: 'no-profile', failure: null };
 }
 
 /** Of an implementation that did not run to its end, with what was seen of it before. */
@@ -54,21 +64,38 @@ export function failed(info: ImplementationInfo, failure: Failure): Implementati
 }
 
 /** What is known of an implementation before it runs. */
-function askedOf({ label, name, settings }: Stream, own: OwnPrecision): Pick<ImplementationInfo, 'name' | 'asked' | 'precision' | 'emulated'> {
+function askedOf({ label, name, settings }: Stream, own: OwnPrecision): Pick<ImplementationInfo, 'name' | 'asked' | 'precision' | 'emulated' | 'written'> {
   const { precision, emulated } = name === 'original' ? own : implementationOf(name, settings);
-  return { name: label, asked: { provider: settings.provider, kernel: kernelOf(name, settings)?.name ?? null }, precision, emulated };
+  const written = name === 'original' ? own.written : precision;
+  return { name: label, asked: { provider: settings.provider, kernel: kernelOf(name, settings)?.name ?? null }, precision, emulated, written };
 }
 
-function proofOf({ name, settings }: Stream, { silent, providers, told }: { silent: number; providers: readonly string[]; told: readonly (readonly string[])[] }): Pick<ImplementationInfo, 'proof' | 'reason'> {
+/** Whether the file's nodes are written in another type than the graph that is run for them. */
+function isReadWider({ written, precision, emulated }: Pick<ImplementationInfo, 'written' | 'precision' | 'emulated'>): boolean {
+  return !emulated && written !== precision;
+}
+
+/** What was seen of a stream's nodes. */
+interface Seen {
+  /** Layers of which a node is missing. */
+  silent: number;
+  providers: readonly string[];
+  told: readonly (readonly string[])[];
+  isOtherType: boolean;
+  isTypeTold: boolean;
+}
+
+function proofOf({ name, settings }: Stream, { silent, providers, told, isOtherType, isTypeTold }: Seen): Pick<ImplementationInfo, 'proof' | 'reason'> {
   if (silent > 0) return { proof: 'not-provable', reason: 'no-profile' };
   // float64 has kernels on the CPU alone, and there it belongs.
   const wanted = name === 'exact' ? 'cpu' : settings.provider;
   if (providers.some((provider) => provider !== wanted)) return { proof: 'fallback', reason: 'other-provider' };
   const kernel = name === 'original' ? null : kernelOf(name, settings);
-  if (!kernel?.told) return { proof: 'confirmed', reason: null };
-  if (told.some((names) => names.length === 0)) return { proof: 'not-provable', reason: 'not-told' };
-  const { told: wantedName } = kernel;
-  return told.every((names) => names.every((each) => wantedName.test(each))) ? { proof: 'confirmed', reason: null } : { proof: 'fallback', reason: 'other-kernel' };
+  const wantedName = kernel?.told;
+  if (wantedName && told.some((names) => names.some((each) => !wantedName.test(each)))) return { proof: 'fallback', reason: 'other-kernel' };
+  if (isOtherType) return { proof: 'fallback', reason: 'other-type' };
+  const isTold = isTypeTold && !(wantedName && told.some((names) => names.length === 0));
+  return isTold ? { proof: 'confirmed', reason: null } : { proof: 'not-provable', reason: 'not-told' };
 }
 
 /** WebGPU's helpers, which move or fill tensors and are no kernel of attention. */
@@ -81,27 +108,36 @@ function tellsOf({ name, opType, programs }: ExecutedNode, printed: ReadonlyMap<
   return opType.endsWith('Attention') ? programs.filter((program) => !HELPERS.test(program)) : [];
 }
 
-function nodesOf({ label, name, settings }: Stream, site: AttentionSite, executed: readonly ExecutedNode[], byName: ReadonlyMap<string, ExecutedNode>): ExecutedNode[] {
-  if (name === 'original') return site.compute.flatMap((node) => byName.get(node.name) ?? []);
-  const prefix = `attn_diff/layer${site.layer}/${label}/`;
-  return executed.filter((node) => node.name.startsWith(prefix) && !node.name.startsWith(`${prefix}local/`) && implementationOf(name, settings).computeOps.includes(node.opType));
-}
-
 /** Of the file's own nodes, those that did not run on the provider asked for. */
 function elsewhere({ settings: { provider } }: Stream, executed: readonly ExecutedNode[]): string {
   if (provider === 'cpu') return '';
-  const own = countedBy(executed.filter(({ name }) => !name.startsWith('attn_diff/')), (node) => shortProvider(node.provider));
-  return own.size === 0 ? '' : `; the file's own nodes: ${counts(own)}`;
+  const own = groupedBy(executed.filter(({ name }) => !name.startsWith('attn_diff/')), (node) => shortProvider(node.provider));
+  return own.size === 0 ? '' : `; the file's own nodes: ${counts(own, () => '')}`;
 }
 
-function countedBy<T>(items: readonly T[], key: (item: T) => string): Map<string, number> {
-  const counted = new Map<string, number>();
-  for (const item of items) counted.set(key(item), (counted.get(key(item)) ?? 0) + 1);
-  return counted;
+function once(nodes: readonly ExecutedNode[]): ExecutedNode[] {
+  return [...new Set(nodes)];
 }
 
-function counts(providers: ReadonlyMap<string, number>): string {
-  return [...providers].map(([provider, count]) => `${count} nodes on ${provider}`).join(', ');
+function inOrder(nodes: readonly ExecutedNode[], executed: readonly ExecutedNode[]): ExecutedNode[] {
+  const own = new Set(nodes);
+  return executed.filter((node) => own.has(node));
+}
+
+function groupedBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
+  return groups;
+}
+
+function counts(groups: ReadonlyMap<string, readonly ExecutedNode[]>, suffix: (nodes: readonly ExecutedNode[]) => string): string {
+  return [...groups].map(([provider, nodes]) => `${nodes.length} nodes on ${provider}${suffix(nodes)}`).join(', ');
+}
+
+/** ` in fp16 and fp32`; empty where no type is told. */
+function ranText(nodes: readonly ExecutedNode[]): string {
+  const precisions = sorted(nodes.flatMap(ranIn));
+  return precisions.length === 0 ? '' : ` in ${precisions.join(' and ')}`;
 }
 
 /** Operators in their order, repeats of one counted: `MatMul → Softmax → MatMul`, `GroupQueryAttention ×9`. */

@@ -2,6 +2,7 @@ import type { ResolvedSite } from '../attention/evaluate.js';
 import type { RebuildOptions } from '../attention/rebuild.js';
 import { rebuildProbeBatch } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
+import { OnnxGraph } from '../onnx/graph.js';
 import { aggregate, effectRows, tokenMap, withRatios } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
 import type { Batch, EffectRow, Failure, ImplementationInfo, ProviderName, RangeRow, Row, Stream, TokenMap } from '../types.js';
@@ -13,7 +14,7 @@ import { chunksOf, type HeadRun } from './headPass.js';
 import { laneFor, lanesOf, placeOf, type Lane } from './lanes.js';
 import type { LoadedModel } from './load.js';
 import { openPart, type Part, type PartContext, type PartPass } from './part.js';
-import { originalPrecision, type OwnPrecision } from './precision.js';
+import { precisionOn, type OwnPrecision } from './precision.js';
 import { readRanges } from './ranges.js';
 import { graphOn } from './runGraph.js';
 
@@ -223,8 +224,7 @@ class Measuring implements Measurement {
 
   #originalPrecision(provider: ProviderName): OwnPrecision {
     const { loaded, sites, config } = this.#context;
-    const own = graphOn(provider, loaded, sites, config);
-    return originalPrecision(own.graph, own.sites);
+    return precisionOn(provider, loaded, sites, config);
   }
 
   /** Takes down what a part's passes showed of its kernels. */
@@ -233,7 +233,7 @@ class Measuring implements Measurement {
     const shown = part.streams.filter(({ hidden, label }) => !hidden && !this.#infos.has(label));
     if (shown.length === 0) return;
     const { provider } = part.runner;
-    const infos = implementationInfos(shown, graphOn(provider, loaded, sites, config).sites, { executed: await part.executed(), printed: part.runner.printed() }, this.#originalPrecision(provider));
+    const infos = implementationInfos(shown, graphOn(provider, loaded, sites, config).sites, { graph: new OnnxGraph(part.diff.model), executed: await part.executed(), printed: part.runner.printed() }, this.#originalPrecision(provider));
     for (const info of await nameFlashKernel(infos, shown, loaded.sizes, part.runner)) this.#infos.set(info.name, info);
   }
 }

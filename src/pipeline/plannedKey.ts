@@ -20,7 +20,7 @@ export async function plannedKey({ config, loaded, batches }: PreparedRun, signa
     batches: batches.map(describeBatch),
     reference: config.reference,
     implementations: config.implementations.map((stream) => {
-      const { name, asked, precision, emulated } = unseen(stream, { precision: 'fp32', emulated: false });
+      const { name, asked, precision, emulated } = unseen(stream, { precision: 'fp32', emulated: false, written: 'fp32' });
       return { name, asked, settings: settingsText(stream), precision: stream.name === 'original' ? null : precision, emulated, provider: null, kernel: null };
     }),
   };

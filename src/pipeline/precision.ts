@@ -1,10 +1,14 @@
+import type { ResolvedSite } from '../attention/evaluate.js';
 import type { AttentionSite } from '../attention/site.js';
+import type { RunConfig } from '../config/index.js';
 import { ROUNDING, type RoundingLimits } from '../metrics/index.js';
 import { elementTypes } from '../onnx/elementType.js';
 import { isMicrosoftOp, isOp, type OnnxGraph } from '../onnx/graph.js';
 import { DataType } from '../onnx/types.js';
 import { sameComputation } from '../attention/settings.js';
-import type { ImplementationInfo, Precision, Stream } from '../types.js';
+import type { ImplementationInfo, Precision, ProviderName, Stream } from '../types.js';
+import type { LoadedModel } from './load.js';
+import { graphOn } from './runGraph.js';
 
 /** What a graph computes in outside attention, told by its matrix products and by the rounding of activations. */
 export function modelPrecision(graph: OnnxGraph): Precision {
@@ -15,8 +19,11 @@ export function modelPrecision(graph: OnnxGraph): Precision {
   return products.some((node) => types(node.output[0]!) === DataType.FLOAT16) ? 'fp16' : 'fp32';
 }
 
-/** What the file's own attention computes in, and whether casts behind its nodes emulate that. */
-export type OwnPrecision = Pick<ImplementationInfo, 'precision' | 'emulated'>;
+/** What the file's own attention computes in, whether casts behind its nodes emulate that, and what it is written in. */
+export interface OwnPrecision extends Pick<ImplementationInfo, 'precision' | 'emulated'> {
+  /** Another than `precision` where a bfloat16 file is run as float32. */
+  written: Precision;
+}
 
 /**
  * The coarsest precision that the sites' own nodes are written in, or are rounded to where activations are; ONNX
@@ -25,13 +32,21 @@ export type OwnPrecision = Pick<ImplementationInfo, 'precision' | 'emulated'>;
  * @param graph the one that runs
  */
 export function originalPrecision(graph: OnnxGraph, sites: readonly AttentionSite[]): OwnPrecision {
-  if (sites.some(({ quantisation }) => quantisation.length > 0)) return { precision: 'int8', emulated: false };
+  if (sites.some(({ quantisation }) => quantisation.length > 0)) return { precision: 'int8', emulated: false, written: 'int8' };
   const typeOf = elementTypes(graph);
   const outputs = sites.flatMap(({ compute }) => compute.map(({ output }) => output[0]!));
   const written = coarsest(outputs.map(typeOf));
-  if (written !== 'fp32') return { precision: written, emulated: false };
+  if (written !== 'fp32') return { precision: written, emulated: false, written };
   const rounded = coarsest(outputs.map((output) => graph.producer(output)).map((node) => (isOp(node, 'Cast') ? typeOf(node.input[0]!) : DataType.FLOAT)));
-  return { precision: rounded, emulated: rounded !== 'fp32' };
+  return { precision: rounded, emulated: rounded !== 'fp32', written: rounded };
+}
+
+/** The same of the graph that a provider runs for a model, where what is asked for is what the file is written in. */
+export function precisionOn(provider: ProviderName, loaded: Pick<LoadedModel, 'graph' | 'narrow'>, resolved: readonly ResolvedSite[], config: Pick<RunConfig, 'activations'>): OwnPrecision {
+  const { graph, sites } = graphOn(provider, loaded, resolved, config);
+  const own = originalPrecision(graph, sites);
+  const { narrow } = loaded;
+  return narrow === null || own.emulated ? own : { ...own, written: originalPrecision(narrow.graph, narrow.sites).precision };
 }
 
 function coarsest(types: readonly DataType[]): 'bf16' | 'fp16' | 'fp32' {

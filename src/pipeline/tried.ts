@@ -2,13 +2,16 @@ import { plainSettings } from '../attention/settings.js';
 import { buildBatch } from '../batch/index.js';
 import { environmentOf } from '../attention/kernels.js';
 import type { Capability } from '../doctorTypes.js';
+import { OnnxGraph } from '../onnx/graph.js';
 import { encodeModel } from '../onnx/read.js';
 import type { Runner, Runners } from '../runners/types.js';
-import type { TensorData } from '../types.js';
+import type { Precision, TensorData } from '../types.js';
 import { alone, type Case } from './alone.js';
 import { shortProvider } from './evidence.js';
+import { ExecutedGraph } from './executedGraph.js';
 import { inSession } from './once.js';
 import { problemOf } from './providers.js';
+import { otherTypes, sorted, writtenIn } from './ranTypes.js';
 
 /** What is tried: enough for every kernel's head size. */
 const [HEADS, KV_HEADS, HEAD_DIM, LENGTH] = [2, 1, 64, 16];
@@ -30,19 +33,25 @@ async function tryOne(capability: Capability, runners: Runners, timeout: number)
   const { implementation, provider, precision } = capability;
   const settings = { ...plainSettings(precision), provider };
   try {
-    const elsewhere = await ranOn(capability, settings, runners.at({ provider, environment: environmentOf(implementation, settings), timeout }));
-    return elsewhere.every((each) => each === provider) ? capability : { ...capability, kind: 'elsewhere', reason: `${provider} leaves it to ${[...new Set(elsewhere)].join(', ') || 'nobody'}` };
+    const { providers, others } = await ranOn(capability, settings, runners.at({ provider, environment: environmentOf(implementation, settings), timeout }));
+    if (providers.length === 0 || providers.some((each) => each !== provider)) return { ...capability, kind: 'elsewhere', reason: `${provider} leaves it to ${[...new Set(providers)].join(', ') || 'nobody'}` };
+    return others.length === 0 ? capability : { ...capability, kind: 'elsewhere', reason: `${provider} runs it in ${others.join(' and ')}` };
   } catch (error) {
     return { ...capability, kind: 'none', operators: [], kernels: [], reason: problemOf(error) };
   }
 }
 
-/** Where the nodes of its attention ran. */
-async function ranOn({ implementation: name }: Capability, settings: ReturnType<typeof plainSettings>, runner: Runner): Promise<string[]> {
+/** Where the nodes of its attention ran, and in which types those ran that ran in others than they are written in. */
+async function ranOn({ implementation: name }: Capability, settings: ReturnType<typeof plainSettings>, runner: Runner): Promise<{ providers: string[]; others: Precision[] }> {
   const { model, feeds, computeOps } = alone({ name, settings }, { scale: HEAD_DIM ** -0.5, softcap: null, mask: { window: null, causal: true, padding: true } }, smallCase());
   return inSession(runner, { model: { bytes: encodeModel(model), folder: '.' }, profile: true }, 'trying an implementation', async (session) => {
     await session.run(feeds);
-    return (await session.executed()).filter(({ opType }) => computeOps.includes(opType)).map(({ provider }) => shortProvider(provider));
+    const seen = new ExecutedGraph(new OnnxGraph(model), await session.executed());
+    const nodes = model.graph!.node.filter(({ opType }) => computeOps.includes(opType)).map((node) => ({ ran: seen.ran(node), written: writtenIn(seen.graph, node) }));
+    return {
+      providers: nodes.flatMap(({ ran }) => ran.map(({ provider }) => shortProvider(provider))),
+      others: sorted(nodes.flatMap(({ ran, written }) => otherTypes(ran, written))),
+    };
   });
 }
 

@@ -13,7 +13,7 @@ export const baselineSchema = z
     environment,
     batches: z.array(batches.element.omit({ source: true })),
     reference,
-    implementations: z.array(implementations.element.omit({ evidence: true, proof: true, reason: true, failure: true })),
+    implementations: z.array(implementations.element.omit({ written: true, ran: true, evidence: true, proof: true, reason: true, failure: true })),
     rows: z
       .array(rows.element.pick({ batch: true, layer: true, tap: true, scope: true, implementation: true, maxAbs: true, relL2: true, exactRelL2: true, nan: true, inf: true }))
       .describe('On valid tokens, by batch, implementation and place.'),

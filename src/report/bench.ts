@@ -84,7 +84,7 @@ function markOf({ proof, failure }: BenchRow): string {
 function notes(report: BenchReport, context: Context): string[] {
   const { rows } = report;
   const paintFirst = (text: string, paint: (mark: string) => string): string[] => prose(text, context, '  ').map((line, i) => (i === 0 ? paint(line.slice(0, 1)) + line.slice(1) : line));
-  const fallbacks = rows.filter(({ proof }) => proof === 'fallback').map(({ implementation, asked, kernel, provider, reason }) => findingText({ code: 'kernel-fallback', implementation, asked, kernel, provider, reason: reason! }, ''));
+  const fallbacks = rows.filter(({ proof }) => proof === 'fallback').map(({ implementation, asked, kernel, provider, written, ran, reason }) => findingText({ code: 'kernel-fallback', implementation, asked, kernel, provider, written, ran, reason: reason! }, ''));
   const unknown = rows.filter((row) => markOf(row) === '?').map(({ implementation, evidence }) => `nothing tells which kernel ran of ${implementation}: ${evidence}.`);
   const emulated = [...new Set(rows.filter((row) => row.emulated).map(({ implementation }) => implementation))];
   return [

@@ -1,5 +1,6 @@
 import { CHOSEN, type Capability, type Diagnosis, type Gpu, type ProviderCheck, type ProviderStatus } from '../doctorTypes.js';
 import { ATTENTION_PRECISIONS, type AttentionPrecision } from '../types.js';
+import { typesText } from './precisionText.js';
 import { libraryRemedy, providerRemedy } from './providerText.js';
 import { contextOf, facts, heading, noteLines, type Context, type RenderOptions } from './text/context.js';
 import { formatBytes, plural } from './text/number.js';
@@ -70,7 +71,7 @@ function providers(checks: readonly ProviderCheck[], context: Context): string[]
 }
 
 function ranText({ ran }: ProviderCheck): string {
-  return ran.length === 0 ? '–' : ran.map(({ operator, provider }) => `${operator} on ${provider}`).join(', ');
+  return ran.length === 0 ? '–' : ran.map(({ operator, provider, types }) => `${operator} on ${provider}${types.length === 0 ? '' : ` in ${typesText(types)}`}`).join(', ');
 }
 
 /** What is wrong with a provider; null where nothing is. */

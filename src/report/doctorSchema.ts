@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CAPABILITIES, CHOSEN, CUDA_LIBRARIES, DOCTOR_SCHEMA, GPU_SOURCES, PROVIDER_STATUSES } from '../doctorTypes.js';
-import { ATTENTION_PRECISIONS, KERNELS, PROVIDERS } from '../types.js';
+import { ATTENTION_PRECISIONS, PRECISIONS, KERNELS, PROVIDERS } from '../types.js';
 import { count, host, text } from './schemaParts.js';
 
 const provider = z.enum(PROVIDERS).describe('Execution provider.');
@@ -16,7 +16,7 @@ const providerCheck = z.strictObject({
   name: provider,
   status: z.enum(PROVIDER_STATUSES).describe('works: it ran a node; falls-back: another provider ran it; missing: the runtime refused; fails: its process died or gave no answer; not-on-platform: onnxruntime-node has none here.'),
   bundled: z.boolean().nullable().describe('Whether its libraries ship inside onnxruntime-node; null where that has no such provider here.'),
-  ran: z.array(z.strictObject({ operator: text('Operator.'), provider: text('Execution provider that ran it.') })).describe('What ran, from the profile of the session.'),
+  ran: z.array(z.strictObject({ operator: text('Operator.'), provider: text('Execution provider that ran it.'), types: z.array(z.enum(PRECISIONS)).describe('The types that it computed in.') })).describe('What ran, from the profile of the session.'),
   problem: z.string().nullable().describe('What the runtime said, or how its process ended; null where the node ran.'),
   remedy,
 });
@@ -39,7 +39,7 @@ const capability = z.strictObject({
   implementation: z.enum(CHOSEN).describe('Implementation.'),
   provider,
   precision: z.enum(ATTENTION_PRECISIONS).describe('Precision of the attention.'),
-  kind: z.enum(CAPABILITIES).describe('real: it ran in that precision; emulated: with explicit rounding; elsewhere: the provider leaves it to another; none: it cannot be run.'),
+  kind: z.enum(CAPABILITIES).describe('real: it ran in that precision; emulated: with explicit rounding; elsewhere: the provider leaves it to another, or runs it in another type; none: it cannot be run.'),
   operators: z.array(z.string()).describe('Operators that compute it.'),
   kernels: z.array(z.enum(KERNELS)).describe('Kernels that can be asked for by name, the usual one first.'),
   reason: z.string().nullable().describe('Why it cannot be run, or where it runs instead; null where neither.'),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PRECISIONS, PROOF_REASONS, PROVIDERS } from '../types.js';
 import { causeFinding, windowFinding } from './explanationSchema.js';
-import { asked, failure } from './implementationSchema.js';
+import { asked, failure, ran, written } from './implementationSchema.js';
 import { batches, origin } from './originSchema.js';
 import { batchName, count, kind, label, layer, limit, metric, oneLayer, position, relL2, scope, tap, text } from './schemaParts.js';
 
@@ -32,7 +32,7 @@ export const finding = z
     causeFinding,
     windowFinding,
     z.strictObject({ code: z.literal('identical'), implementation: label }),
-    z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, asked, kernel: text('The kernel that ran instead.'), provider: text('Where it ran.'), reason: z.enum(PROOF_REASONS).describe('Why it counts as another.') }),
+    z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, asked, kernel: text('The kernel that ran instead.'), provider: text('Where it ran.'), written, ran, reason: z.enum(PROOF_REASONS).describe('Why it counts as another.') }),
     z.strictObject({ code: z.literal('implementation-failed'), implementation: label, failure }),
     z.strictObject({
       code: z.literal('node-divergence'),

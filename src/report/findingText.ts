@@ -3,6 +3,7 @@ import { CAUSES, type Cause, type FailureKind, type Finding, type Implementation
 import { causeClause, causeSentences } from './causeText.js';
 import { FAILURE_CLAUSE, failureText } from './failureText.js';
 import { listText } from './listText.js';
+import { typesText } from './precisionText.js';
 import { originSentences, overflowSentences } from './originText.js';
 import { placeText, rangesText } from './text/kinds.js';
 import { formatCount, formatLimit, formatNumber, plural } from './text/number.js';
@@ -33,6 +34,12 @@ const KERNEL_REMEDY: Readonly<Partial<Record<ProviderName, string>>> = {
   webgpu: 'WebGPU takes its flash kernel only on devices with subgroups, and not where a sliding window is shorter than the rows.',
   cuda: 'CUDA takes a kernel only for the GPUs, head sizes and masks that it is made for.',
 };
+
+/** What another type means for what is compared. */
+function typeWords({ written, asked: { provider } }: Args<'kernel-fallback'>): string {
+  const lost = written === 'fp16' ? 'it neither rounds to 11 bits nor overflows at 65504 where a provider with fp16 kernels does' : `it does not round where ${written} kernels do`;
+  return `${lost}. ${provider === 'cpu' ? `The CPU provider has ${written === 'fp16' ? 'fp16 kernels for few operators' : `no ${written} kernels`}, and casts around the rest.` : `${provider} casts around what it has no such kernel for.`}`;
+}
 
 const FAILURE_REMEDY: Readonly<Record<FailureKind, string>> = {
   crashed: 'Leave it out of --impl, or report it with the model and these versions.',
@@ -113,11 +120,13 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
       `${f.implementation} agrees with ${reference} on valid tokens to within rounding: worst relative L2 ${formatNumber(f.localRelL2)} local, ${formatNumber(f.accumulatedRelL2)} accumulated; limit ${formatLimit(f.limit)}. Carry on.`,
   },
   'kernel-fallback': {
-    clause: (f) => `ran another kernel, ${f.kernel} on ${f.provider}`,
-    sentences: (f) =>
-      `${f.implementation} asked for ${askedText(f.asked)}, and ONNX Runtime ran ${f.kernel} on ${f.provider}: ${
+    clause: (f) => (f.reason === 'other-type' ? `computed in ${typesText(f.ran)} what is written in ${f.written}` : `ran another kernel, ${f.kernel} on ${f.provider}`),
+    sentences: (f) => {
+      if (f.reason === 'other-type') return `${f.implementation} is written in ${f.written}, and ONNX Runtime ran ${f.kernel} on ${f.provider} in ${typesText(f.ran)}: ${typeWords(f)}`;
+      return `${f.implementation} asked for ${askedText(f.asked)}, and ONNX Runtime ran ${f.kernel} on ${f.provider}: ${
         f.reason === 'other-provider' ? `what is compared here ran elsewhere. ${FALLBACK_REMEDY[f.asked.provider] ?? `${f.asked.provider} has no kernel for it; ask for another (kernel=…), or for ${f.implementation.split('@')[0]}@cpu.`}` : `what is compared here is not that kernel. ${KERNEL_REMEDY[f.asked.provider] ?? ''}`
-      }`.trimEnd(),
+      }`.trimEnd();
+    },
   },
   'implementation-failed': {
     clause: (f) => `${FAILURE_CLAUSE[f.failure.kind]}`,

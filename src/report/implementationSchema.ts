@@ -18,6 +18,11 @@ export const failure = z
   })
   .describe('How an implementation ended that did not run to its end.');
 
+export const written = z.enum(PRECISIONS).describe('What the attention is written in: its precision, but for the nodes of a bfloat16 file that are run as float32.');
+export const ran = z
+  .array(z.enum(PRECISIONS))
+  .describe('The types in which its nodes computed, as the profile tells; where its precision is emulated, those of the kernels that emulate it. Empty where nothing tells.');
+
 export const implementation = z.strictObject({
   name: label,
   asked,
@@ -25,6 +30,8 @@ export const implementation = z.strictObject({
   provider: text('Execution provider that ran it; joined by + where nodes ran on several.'),
   precision: z.enum(PRECISIONS).describe('Precision of the attention.'),
   emulated: z.boolean().describe('Whether that precision is emulated with casts.'),
+  written,
+  ran,
   evidence: text('What shows that this kernel ran.'),
   proof: z.enum(PROOFS).describe('Whether the kernel asked for is the one that ran.'),
   reason: z.enum(PROOF_REASONS).nullable().describe('Why it is not confirmed; null where it is.'),

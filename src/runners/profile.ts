@@ -5,7 +5,7 @@ const KERNEL_EVENT = '_kernel_time';
 interface ProfileEvent {
   cat?: string;
   name?: string;
-  args?: { op_name?: string; provider?: string };
+  args?: { op_name?: string; provider?: string; input_type_shape?: unknown; output_type_shape?: unknown };
 }
 
 /**
@@ -24,6 +24,20 @@ export function executedNodes(events: readonly unknown[]): ExecutedNode[] {
     const node = name.slice(0, -KERNEL_EVENT.length);
     if (seen.has(node)) return [];
     seen.add(node);
-    return [{ name: node, opType: args.op_name, provider: args.provider, programs: [...(programs.get(node) ?? [])] }];
+    return [
+      {
+        name: node,
+        opType: args.op_name,
+        provider: args.provider,
+        inputTypes: typesIn(args.input_type_shape),
+        outputTypes: typesIn(args.output_type_shape),
+        programs: [...(programs.get(node) ?? [])],
+      },
+    ];
   });
+}
+
+/** The types of `[{"float":[2,8]},{"int64":[1]}]`. */
+function typesIn(shapes: unknown): string[] {
+  return Array.isArray(shapes) ? shapes.flatMap((shape: unknown) => (typeof shape === 'object' && shape !== null ? Object.keys(shape) : [])) : [];
 }

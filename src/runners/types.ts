@@ -33,6 +33,9 @@ export interface ExecutedNode {
   name: string;
   opType: string;
   provider: string;
+  /** Element types of what it took and of what it made, as ONNX Runtime calls them (`float`, `float16`), in their order; empty where they are not told. */
+  inputTypes: string[];
+  outputTypes: string[];
   /** Programs that the provider ran for it, where its profile names them (WebGPU's shaders); else empty. */
   programs: string[];
 }

@@ -31,14 +31,14 @@ describe.concurrent('doctor', () => {
   it('runs a node on the CPU provider, and says so', async () => {
     const { code, stdout, stderr, left } = await run(['doctor']);
     expect({ code, stderr, left }).toEqual({ code: EXIT.passed, stderr: '', left: [] });
-    expect(stdout).toMatch(/^cpu +bundled +✓ works +MatMul on cpu$/m);
+    expect(stdout).toMatch(/^cpu +bundled +✓ works +MatMul on cpu in fp32$/m);
     expect(stdout).toMatch(/^flash +cpu +real +emulated +emulated +GroupQueryAttention$/m);
     expect(stdout).toMatch(/^flash@cpu +kernel=flash, naive$/m);
   });
 
   it('writes a document of its schema', async () => {
     const document = await diagnosis();
-    expect(provider(document, 'cpu')).toEqual({ name: 'cpu', status: 'works', bundled: true, ran: [{ operator: 'MatMul', provider: 'cpu' }], problem: null, remedy: null });
+    expect(provider(document, 'cpu')).toEqual({ name: 'cpu', status: 'works', bundled: true, ran: [{ operator: 'MatMul', provider: 'cpu', types: ['fp32'] }], problem: null, remedy: null });
     expect(document.providers).toHaveLength(6);
     expect(document.machine).toMatchObject({ node: process.versions.node, platform: process.platform, arch: process.arch });
   });

@@ -19,7 +19,7 @@ describe('the kernel behind flash', () => {
   it('is a finding where ONNX Runtime was told to take another', async () => {
     const { implementations, findings } = await report(run, { ORT_GQA_DISABLE_FLASH_ATTENTION: '1' });
     expect(implementations.find(({ name }) => name === 'flash')).toMatchObject({ kernel: 'GroupQueryAttention (naive)' });
-    expect(findings[0]).toEqual({ code: 'kernel-fallback', implementation: 'flash', asked: { provider: 'cpu', kernel: 'flash' }, kernel: 'GroupQueryAttention (naive)', provider: 'cpu', reason: 'other-kernel' });
+    expect(findings[0]).toEqual({ code: 'kernel-fallback', implementation: 'flash', asked: { provider: 'cpu', kernel: 'flash' }, kernel: 'GroupQueryAttention (naive)', provider: 'cpu', written: 'fp32', ran: ['fp32'], reason: 'other-kernel' });
   });
 });
 

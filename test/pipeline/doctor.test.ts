@@ -30,12 +30,12 @@ async function found(result: readonly ExecutedNode[] | Error): Promise<Diagnosis
   return providers.filter(({ status }) => status !== 'not-on-platform');
 }
 
-const onCpu: ExecutedNode = { name: 'node', opType: 'MatMul', provider: 'CPUExecutionProvider', programs: [] };
+const onCpu: ExecutedNode = { name: 'node', opType: 'MatMul', provider: 'CPUExecutionProvider', programs: [], inputTypes: ['float', 'float'], outputTypes: ['float'] };
 
 it('a provider works only where its node ran on it', async () => {
   for (const { name, status, ran } of await found([onCpu])) {
     expect(status).toBe(name === 'cpu' ? 'works' : 'falls-back');
-    expect(ran).toEqual([{ operator: 'MatMul', provider: 'cpu' }]);
+    expect(ran).toEqual([{ operator: 'MatMul', provider: 'cpu', types: ['fp32'] }]);
   }
 });
 

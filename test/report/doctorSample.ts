@@ -9,9 +9,9 @@ export function sampleDiagnosis(): Diagnosis {
     schema: DOCTOR_SCHEMA,
     machine: { attnDiff: '0.1.0', node: '20.19.0', onnxruntime: '1.30.0', platform: 'linux', arch: 'x64', cpu: 'Some Processor 9000', cores: 16, memoryBytes: 63.5 * GIB },
     providers: [
-      { name: 'cpu', status: 'works', bundled: true, ran: [{ operator: 'MatMul', provider: 'cpu' }], problem: null },
-      { name: 'webgpu', status: 'falls-back', bundled: true, ran: [{ operator: 'MatMul', provider: 'cpu' }], problem: null },
-      { name: 'cuda', status: 'works', bundled: false, ran: [{ operator: 'MatMul', provider: 'cuda' }], problem: null },
+      { name: 'cpu', status: 'works', bundled: true, ran: [{ operator: 'MatMul', provider: 'cpu', types: ['fp32'] }], problem: null },
+      { name: 'webgpu', status: 'falls-back', bundled: true, ran: [{ operator: 'MatMul', provider: 'cpu', types: ['fp32'] }], problem: null },
+      { name: 'cuda', status: 'works', bundled: false, ran: [{ operator: 'MatMul', provider: 'cuda', types: ['fp32'] }], problem: null },
       { name: 'tensorrt', status: 'missing', bundled: false, ran: [], problem: 'Failed to load shared library' },
       { name: 'coreml', status: 'fails', bundled: true, ran: [], problem: 'its process died (SIGSEGV)' },
       { name: 'dml', status: 'not-on-platform', bundled: null, ran: [], problem: null },

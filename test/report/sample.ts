@@ -63,7 +63,7 @@ export function sampleReport({ layers = 2, gate = { defaults: 'error' }, edit = 
 const SETTINGS: Record<string, string> = { eager: 'scores=fp32:softmax=fp32:fill=min:mask=additive:align=bottom-right', sdpa: 'mask=boolean:align=bottom-right', flash: '' };
 
 function implementation(name: string, kernel: string, evidence: string): DiffReport['implementations'][number] {
-  return { name, asked: { provider: 'cpu', kernel: null }, kernel, provider: 'cpu', precision: 'fp32', emulated: false, evidence, proof: 'confirmed', reason: null, failure: null, settings: SETTINGS[name]!, rounding: { local: 1e-5, accumulated: 1e-5 } };
+  return { name, asked: { provider: 'cpu', kernel: null }, kernel, provider: 'cpu', precision: 'fp32', emulated: false, written: 'fp32', ran: ['fp32'], evidence, proof: 'confirmed', reason: null, failure: null, settings: SETTINGS[name]!, rounding: { local: 1e-5, accumulated: 1e-5 } };
 }
 
 function sampleRows(layers: number, names: readonly string[]): Row[] {

@@ -65,8 +65,9 @@ describe('running models in this process', () => {
   });
 
   it('reads only kernel events of a profile', () => {
-    const kernel = { name: 'n_kernel_time', args: { op_name: 'MatMul', provider: 'CPUExecutionProvider' } };
-    expect(executedNodes([kernel, { name: 'model_run' }, { name: 'n_fence_before', args: { op_name: 'MatMul' } }])).toEqual([{ name: 'n', opType: 'MatMul', provider: 'CPUExecutionProvider', programs: [] }]);
+    const kernel = { name: 'n_kernel_time', args: { op_name: 'MatMul', provider: 'CPUExecutionProvider', input_type_shape: [{ float: [2, 8] }, { float16: [8] }], output_type_shape: [{ float: [2] }] } };
+    expect(executedNodes([kernel, { name: 'model_run' }, { name: 'n_fence_before', args: { op_name: 'MatMul' } }])).toEqual([{ name: 'n', opType: 'MatMul', provider: 'CPUExecutionProvider', programs: [], inputTypes: ['float', 'float16'], outputTypes: ['float'] }]);
+    expect(executedNodes([{ ...kernel, args: { op_name: 'MatMul', provider: 'CPUExecutionProvider', input_type_shape: 'x' } }])).toMatchObject([{ inputTypes: [], outputTypes: [] }]);
   });
 });
 

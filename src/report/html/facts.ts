@@ -1,6 +1,7 @@
 import type { BatchInfo, DiffReport, RunImplementationInfo } from '../../types.js';
 import { actualText, checkPlace, checkTitle, sourceText } from '../checkText.js';
 import { commandText } from '../commandText.js';
+import { precisionText } from '../precisionText.js';
 import { modelFacts, proofText, providerFact, rebuildText } from '../text/header.js';
 import { labelText } from '../text/kinds.js';
 import { formatCount, formatLimit, formatNumber, plural } from '../text/number.js';
@@ -39,7 +40,7 @@ function implementationColumns(reference: string): TableColumn<RunImplementation
     { head: 'asked for', cell: ({ asked }) => `${asked.kernel ?? 'its nodes'} on ${asked.provider}` },
     { head: 'kernel that ran', cell: ({ kernel }) => kernel },
     { head: 'on', cell: ({ provider }) => provider },
-    { head: 'precision', cell: ({ precision, emulated }) => (emulated ? `${precision}, emulated` : precision) },
+    { head: 'precision', cell: precisionText },
     { head: 'evidence', cell: (info) => `${proofText(info)}${info.evidence}` },
     { head: 'settings', cell: ({ settings }) => settings.replaceAll(':', ' ') },
     { head: 'rounding explains, local', align: 'right', cell: ({ rounding }) => formatNumber(rounding.local) },

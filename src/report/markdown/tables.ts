@@ -1,6 +1,7 @@
 import { overallEffects } from '../../metrics/index.js';
 import type { DiffReport, EffectRow, Row } from '../../types.js';
 import { klText } from '../text/effects.js';
+import { precisionText } from '../precisionText.js';
 import { batchText, modelFacts, proofText, providerFact, rebuildText } from '../text/header.js';
 import { placeText } from '../text/kinds.js';
 import { formatCount, formatNumber, formatSigned, plural } from '../text/number.js';
@@ -78,7 +79,7 @@ function against(row: Row | undefined, limit: number): string {
 export function kernelTable({ implementations, reference }: DiffReport, { most }: Cut): string[] {
   const columns = ['implementation', 'kernel', 'provider', 'precision', 'evidence'].map((head) => ({ head }));
   const rows = implementations.slice(0, most).map((info) => [
-    `${code(info.name)}${info.name === reference ? ' \\*' : ''}`, cell(info.kernel), cell(info.provider), `${info.precision}${info.emulated ? ', emulated' : ''}`, cell(`${proofText(info)}${info.evidence}`),
+    `${code(info.name)}${info.name === reference ? ' \\*' : ''}`, cell(info.kernel), cell(info.provider), precisionText(info), cell(`${proofText(info)}${info.evidence}`),
   ]);
   return [...markdownTable(columns, rows), ...(implementations.length > most ? ['', `${plural(implementations.length - most, 'implementation')} left out to fit.`] : [])];
 }

@@ -32,7 +32,7 @@ const FINDINGS: Readonly<Record<Finding['code'], Words>> = {
   'window-not-as-configured': { short: 'The masks of the file have another sliding window than config.json says.', help: 'Export again with a transformers release that keeps the window, or correct config.json.' },
   'propagation-only': { short: 'Layers amplify rounding; no kernel is to blame.', help: 'Judge it by the logits or the loss, and add exact to --impl to see which of the two is nearer to the truth.' },
   'within-rounding': { short: 'The implementation agrees with the reference to within rounding.', help: 'Carry on.' },
-  'kernel-fallback': { short: 'Another kernel ran than was asked for.', help: 'Ask for a kernel that the provider has, or for another provider.' },
+  'kernel-fallback': { short: 'Another kernel ran than was asked for, or in another type.', help: 'Ask for a kernel and a precision that the provider has, or for another provider.' },
   'implementation-failed': { short: 'The implementation did not run to its end.', help: 'The result says how it ended and what to try.' },
   'node-divergence': { short: 'Nodes outside attention part on the same inputs.', help: 'Judge by the logits or the loss whether it matters.' },
   'kernel-fault': { short: 'A kernel is at fault: the same computation on the CPU does not part.', help: 'Use another kernel or provider, and report it: --save-repro writes a model of one layer that shows it.' },

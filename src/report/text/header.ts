@@ -1,4 +1,5 @@
 import type { BatchInfo, DiffReport, EnvironmentInfo, FailureKind, ImplementationInfo, ModelInfo, ProofReason, RebuildCheck } from '../../types.js';
+import { precisionText } from '../precisionText.js';
 import { shardPlaceText } from '../shardText.js';
 import { facts, prose, type Context } from './context.js';
 import { rangesText } from './kinds.js';
@@ -80,9 +81,8 @@ export function providerFact(implementations: readonly Pick<ImplementationInfo, 
  * @param role what the others have to do with it, in brackets; empty for nothing
  */
 export function implementationFacts(info: ImplementationInfo, role: string): (readonly [string, string])[] {
-  const precision = info.emulated ? `${info.precision}, emulated` : info.precision;
   return [
-    [info.name, `${info.kernel} · ${precision}${role === '' ? '' : ` (${role})`}`],
+    [info.name, `${info.kernel} · ${precisionText(info)}${role === '' ? '' : ` (${role})`}`],
     ['', `${proofText(info)}${info.evidence}`],
   ];
 }
@@ -90,8 +90,9 @@ export function implementationFacts(info: ImplementationInfo, role: string): (re
 const REASONS: Readonly<Record<ProofReason, (info: ImplementationInfo) => string>> = {
   'other-provider': ({ asked }) => `asked for ${asked.provider}`,
   'other-kernel': ({ asked }) => `asked for the ${asked.kernel} kernel`,
-  'no-profile': () => 'no node of it was seen',
-  'not-told': ({ asked }) => `${asked.provider} does not tell its kernel`,
+  'other-type': ({ written }) => `asked for ${written}`,
+  'no-profile': () => 'not every node of it was seen',
+  'not-told': ({ asked, ran }) => `${asked.provider} does not tell ${ran.length === 0 ? 'the types of its nodes' : 'its kernel'}`,
   failed: ({ failure }) => (failure ? FAILURE_WORDS[failure.kind] : 'it failed'),
 };
 
