@@ -14,8 +14,8 @@
 #   EXPORT       the command that exports a checkpoint, given its folder and the folder to write
 #
 # Exit codes: 0 all passed; 1 a gate failed, now or in an earlier call; 2 to 4 a check could not be made, as attn-diff
-# has them (3 also where the export fails, 2 also where there was nothing to check). With these the training is left
-# alone: they say nothing of the model.
+# has them (3 also where the export fails, 2 also where there was nothing to check, 4 also where attn-diff did not run, or
+# wrote no report that says what its exit code does). With these the training is left alone: they say nothing of the model.
 set -uo pipefail
 shopt -s nullglob
 
@@ -36,9 +36,20 @@ export_checkpoint() {
   fi
 }
 
-# The report is written whole or not at all: a checkpoint that has one was checked.
+# The verdict of a report, as an exit code; nothing where there is no report, or none that was written to its end.
+verdict() {
+  case $(grep -E '^(PASSED|FAILED)( |:)' "$1" 2> /dev/null | tail -n 1) in
+    PASSED*) echo 0 ;;
+    FAILED*) echo 1 ;;
+  esac
+}
+
+# Where the report of the check that runs is written, so that what lies there is of that very check.
+fresh=
+trap 'if [ -n "$fresh" ]; then rm -rf "$fresh"; fi' EXIT
+
 check() {
-  local checkpoint=$1 code
+  local checkpoint=$1 code said
   shift
   if [ ! -e "$checkpoint/model.onnx" ] && [ ! -e "$checkpoint/onnx/model.onnx" ]; then
     rm -rf "$checkpoint/onnx.part"
@@ -47,13 +58,33 @@ check() {
       return 3
     fi
   fi
-  "${attn_diff[@]}" run --model "$checkpoint" --history "$history" --label "$(basename "$checkpoint")" --output "$checkpoint/attn-diff.txt" "$@" --format text
+  rm -rf "$checkpoint"/.attn-diff.??????
+  if ! fresh=$(mktemp -d "$checkpoint/.attn-diff.XXXXXX"); then
+    fresh=
+    echo "check-checkpoints: $checkpoint could not be checked: no report can be written there." >&2
+    return 4
+  fi
+  "${attn_diff[@]}" run --model "$checkpoint" --history "$history" --label "$(basename "$checkpoint")" "$@" --output "$fresh/attn-diff.txt" --format text
   code=$?
-  case $code in
-    0) echo "check-checkpoints: $checkpoint passed." ;;
-    1) echo "check-checkpoints: $checkpoint failed the gate: see $checkpoint/attn-diff.txt." >&2 ;;
-    *) echo "check-checkpoints: $checkpoint could not be checked (exit code $code)." >&2 ;;
-  esac
+  said=$(verdict "$fresh/attn-diff.txt")
+  # npx ends with 1 too where it finds no attn-diff, and node where it cannot start.
+  if [ "$code" = "$said" ]; then
+    mv -f "$fresh/attn-diff.txt" "$checkpoint/attn-diff.txt"
+    case $code in
+      0) echo "check-checkpoints: $checkpoint passed." ;;
+      1) echo "check-checkpoints: $checkpoint failed the gate: see $checkpoint/attn-diff.txt." >&2 ;;
+    esac
+  else
+    case $code in
+      2 | 3 | 4) echo "check-checkpoints: $checkpoint could not be checked (exit code $code)." >&2 ;;
+      *)
+        echo "check-checkpoints: $checkpoint could not be checked: '${attn_diff[*]}' ended with exit code $code and no report that says so." >&2
+        code=4
+        ;;
+    esac
+  fi
+  rm -rf "$fresh"
+  fresh=
   return "$code"
 }
 
@@ -64,17 +95,20 @@ finish() {
 
 # A checkpoint that failed in an earlier call is not checked again, and has not passed.
 conclude() {
-  local reports=("$folder"/checkpoint-*/attn-diff.txt) report code=0
-  if [ "${#reports[@]}" = 0 ]; then
-    echo "check-checkpoints: nothing was checked: $folder has no checkpoint-* with ${READY:-trainer_state.json}." >&2
-    finish 2
-  fi
-  for report in "${reports[@]}"; do
-    if grep -q '^FAILED: ' "$report"; then
-      echo "check-checkpoints: ${report%/*} failed the gate before: see $report." >&2
-      code=1
-    fi
+  local report code=
+  for report in "$folder"/checkpoint-*/attn-diff.txt; do
+    case $(verdict "$report") in
+      0) code=${code:-0} ;;
+      1)
+        echo "check-checkpoints: ${report%/*} failed the gate before: see $report." >&2
+        code=1
+        ;;
+    esac
   done
+  if [ -z "$code" ]; then
+    echo "check-checkpoints: nothing was checked: $folder has no checkpoint-* with ${READY:-trainer_state.json}." >&2
+    code=2
+  fi
   finish "$code"
 }
 
@@ -83,7 +117,7 @@ while true; do
   alive=false
   if [ -n "${TRAINER_PID:-}" ] && kill -0 "$TRAINER_PID" 2> /dev/null; then alive=true; fi
   while IFS= read -r checkpoint; do
-    if [ ! -e "$checkpoint/${READY:-trainer_state.json}" ] || [ -e "$checkpoint/attn-diff.txt" ]; then continue; fi
+    if [ ! -e "$checkpoint/${READY:-trainer_state.json}" ] || [ -n "$(verdict "$checkpoint/attn-diff.txt")" ]; then continue; fi
     check "$checkpoint" "$@" < /dev/null
     code=$?
     if [ "$code" = 1 ] && [ -n "${TRAINER_PID:-}" ] && kill -TERM "$TRAINER_PID" 2> /dev/null; then

@@ -30,8 +30,15 @@ while IFS= read -r word; do
   if [ -n "$word" ]; then args+=("$word"); fi
 done <<< "$words"
 
-node "$GITHUB_ACTION_PATH/bin/attn-diff.js" "${args[@]}"
+decided=$(mktemp) || refuse 'no temporary file can be made: the disk may be full.'
+node "$GITHUB_ACTION_PATH/scripts/action/decided.js" "$decided" "$GITHUB_ACTION_PATH" "${args[@]}"
 code=$?
+# What node itself ends with is no verdict, and neither is what a signal ends it with.
+if [ "$(cat "$decided")" != "$code" ]; then
+  echo "::error title=attn-diff::It did not come to an end: node ended with exit code $code."
+  code=4
+fi
+rm -f "$decided"
 
 # The whole path of a report, in the system's own manner. With another exit code none was written: what is there is old.
 written() {

@@ -73,16 +73,20 @@ describe('action.yml', () => {
     for (const each of steps) {
       const keys = each.uses === undefined ? ['id', 'if', 'shell', 'working-directory', 'run', 'env'] : ['id', 'if', 'uses', 'with'];
       expect(keys).toEqual(expect.arrayContaining(Object.keys(each)));
-      expect(each.uses ?? each.shell).toMatch(/^(bash|actions\/[\w-]+@v\d+)$/);
+      expect(each.uses ?? each.shell).toMatch(/^(bash|actions\/[\w-]+@[0-9a-f]{40})$/);
     }
   });
 
-  it('takes the same version of an action as every workflow that init and the documents have', () => {
+  it('takes each action at one commit, as every workflow that init and the documents have: a tag can be moved', () => {
     const texts = [readFileSync(join(ROOT, 'action.yml'), 'utf8'), ...DOCUMENTS.map(readDocument), starterWorkflow('github', { kind: 'dependency', isLocked: true })];
     const versions = new Map<string, Set<string>>();
-    for (const [, name, version] of texts.flatMap((text) => [...text.matchAll(/uses: (actions\/[\w-]+)@(\S+)/g)])) versions.set(name!, (versions.get(name!) ?? new Set()).add(version!));
+    for (const [, name, version] of texts.flatMap((text) => [...text.matchAll(/uses: (actions\/[\w-]+)@(.+)/g)])) versions.set(name!, (versions.get(name!) ?? new Set()).add(version!));
     expect(Object.fromEntries([...versions].map(([name, found]) => [name, [...found]]))).toEqual({
-      'actions/setup-node': ['v6'], 'actions/cache': ['v5'], 'actions/upload-artifact': ['v6'], 'actions/download-artifact': ['v7'], 'actions/checkout': ['v6'],
+      'actions/setup-node': ['249970729cb0ef3589644e2896645e5dc5ba9c38 # v6.5.0'],
+      'actions/cache': ['27d5ce7f107fe9357f9df03efb73ab90386fccae # v5.0.5'],
+      'actions/upload-artifact': ['b7c566a772e6b6bfb58ed0dc250532a479d7789f # v6.0.0'],
+      'actions/download-artifact': ['37930b1c2abaa49bbe596cd826c3c89aef350131 # v7.0.0'],
+      'actions/checkout': ['d23441a48e516b6c34aea4fa41551a30e30af803 # v6.1.0'],
     });
   });
 
@@ -150,13 +154,13 @@ describe('the step that runs', () => {
   });
 
   /** With a program in place of attn-diff, which writes down what it is asked, and ends as it is told. */
-  function pretended(name: string, given: Record<string, string>, { code = 0, writes = [] as string[] } = {}): ReturnType<typeof runStep> & { cwd: string; asked: string[] } {
+  function pretended(name: string, given: Record<string, string>, { code = 0, decides = true, writes = [] as string[] } = {}): ReturnType<typeof runStep> & { cwd: string; asked: string[] } {
     const cwd = place(name);
     const own = join(cwd, 'action');
     mkdirSync(join(own, 'bin'), { recursive: true });
-    symlinkSync(join(ROOT, 'scripts'), join(own, 'scripts'));
+    for (const part of ['scripts', 'dist']) symlinkSync(join(ROOT, part), join(own, part));
     writeFileSync(join(own, 'package.json'), '{ "type": "module" }');
-    writeFileSync(join(own, 'bin', 'attn-diff.js'), `import { writeFileSync } from 'node:fs';\nwriteFileSync('asked.json', JSON.stringify(process.argv.slice(2)));\nfor (const path of ${JSON.stringify(writes)}) writeFileSync(path, '');\nprocess.exit(${code});\n`);
+    writeFileSync(join(own, 'bin', 'attn-diff.js'), `import { writeFileSync } from 'node:fs';\nwriteFileSync('asked.json', JSON.stringify(process.argv.slice(2)));\nfor (const path of ${JSON.stringify(writes)}) writeFileSync(path, '');\n${decides ? `process.send({ exitCode: ${code} }, () => process.exit(${code}));` : `process.exit(${code});`}\n`);
     const result = runStep(step('run'), { cwd, given, env: { GITHUB_ACTION_PATH: own } });
     return { ...result, cwd, asked: existsSync(join(cwd, 'asked.json')) ? (JSON.parse(readFileSync(join(cwd, 'asked.json'), 'utf8')) as string[]) : [] };
   }
@@ -195,6 +199,19 @@ describe('the step that runs', () => {
     expect(told['exit-code']).toBe(String(code));
     expect(told['passed']).toBe(passed);
     expect(told['files'] === '').toBe(code >= 2);
+  });
+
+  it.each([0, 1, 77])('takes %i for no verdict where attn-diff has not decided on it', (code) => {
+    const { outputs: told, status, stdout } = pretended(`undecided-${code}`, { fail: 'false' }, { code, decides: false, writes: ['attn-diff.html'] });
+    expect([status, told]).toEqual([4, { 'exit-code': '4', html: '', json: '', files: '' }]);
+    expect(stdout).toBe('');
+  });
+
+  it('takes what node ends with, where it cannot start anything, for no verdict', () => {
+    const cwd = place('no-node');
+    const { status, stdout, outputs: told } = runStep(step('run'), { cwd, given: { fail: 'false' }, env: { NODE_OPTIONS: '--require=./no-such-file.js' } });
+    expect([status, told]).toEqual([4, { 'exit-code': '4', html: '', json: '', files: '' }]);
+    expect(stdout).toBe('::error title=attn-diff::It did not come to an end: node ended with exit code 1.\n');
   });
 
   it('does not tell of a report that an earlier run has left', () => {

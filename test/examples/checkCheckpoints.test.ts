@@ -21,6 +21,11 @@ function program(name: string, script: string): string {
   return [bin, process.env['PATH']].join(delimiter);
 }
 
+/** A shell script in place of attn-diff, that has the path of the report that it is to write in $report, and the model's in $3. */
+function checker(script: string): string {
+  return program('checker', `[ "$1" = history ] && exit; for word; do [ "$last" = --output ] && report=$word; last=$word; done\n${script}`);
+}
+
 /** A folder of checkpoints, each whole. */
 function checkpoints(name: string, ...names: string[]): string {
   const path = folder.path(name);
@@ -63,13 +68,13 @@ describe.skipIf(process.platform === 'win32')('check-checkpoints.sh', () => {
 
   it('checks once what is whole and was not checked, in the order of the steps, where no trainer is named', async () => {
     const out = checkpoints('once', 'checkpoint-1000', 'checkpoint-200', 'checkpoint-300', 'checkpoint-400');
-    writeFileSync(join(out, 'checkpoint-300', 'attn-diff.txt'), '');
+    writeFileSync(join(out, 'checkpoint-300', 'attn-diff.txt'), 'PASSED: of an earlier call.\n');
     cpSync(join(out, 'checkpoint-400'), join(out, 'checkpoint-500'), { recursive: true });
     spawnSync('rm', [join(out, 'checkpoint-500', 'trainer_state.json')]);
-    const path = program('checker', 'echo "$*"; [ "$1" = history ] || touch "$3/attn-diff.txt"');
+    const path = checker('echo "$*" | sed "s#/\\.attn-diff\\.[^/]*/#/FRESH/#"; echo "PASSED the gate, yet look at this: so." > "$report"');
     const { code, stdout, stderr } = await check([out, '--prompt', 'two words'], { PATH: path, ATTN_DIFF: 'checker' });
     expect([code, stderr]).toEqual([0, '']);
-    const run = (step: number): string[] => [`run --model ${out}/checkpoint-${step} --history ${out}/attn-diff.jsonl --label checkpoint-${step} --output ${out}/checkpoint-${step}/attn-diff.txt --prompt two words --format text`, `check-checkpoints: ${out}/checkpoint-${step} passed.`];
+    const run = (step: number): string[] => [`run --model ${out}/checkpoint-${step} --history ${out}/attn-diff.jsonl --label checkpoint-${step} --prompt two words --output ${out}/checkpoint-${step}/FRESH/attn-diff.txt --format text`, `check-checkpoints: ${out}/checkpoint-${step} passed.`];
     expect(stdout.trimEnd().split('\n')).toEqual([...run(200), ...run(400), ...run(1000)]);
   });
 
@@ -77,7 +82,7 @@ describe.skipIf(process.platform === 'win32')('check-checkpoints.sh', () => {
     const out = folder.path('last');
     mkdirSync(out);
     const trainer = spawn('sh', ['-c', `sleep 0.3; mkdir '${out}/checkpoint-1'; touch '${out}/checkpoint-1/model.onnx' '${out}/checkpoint-1/trainer_state.json'`]);
-    const path = program('checker', '[ "$1" = history ] || touch "$3/attn-diff.txt"');
+    const path = checker('echo "PASSED: all well." > "$report"');
     expect(await check([out], { PATH: path, ATTN_DIFF: 'checker', TRAINER_PID: String(trainer.pid) })).toEqual({ code: 0, stdout: `check-checkpoints: ${out}/checkpoint-1 passed.\n`, stderr: '' });
   });
 
@@ -88,6 +93,31 @@ describe.skipIf(process.platform === 'win32')('check-checkpoints.sh', () => {
     expect(result).toEqual({ code, stdout: '', stderr: `check-checkpoints: ${out}/checkpoint-1 could not be checked (exit code ${code}).\n` });
     expect([trainer.exitCode, trainer.signalCode]).toEqual([null, null]);
     trainer.kill();
+  });
+
+  it.each([
+    ['npx finds no attn-diff', 'exit 1', 1],
+    ['the shell finds no npx', 'exit 127', 127],
+    ['it is killed', 'exit 137', 137],
+    ['it ends well without a report', 'exit 0', 0],
+    ['the report is of another run', 'echo "FAILED: earlier." > "$3/attn-diff.txt"; exit 1', 1],
+    ['the report was not written to its end', 'echo "Model     m" > "$report"; exit 1', 1],
+    ['the report says that it passed', 'echo "PASSED: all well." > "$report"; exit 1', 1],
+    ['the report says that it failed', 'echo "FAILED: not well." > "$report"; exit 0', 0],
+  ])('ends with 4 and leaves the training alone where %s', async (name, script, code) => {
+    const out = checkpoints(name.replaceAll(' ', '-'), 'checkpoint-1');
+    const trainer = spawn('sleep', ['60']);
+    const result = await check([out], { PATH: checker(script), ATTN_DIFF: 'checker', TRAINER_PID: String(trainer.pid) });
+    expect(result).toEqual({ code: 4, stdout: '', stderr: `check-checkpoints: ${out}/checkpoint-1 could not be checked: 'checker' ended with exit code ${code} and no report that says so.\n` });
+    expect([trainer.exitCode, trainer.signalCode]).toEqual([null, null]);
+    expect(readdirSync(join(out, 'checkpoint-1')).filter((file) => file !== 'attn-diff.txt')).toEqual(['model.onnx', 'trainer_state.json']);
+    trainer.kill();
+  });
+
+  it('checks again what has a report without a verdict', async () => {
+    const out = checkpoints('half', 'checkpoint-1');
+    writeFileSync(join(out, 'checkpoint-1', 'attn-diff.txt'), 'attn-diff 0.1.0: flash against eager\n');
+    expect(await check([out], { PATH: checker('echo "PASSED: all well." > "$report"'), ATTN_DIFF: 'checker' })).toEqual({ code: 0, stdout: `check-checkpoints: ${out}/checkpoint-1 passed.\n`, stderr: '' });
   });
 
   it('ends with 3 where the export fails, and takes nothing half-written for a model', async () => {
@@ -101,7 +131,7 @@ describe.skipIf(process.platform === 'win32')('check-checkpoints.sh', () => {
 
   it('does not pass a checkpoint that failed in an earlier call, and checks those after it', async () => {
     const out = checkpoints('again', 'checkpoint-1', 'checkpoint-2', 'checkpoint-3');
-    const path = program('checker', '[ "$1" = history ] || case $3 in *-2) echo "FAILED: it became NaN." > "$3/attn-diff.txt"; exit 1 ;; *) echo "PASSED: all well." > "$3/attn-diff.txt" ;; esac');
+    const path = checker('case $3 in *-2) echo "FAILED: it became NaN." > "$report"; exit 1 ;; *) echo "PASSED: all well." > "$report" ;; esac');
     expect(await check([out], { PATH: path, ATTN_DIFF: 'checker' })).toMatchObject({ code: 1, stderr: `check-checkpoints: ${out}/checkpoint-2 failed the gate: see ${out}/checkpoint-2/attn-diff.txt.\n` });
     expect(await check([out], { PATH: path, ATTN_DIFF: 'checker' })).toEqual({ code: 1, stdout: `check-checkpoints: ${out}/checkpoint-3 passed.\n`, stderr: `check-checkpoints: ${out}/checkpoint-2 failed the gate before: see ${out}/checkpoint-2/attn-diff.txt.\n` });
   });
