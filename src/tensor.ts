@@ -1,10 +1,13 @@
 /** What numbers are held in. */
 
-/** A dense row-major tensor; bool is one byte per element, float16 its bit patterns. */
+/**
+ * A dense row-major tensor; bool is one byte per element. float16 is held as the numbers that it stands for, never as bit
+ * patterns: runners and files, where those are, decode and encode them.
+ */
 export interface TensorData {
   type: 'float32' | 'float64' | 'float16' | 'int64' | 'int32' | 'bool';
   dims: readonly number[];
-  data: Float32Array | Float64Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array;
+  data: Float32Array | Float64Array | BigInt64Array | Int32Array | Uint8Array;
 }
 
 export type Tensors = Record<string, TensorData>;

@@ -238,7 +238,7 @@ export interface BatchInfo {
 
 /** Proof, made on a short probe batch before every run, that rebuilding the graph changed nothing. */
 export interface RebuildCheck {
-  /** Relative L2 on the logits of `original` in the rebuilt graph against the unmodified file. */
+  /** Relative L2 on the logits of `original` in the rebuilt graph against the unmodified file in a session of defaults. */
   originalRelL2: number;
   originalLimit: number;
   /** The implementation that the graph's own attention should equal. */
@@ -246,6 +246,13 @@ export interface RebuildCheck {
   /** Largest relative L2, over layers, of `equivalent` against `original` on the same Q, K, V. */
   equivalentRelL2: number;
   equivalentLimit: number;
+  /** Numbers of both comparisons that are NaN, or the same infinity, on both sides: the same result, which no relL2 is made of. */
+  nonFinite: number;
+  /**
+   * What is the same for every valid token of the probe, of the file's own nodes: the attention of all layers, or the
+   * logits. Whatever an implementation does, it does not show there.
+   */
+  constant: ('attention' | 'logits')[];
 }
 
 /** The first tensor of a stream that is not finite although what it is computed from is. */
@@ -262,6 +269,8 @@ export interface NonFiniteOrigin {
    * kernel does not show its steps, and the same steps taken one by one stay finite.
    */
   kind: 'overflow' | 'fully-masked' | 'invalid' | 'weights' | 'inside-kernel';
+  /** Name of the weight that is not finite; null of another kind. */
+  weight: string | null;
   value: 'nan' | 'inf' | '-inf';
   /** Row of the batch; null for a weight. */
   row: number | null;

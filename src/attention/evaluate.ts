@@ -5,7 +5,6 @@ import { isOp, type OnnxGraph } from '../onnx/graph.js';
 import { tensorInfo } from '../onnx/inputs.js';
 import { extract } from '../onnx/rewrite.js';
 import { signatures } from '../onnx/signature.js';
-import { float16ToNumber } from '../onnx/tensor.js';
 import { DataType, type ModelProto, type ValueInfoProto } from '../onnx/types.js';
 import type { MaskSummary, TensorData, Tensors } from '../types.js';
 import { analyseMask, compareMask, type MaskProbe } from './mask.js';
@@ -80,7 +79,7 @@ export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[]
 
 function zeros(dims: number[], type: DataType): TensorData {
   const length = dims.reduce((a, b) => a * b, 1);
-  return type === DataType.FLOAT16 ? { type: 'float16', dims, data: new Uint16Array(length) } : { type: 'float32', dims, data: new Float32Array(length) };
+  return { type: type === DataType.FLOAT16 ? 'float16' : 'float32', dims, data: new Float32Array(length) };
 }
 
 const FLOATS: ReadonlySet<number | undefined> = new Set([DataType.FLOAT, DataType.FLOAT16]);
@@ -127,7 +126,7 @@ function scaleOf(site: AttentionSite, factors: readonly { divides: boolean; valu
 }
 
 function firstNumber(tensor: TensorData | undefined): number {
-  return tensor?.type === 'float16' ? float16ToNumber(Number(tensor.data[0])) : Number(tensor?.data[0]);
+  return Number(tensor?.data[0]);
 }
 
 function maskOf(site: AttentionSite, tensor: TensorData | undefined, probe: MaskProbe, takesMask: boolean): MaskSummary {

@@ -1,4 +1,3 @@
-import { float16ToNumber } from '../onnx/tensor.js';
 import type { MaskSummary, TensorData } from '../types.js';
 
 /** Tokens on which a mask is evaluated. */
@@ -83,10 +82,9 @@ function maskView(tensor: TensorData, { size, length }: MaskProbe): MaskView | {
     return { problem: `its mask has shape [${tensor.dims.join(',')}], not [batch,1,query,key]` };
   }
   const boolean = tensor.type === 'bool';
-  const read = tensor.type === 'float16' ? (i: number) => float16ToNumber(tensor.data[i] as number) : (i: number) => Number(tensor.data[i]);
   return {
     heads,
-    at: (b, h, q, k) => read((((batch === 1 ? 0 : b) * heads + h) * queries + q) * keys + k),
+    at: (b, h, q, k) => Number(tensor.data[(((batch === 1 ? 0 : b) * heads + h) * queries + q) * keys + k]),
     isAllowed: (value) => (boolean ? value !== 0 : value === 0),
   };
 }

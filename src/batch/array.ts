@@ -1,5 +1,5 @@
 import { AttnDiffError } from '../errors.js';
-import { float16ToNumber } from '../onnx/tensor.js';
+import { float16ToNumber } from '../float16.js';
 
 /** Element types that a mask may have, by numpy's names. */
 export type ArrayType = 'bool' | 'uint8' | 'float16' | 'bfloat16' | 'float32' | 'float64';

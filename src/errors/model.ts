@@ -118,8 +118,9 @@ export const MODEL = {
     'Leave it out of --impl; attn-diff inspect lists those that can',
   ),
   'rebuild-differs': error(
-    (a: { what: string; layer: number | null; actual: number; limit: number }) =>
-      `rebuilding the graph changed its numbers: the relative L2 of ${clause(a.what)}${a.layer === null ? '' : ` at layer ${a.layer}`} is ${formatNumber(a.actual)}, the limit ${formatLimit(a.limit)}`,
+    /** `clash`: where one number is NaN or infinite and the other is not the same; null where there is none. */
+    (a: { what: string; layer: number | null; actual: number; limit: number; clash: { x: number; reference: number } | null }) =>
+      `rebuilding the graph changed its numbers: ${a.clash === null ? 'the relative L2 of ' : ''}${clause(a.what)}${a.layer === null ? '' : ` at layer ${a.layer}`} is ${a.clash === null ? `${formatNumber(a.actual)}, the limit ${formatLimit(a.limit)}` : `${formatNumber(a.clash.x)} in one place where the file's own nodes give ${formatNumber(a.clash.reference)}`}`,
     "No result can be trusted: report this model's exporter and opset as an issue (attn-diff inspect prints them)",
   ),
 };

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { TensorProtoSchema } from 'onnx-buf';
+import { float16ToNumber } from '../float16.js';
 import { BYTES_PER_ELEMENT, DataLocation, DataType, type TensorProto } from './types.js';
 
 /** Number of elements of a tensor: the product of its dims (1 for a scalar). */
@@ -52,15 +53,6 @@ const READERS: Partial<Record<DataType, (view: DataView, offset: number) => numb
   [DataType.BOOL]: (view, offset) => view.getUint8(offset),
   [DataType.FLOAT16]: (view, offset) => float16ToNumber(view.getUint16(offset, true)),
 };
-
-/** The value of an IEEE 754 binary16 bit pattern; infinities and NaN included. */
-export function float16ToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
 
 type ConstantType = 'float32' | 'float64' | 'int64' | 'int32' | 'bool';
 

@@ -67,7 +67,7 @@ function emptyCache({ name, type, shape }: TensorInfo, { kvHeads, headDim }: Cac
   const fixed = (dim: TensorInfo['shape'][number] | undefined, otherwise: number): number => (typeof dim === 'number' ? dim : otherwise);
   const dims = [rows, fixed(shape[1], kvHeads), fixed(shape[2], 0), fixed(shape[3], headDim)];
   const length = dims.reduce((a, b) => a * b, 1);
-  return type === DataType.FLOAT16 ? { type: 'float16', dims, data: new Uint16Array(length) } : { type: 'float32', dims, data: new Float32Array(length) };
+  return { type: type === DataType.FLOAT16 ? 'float16' : 'float32', dims, data: new Float32Array(length) };
 }
 
 /** What an additive mask adds where it allows. */

@@ -3,7 +3,7 @@ import { HEAD_ROWS } from '../head/probes.js';
 import { splitHead } from '../head/split.js';
 import { hasTarget } from '../metrics/index.js';
 import type { OnnxGraph } from '../onnx/graph.js';
-import { encodeModel } from '../onnx/read.js';
+import { modelRequest } from '../runners/modelRequest.js';
 import type { Runner, Session } from '../runners/types.js';
 import type { Batch, Stream, TensorData, Tensors, TokenEffects, TokenStats } from '../types.js';
 import { maxima, probeRow } from './stats.js';
@@ -83,7 +83,7 @@ export function openHead(options: HeadOptions): PlannedHead {
   return {
     ...body,
     open: async (runner) => {
-      const session = await runner.open({ model: { bytes: encodeModel(head.model), folder } }, 'running the language-model head');
+      const session = await runner.open(modelRequest(head.model, folder), 'running the language-model head');
       const begin: HeadPass['begin'] = (hidden, batch, batchIndex) => new HeadRun({ ...options, head, session }, hidden, batch, batchIndex);
       return {
         cut: body.cut,

@@ -1,5 +1,5 @@
-import { encodeModel } from '../onnx/read.js';
 import type { ModelProto } from '../onnx/types.js';
+import { modelRequest } from '../runners/modelRequest.js';
 import type { Runner, Session, SessionRequest } from '../runners/types.js';
 import type { Tensors } from '../types.js';
 
@@ -27,5 +27,5 @@ export async function inSession<T>(runner: Runner, request: SessionRequest, stag
 export async function runOnce(runner: Runner, model: ModelProto, feeds: Tensors, stage: string, folder = '.'): Promise<Tensors> {
   const read = new Set(model.graph!.input.map(({ name }) => name));
   const own = Object.fromEntries(Object.entries(feeds).filter(([name]) => read.has(name)));
-  return inSession(runner, { model: { bytes: encodeModel(model), folder } }, stage, (session) => session.run(own));
+  return inSession(runner, modelRequest(model, folder), stage, (session) => session.run(own));
 }

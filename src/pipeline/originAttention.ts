@@ -21,7 +21,7 @@ export interface AttentionTrace {
   diff: DiffGraph;
   inputs: AttentionInputs;
   /** Null where Q, K or V are to blame, or the whole output is finite. */
-  origin: Omit<NonFiniteOrigin, 'layer'> | null;
+  origin: Omit<NonFiniteOrigin, 'layer' | 'weight'> | null;
   /** Those of Q, K and V that are not finite and so are to blame. */
   blamed: string[];
   /** NaN and infinite elements of the output on the tokens asked for. */
@@ -131,7 +131,7 @@ function withoutCache(index: OnnxGraph, tensor: string): string {
 }
 
 /** A query, key or value that is finite as the model makes it and beyond the range of the attention's precision. */
-function projection(job: Job, site: ResolvedSite, diff: DiffGraph, inputs: AttentionInputs, role: QkvRole, element: ElementProbe): Omit<NonFiniteOrigin, 'layer'> {
+function projection(job: Job, site: ResolvedSite, diff: DiffGraph, inputs: AttentionInputs, role: QkvRole, element: ElementProbe): Omit<NonFiniteOrigin, 'layer' | 'weight'> {
   const heads = role === 'query' ? inputs.heads : inputs.kvHeads;
   const { row, head, query } = rowPlace(Math.floor(element.index / inputs.headDim), heads, job.batch.length);
   const index = new OnnxGraph(diff.model);

@@ -10,7 +10,7 @@ import { largestOrNull, nonFiniteName } from './originRow.js';
 
 export type ElementProbe = Record<(typeof ELEMENT_ROWS)[number], number>;
 
-export interface NodeOrigin extends Pick<NonFiniteOrigin, 'kind' | 'value' | 'largest'>, Place {
+export interface NodeOrigin extends Pick<NonFiniteOrigin, 'kind' | 'weight' | 'value' | 'largest'>, Place {
   /** The tensor that the node makes. */
   tensor: string;
 }
@@ -60,10 +60,10 @@ export async function searchNodes(search: NodeSearch): Promise<NodeOrigin | null
     ...weights.map((weight) => ({ tensor: weight, type: typeOf(weight), dims: null })),
   ], tokens);
   const told = (element: ElementProbe): Pick<NodeOrigin, 'value' | 'largest'> => ({ value: nonFiniteName(element.value), largest: largestOrNull(element.largest) });
-  const badWeight = weights.map((weight) => located.get(weight)!.element).find(({ rank }) => rank > 0);
-  if (badWeight) return { tensor, kind: 'weights', ...told(badWeight), ...NO_PLACE };
+  const weight = weights.find((name) => located.get(name)!.element.rank > 0);
+  if (weight !== undefined) return { tensor, kind: 'weights', weight, ...told(located.get(weight)!.element), ...NO_PLACE };
   const { element } = located.get(tensor)!;
-  return { tensor, kind: Number.isNaN(element.value) ? 'invalid' : 'overflow', ...told(element), ...placeOf(dims, element.index, batch, heads) };
+  return { tensor, kind: Number.isNaN(element.value) ? 'invalid' : 'overflow', weight: null, ...told(element), ...placeOf(dims, element.index, batch, heads) };
 }
 
 /** The tensors that some are computed from, those included, up to the search's end; without weights and constants. */

@@ -27,7 +27,7 @@ export async function tapOrigin(job: Job): Promise<TapOrigin> {
   if (tap !== 'attention') return { origin: await blockOrigin(job, site), scores: null, nan: 0, inf: 0 };
   const trace = await traceAttention(job, site);
   const { nan, inf } = trace;
-  return { origin: trace.origin ? { layer, ...trace.origin } : await projectionOrigin(job, site, trace), scores: scoresPrecision(job, site, trace), nan, inf };
+  return { origin: trace.origin ? { layer, weight: null, ...trace.origin } : await projectionOrigin(job, site, trace), scores: scoresPrecision(job, site, trace), nan, inf };
 }
 
 /** Above Q, K and V: the layer's norm and projections, and at layer 0 what comes before it. */

@@ -2,7 +2,7 @@ import type { ResolvedSite } from '../attention/evaluate.js';
 import type { SharedOutput } from '../attention/exchange.js';
 import { logitsOutput, rebuild, type DiffGraph, type RebuildOptions } from '../attention/rebuild.js';
 import type { RunConfig } from '../config/index.js';
-import { encodeModel } from '../onnx/read.js';
+import { modelRequest } from '../runners/modelRequest.js';
 import type { ExecutedNode, Runner, Session } from '../runners/types.js';
 import type { Batch, Stream, Tensors, TokenStats } from '../types.js';
 import { onRebuilt } from './failure.js';
@@ -64,7 +64,7 @@ export async function openPart({ config, loaded, sites: resolved, batches, truth
   const exchange = share ? 'share' : given ? 'take' : null;
   const planned = openHead({ graph, logits: logitsOutput(graph), streams, reference, truth, exchange, vocabSize: sizes.vocabSize, folder });
   const diff = rebuild({ graph: planned.graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, keep: [planned.cut], ranges: given === null, share, given, ...(plant && { plant }) });
-  const session = await onRebuilt(() => runner.open({ model: { bytes: encodeModel(diff.model), folder }, profile: true }, 'running the batches'));
+  const session = await onRebuilt(() => runner.open({ ...modelRequest(diff.model, folder), profile: true }, 'running the batches'));
   const head = await planned.open(runner).catch(async (error: unknown) => {
     await quietly(session);
     throw error;

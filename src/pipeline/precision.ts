@@ -4,6 +4,7 @@ import type { RunConfig } from '../config/index.js';
 import { ROUNDING, type RoundingLimits } from '../metrics/index.js';
 import { elementTypes } from '../onnx/elementType.js';
 import { isMicrosoftOp, isOp, type OnnxGraph } from '../onnx/graph.js';
+import { roundsProducts } from '../onnx/quantised.js';
 import { DataType } from '../onnx/types.js';
 import { sameComputation } from '../attention/settings.js';
 import type { ImplementationInfo, Precision, ProviderName, Stream } from '../types.js';
@@ -14,7 +15,7 @@ import { graphOn } from './runGraph.js';
 export function modelPrecision(graph: OnnxGraph): Precision {
   const types = elementTypes(graph);
   const { node: nodes } = graph.graph;
-  if (nodes.some((node) => isOp(node, 'DynamicQuantizeLinear', 'QuantizeLinear'))) return 'int8';
+  if (roundsProducts(graph.graph) || nodes.some((node) => isOp(node, 'DynamicQuantizeLinear', 'QuantizeLinear'))) return 'int8';
   const products = nodes.filter((node) => isOp(node, 'MatMul', 'Gemm') || isMicrosoftOp(node, 'MatMulNBits', 'FusedMatMul'));
   return products.some((node) => types(node.output[0]!) === DataType.FLOAT16) ? 'fp16' : 'fp32';
 }

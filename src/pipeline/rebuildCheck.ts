@@ -1,21 +1,23 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
 import { logitsOutput, rebuild, type DiffGraph } from '../attention/rebuild.js';
+import { sameComputation, streamOf } from '../attention/settings.js';
 import type { MaskSource } from '../attention/site.js';
 import { rebuildProbeBatch } from '../batch/index.js';
 import { AttnDiffError } from '../errors.js';
-import { aggregate, ROUNDING } from '../metrics/index.js';
-import { streamOf } from '../attention/settings.js';
-import type { Runner } from '../runners/types.js';
-import { PADDING_SIDES, type AttentionForm, type ImplementationName, type PaddingSide, type RebuildCheck, type Stream, type TensorData, type Tensors } from '../types.js';
-import { onRebuilt } from './failure.js';
+import { ROUNDING } from '../metrics/index.js';
+import { fileRequest, plainFileRequest } from '../runners/modelRequest.js';
+import type { Runner, SessionRequest } from '../runners/types.js';
+import { PADDING_SIDES, type AttentionForm, type Batch, type ImplementationName, type PaddingSide, type Precision, type RebuildCheck, type Stream, type TensorData, type Tensors, type TokenKind } from '../types.js';
+import { agreement, type Agreement } from './agreement.js';
+import { isConstantByToken } from './constant.js';
+import { onRebuilt, unlessFailing } from './failure.js';
 import { diffFeeds, modelFeeds } from './feeds.js';
 import type { LoadedModel } from './load.js';
 import { inSession, runOnce } from './once.js';
-import { originalPrecision } from './precision.js';
-import { readProbes } from './stats.js';
+import { modelPrecision, originalPrecision } from './precision.js';
 
 /** Relative L2 that splitting and stacking the batch may cost: float32 rounding of sums in another order. */
-const ORIGINAL_LIMIT = 1e-6;
+const STACKING = 1e-6;
 /** The implementation that a form of attention amounts to. */
 const EQUIVALENT: Readonly<Record<AttentionForm, Exclude<ImplementationName, 'original'>>> = {
   decomposed: 'eager',
@@ -24,43 +26,101 @@ const EQUIVALENT: Readonly<Record<AttentionForm, Exclude<ImplementationName, 'or
   'multi-head-attention': 'eager',
 };
 
+/** What the probe showed. */
+export interface RebuildProof {
+  check: RebuildCheck;
+  /** Of the streams asked about, those that gave the same bits as the file's own nodes at every layer, on every kind of token. */
+  identical: Stream[];
+}
+
+/** One pass of the probe through a rebuilt graph. */
+interface Pass {
+  diff: DiffGraph;
+  outputs: Tensors;
+}
+
 /**
- * Proves, on a short probe batch, that the model was understood: `original` in the rebuilt graph must give the
- * unmodified file's logits, and the implementation that each site amounts to must give what the site's own nodes
- * give on the same Q, K, V, layer by layer. Left out of the second comparison is where implementations differ by
- * design: rows that may look at no key, and all padding where the operator masks by length.
+ * Proves, on a short probe batch, that the model was understood: `original` in the rebuilt graph must give the logits
+ * of the unmodified file in a session of defaults, and the implementation that each site amounts to must give what the
+ * site's own nodes give on the same Q, K, V, layer by layer. Numbers are compared position by position: NaN in the same
+ * place is the same result. Left out of the second comparison is where implementations differ by design: rows that may
+ * look at no key, and all padding where the operator masks by length; and where the file's own nodes are NaN or infinite
+ * and the implementation is not, which the run shows as what it is.
  *
+ * Limits follow the file's precision. Against a session of defaults they are what rounding explains, since that may fuse
+ * nodes that the run keeps apart; beyond what stacking explains, a session that fuses as the run's do must agree better.
+ *
+ * @param runnerNow the runner, another where the one before has ended
+ * @param candidates streams that may give the same bits as the file's own nodes; where they fail, none does
  * @throws AttnDiffError rebuild-differs (names the layer and the two numbers), rebuilt-refused, and those of a runner
  */
-export async function checkRebuild(loaded: LoadedModel, sites: readonly ResolvedSite[], runner: Runner): Promise<RebuildCheck> {
+export async function checkRebuild(loaded: LoadedModel, sites: readonly ResolvedSite[], runnerNow: Runner | (() => Runner), candidates: readonly Stream[] = []): Promise<RebuildProof> {
   const { graph, sizes, inputs } = loaded;
+  const runner = typeof runnerNow === 'function' ? runnerNow : () => runnerNow;
   const byLength = sites.some(({ mask }) => mask.kind === 'lengths');
   const batch = rebuildProbeBatch(sizes.vocabSize, PADDING_SIDES.filter((side) => sites.every(({ mask }) => understands(mask, side))));
-  const equivalent = EQUIVALENT[sites[0]!.form];
-  const streams: Stream[] = [streamOf(equivalent), streamOf('original')];
+  const equivalent = streamOf(EQUIVALENT[sites[0]!.form]);
   const logits = logitsOutput(graph);
-  const execute = async (dequantise: boolean): Promise<{ diff: DiffGraph; outputs: Tensors }> => {
-    const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent, keep: [logits], dequantise });
-    const outputs = await onRebuilt(() => runOnce(runner, diff.model, diffFeeds(inputs, sizes, diff, batch), 'running the rebuilt model', loaded.folder));
-    return { diff, outputs };
+  const execute = async (others: readonly Stream[], dequantise: boolean): Promise<Pass> => {
+    const streams = [equivalent, ...others.filter((stream) => !sameComputation(stream, equivalent)).map(({ name, settings }, i) => streamOf(name, settings, `candidate${i}`)), ORIGINAL];
+    const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent.label, keep: [logits], dequantise, capture: true });
+    return { diff, outputs: await onRebuilt(() => runOnce(runner(), diff.model, diffFeeds(inputs, sizes, diff, batch), 'running the rebuilt model', loaded.folder)) };
   };
+  const unmodified = async (request: SessionRequest): Promise<Tensors> => inSession(runner(), request, 'running the unmodified model', (session) => session.run(modelFeeds(inputs, sizes, batch, 1)));
 
-  const unmodified = await inSession(runner, { model: loaded.unmodified }, 'running the unmodified model', (session) => session.run(modelFeeds(inputs, sizes, batch, 1)));
-  const rebuilt = await execute(false);
-  const originalRelL2 = relativeL2(secondHalf(rebuilt.outputs[logits]!), unmodified[logits]!);
-  if (!(originalRelL2 <= ORIGINAL_LIMIT)) throw new AttnDiffError('rebuild-differs', { what: 'logits', layer: null, actual: originalRelL2, limit: ORIGINAL_LIMIT });
+  const defaults = (await unmodified(fileRequest(loaded.unmodified, graph.graph)))[logits]!;
+  const asked = await unlessFailing<Pass | null>(() => execute(candidates, false), null);
+  const rebuilt = asked ?? (await execute([], false));
+  const stacked = lastPart(rebuilt.outputs[logits]!, rebuilt.diff.slots);
+  const precision = modelPrecision(graph);
+  const original = agreement(stacked, numbersOf(defaults));
+  const originalLimit = limitOf(precision);
+  hold(original, originalLimit, { what: 'logits', layer: null });
+  if (original.relL2 > STACKING) hold(agreement(stacked, numbersOf((await unmodified(plainFileRequest(loaded.unmodified, graph.graph)))[logits]!)), precision === 'fp16' ? ROUNDING.fp16 : STACKING, { what: 'logits', layer: null });
 
   const equivalentLimit = originalPrecision(graph, sites).precision === 'fp16' ? ROUNDING.fp16 : ROUNDING.fp32;
   // Rounding to 8 bits inside attention would hide a wrong recognition, so it is left out of this comparison.
   const quantised = sites.some(({ quantisation }) => quantisation.length > 0);
-  const { diff, outputs } = quantised ? await execute(true) : rebuilt;
+  const compared = quantised ? await execute([], true) : rebuilt;
   let equivalentRelL2 = 0;
-  for (const row of aggregate(readProbes(diff, outputs, batch, 0, sizes), [batch])) {
-    if (row.implementation !== 'original' || row.scope !== 'local' || row.kind === 'fullyMasked' || (byLength && row.kind === 'padding')) continue;
-    if (!(row.relL2 <= equivalentLimit)) throw new AttnDiffError('rebuild-differs', { what: equivalent, layer: row.layer, actual: row.relL2, limit: equivalentLimit });
-    equivalentRelL2 = Math.max(equivalentRelL2, row.relL2);
+  let { nonFinite } = original;
+  for (const { layer } of sites) {
+    const own = attentionOf(compared, ORIGINAL.label, layer);
+    const other = attentionOf(compared, equivalent.label, layer);
+    const kindOf = kindAt(batch, own);
+    for (const kind of COMPARED) {
+      if (kind === 'padding' && byLength) continue;
+      // What the file alone makes NaN is no fault of reading it.
+      const found = agreement(numbersOf(own), numbersOf(other), (i) => kindOf(i) === kind && !(isFinite(other, i) && !isFinite(own, i)));
+      hold({ ...found, clash: found.clash && { x: found.clash.reference, reference: found.clash.x } }, equivalentLimit, { what: equivalent.name, layer });
+      equivalentRelL2 = Math.max(equivalentRelL2, found.relL2);
+      nonFinite += found.nonFinite;
+    }
   }
-  return { originalRelL2, originalLimit: ORIGINAL_LIMIT, equivalent, equivalentRelL2, equivalentLimit };
+  const isValid = (token: number): boolean => batch.kinds[token] === 'valid';
+  const constant: RebuildCheck['constant'] = [
+    ...(sites.every(({ layer }) => isConstantByToken(attentionOf(rebuilt, ORIGINAL.label, layer), isValid)) ? (['attention'] as const) : []),
+    ...(isConstantByToken(defaults, isValid) ? (['logits'] as const) : []),
+  ];
+  return {
+    check: { originalRelL2: original.relL2, originalLimit, equivalent: equivalent.name, equivalentRelL2, equivalentLimit, nonFinite, constant },
+    identical: asked === null ? [] : candidates.filter((stream) => isIdentical(asked, stream, sites)),
+  };
+}
+
+const ORIGINAL = streamOf('original');
+
+/** Kinds of token on which implementations differ by their arithmetic alone; a fully masked one has no defined result. */
+const COMPARED = ['valid', 'padding'] as const satisfies TokenKind[];
+
+/** What rounding explains between a session that fuses nodes and one that keeps them apart. */
+function limitOf(precision: Precision): number {
+  return ROUNDING[precision];
+}
+
+/** @throws AttnDiffError rebuild-differs */
+function hold({ relL2, clash }: Agreement, limit: number, place: { what: string; layer: number | null }): void {
+  if (clash !== null || !(relL2 <= limit)) throw new AttnDiffError('rebuild-differs', { ...place, actual: relL2, limit, clash });
 }
 
 /** An operator that masks by valid length is wrong on left padding, and with a ring cache refuses any. */
@@ -68,30 +128,37 @@ function understands(mask: MaskSource, side: PaddingSide): boolean {
   return mask.kind === 'tensor' || (side === 'right' && !mask.ring);
 }
 
-/** The part of two streams' stacked logits that belongs to the second. */
-function secondHalf({ data }: TensorData): Float32Array {
-  const stacked = data as Float32Array;
-  return stacked.subarray(stacked.length / 2);
+/** Whether a stream's attention has the bits of the file's own nodes on the same Q, K, V, at every layer and token. */
+function isIdentical(pass: Pass, stream: Stream, sites: readonly ResolvedSite[]): boolean {
+  const { label } = pass.diff.streams.find((candidate) => sameComputation(candidate, stream))!;
+  return sites.every(({ layer }) => agreement(numbersOf(attentionOf(pass, label, layer)), numbersOf(attentionOf(pass, ORIGINAL.label, layer))).identical);
 }
 
-/**
- * ‖x − ref‖₂/‖ref‖₂ over the elements that are finite in both; Infinity where one is finite and the other is not,
- * or where the shapes differ, since NaN in the same places is the same result and elsewhere is another one.
- */
-export function relativeL2(x: Float32Array, ref: TensorData): number {
-  const reference = ref.data as Float32Array;
-  if (x.length !== reference.length) return Infinity;
-  let delta = 0;
-  let norm = 0;
-  for (let i = 0; i < x.length; i++) {
-    const a = x[i]!;
-    const b = reference[i]!;
-    if (Object.is(a, b)) norm += Number.isFinite(b) ? b * b : 0;
-    else if (!Number.isFinite(a) || !Number.isFinite(b)) return Infinity;
-    else {
-      delta += (a - b) ** 2;
-      norm += b * b;
-    }
-  }
-  return delta === 0 ? 0 : Math.sqrt(delta / norm);
+/** What a stream's attention gives on the reference's Q, K, V: [B,H,S,D]. */
+function attentionOf({ diff, outputs }: Pass, stream: string, layer: number): TensorData {
+  const found = diff.captures.find((capture) => capture.stream === stream && capture.layer === layer && capture.tap === 'attention' && capture.scope === 'local');
+  return outputs[found!.output]!;
+}
+
+/** The part of stacked logits that belongs to the last stream. */
+function lastPart(stacked: TensorData, slots: number): ArrayLike<number> {
+  const { data } = stacked as { data: Float32Array };
+  return data.subarray((data.length / slots) * (slots - 1));
+}
+
+/** The kind of the token that an element of [B,H,S,D] is of. */
+function kindAt({ kinds, length }: Batch, { dims }: TensorData): (index: number) => TokenKind {
+  const [, heads, , headDim] = dims as [number, number, number, number];
+  return (index) => {
+    const row = Math.floor(index / headDim);
+    return kinds[Math.floor(row / (length * heads)) * length + (row % length)]!;
+  };
+}
+
+function numbersOf({ data }: TensorData): ArrayLike<number> {
+  return data as Float32Array;
+}
+
+function isFinite({ data }: TensorData, index: number): boolean {
+  return Number.isFinite(data[index]);
 }

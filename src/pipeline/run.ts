@@ -57,7 +57,7 @@ export async function runDiff({ config, loaded, batches, shard, plant }: Prepare
   const sites = await resolveSites(loaded, runner, batches.filter(({ mask, documents }) => mask === null && documents === null));
   checkWindows(config.implementations, sites);
   onProgress({ stage: 'checking the rebuilt graph', done: 1, total });
-  const check = await checkRebuild(loaded, sites, runner);
+  const { check } = await checkRebuild(loaded, sites, () => runners.at({ timeout: config.timeout }));
 
   onProgress({ stage: 'loading the rebuilt graph', done: 2, total });
   const measurement = await openMeasurement(config, loaded, sites, batches, runners, plant);

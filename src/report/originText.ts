@@ -56,8 +56,8 @@ const KINDS: Readonly<Record<NonFiniteOrigin['kind'], { why: string; remedy: str
 
 /** Where it begins, why, and what to do. */
 export function originSentences(origin: NonFiniteOrigin): string {
-  const { kind } = origin;
-  return `It begins as ${valueText(origin)} in ${originPlace(origin)}: ${KINDS[kind].why}${kind === 'overflow' ? largestText(origin) : ''}. ${KINDS[kind].remedy}`;
+  const { kind, weight } = origin;
+  return `It begins as ${valueText(origin)} in ${originPlace(origin)}: ${weight === null ? KINDS[kind].why : `a weight of the file that it reads, ${weight}, is not finite`}${kind === 'overflow' ? largestText(origin) : ''}. ${KINDS[kind].remedy}`;
 }
 
 /** What the overflow of scores means and what cures it. */

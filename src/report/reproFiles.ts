@@ -1,3 +1,4 @@
+import { float16Bits } from '../float16.js';
 import type { Repro, TensorData } from '../types.js';
 import { formatNumber } from './text/number.js';
 import { printable } from './text/width.js';
@@ -19,7 +20,7 @@ export function reproFiles(repro: Repro): ReproFile[] {
     { name: 'model.onnx', content: repro.model },
     { name: 'inputs.json', content: `${JSON.stringify(listed, null, 2)}\n` },
     ...tensors.map(([name, tensor], i) => ({ name: fileOf(name, i), content: bytes(tensor) })),
-    ...(repro.expected ? [{ name: 'expected.bin', content: bytes({ ...repro.expected, data: Float64Array.from(repro.expected.data as Float32Array) }) }] : []),
+    ...(repro.expected ? [{ name: 'expected.bin', content: bytes({ ...repro.expected, type: 'float64', data: Float64Array.from(repro.expected.data as Float32Array) }) }] : []),
     ...(repro.valid ? [{ name: 'valid.bin', content: repro.valid }] : []),
     { name: 'run.mjs', content: repro.expected ? againstExpected(repro) : againstCpu(repro) },
   ];
@@ -36,7 +37,8 @@ function fileOf(name: string, i: number): string {
   return `${i}-${name.replaceAll(/[^\w.-]+/g, '_')}.bin`;
 }
 
-function bytes({ data }: Pick<TensorData, 'data'>): Uint8Array {
+function bytes({ type, data: numbers }: TensorData): Uint8Array {
+  const data = type === 'float16' ? float16Bits(numbers as Float32Array) : numbers;
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 

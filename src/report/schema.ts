@@ -40,11 +40,13 @@ const batch = z.strictObject({
 
 const rebuild = z
   .strictObject({
-    originalRelL2: metric('Relative L2 on the logits of `original` in the rebuilt graph against the unmodified file.'),
+    originalRelL2: metric('Relative L2 on the logits of `original` in the rebuilt graph against the unmodified file in a session of defaults.'),
     originalLimit: metric('Its limit.'),
     equivalent: z.enum(IMPLEMENTATIONS).describe('Implementation that the graph\'s own attention should equal.'),
     equivalentRelL2: metric('Largest relative L2 over layers of `equivalent` against `original`, on the same Q, K, V.'),
     equivalentLimit: metric('Its limit.'),
+    nonFinite: count('Numbers of both comparisons that are NaN, or the same infinity, on both sides: the same result, which no relative L2 is made of.'),
+    constant: z.array(z.enum(['attention', 'logits'])).describe('What is the same for every valid token of the probe, of the file\'s own nodes: the attention of all layers, or the logits. Whatever an implementation does, it does not show there.'),
   })
   .describe('Proof, on a short probe batch, that rebuilding the graph changed nothing.');
 

@@ -3,17 +3,22 @@ import { basename, join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import './noTelemetry.js';
 import * as ort from 'onnxruntime-node';
-import type { ProviderName, TensorData, Tensors } from '../types.js';
+import type { ProviderName } from '../types.js';
 import { temporaryError } from '../files/scratch.js';
 import { executedNodes } from './profile.js';
+import { fromOrt, toOrt } from './tensors.js';
 import type { ExecutedNode, Session, SessionRequest } from './types.js';
+
+/** ONNX Runtime's optimizers that join nodes of attention with each other, or with what is beside them. */
+const ATTENTION_FUSIONS = ['MatMulScaleFusion', 'MatmulTransposeFusion', 'BiasSoftmaxFusion', 'AttentionFusion', 'GroupQueryAttentionFusion'];
 
 /**
  * Opens a model with ONNX Runtime in this process. `run` blocks the event loop. Nodes that the provider has no kernel
  * for run on the CPU provider; a profile tells which.
  *
  * Prepacking is off unless asked for, so that external weights stay backed by their file instead of being copied;
- * optimisation is `basic`, which keeps MatMul, Add and Softmax apart: the operators that the report names are those that run.
+ * optimisation is `basic` unless asked for otherwise, which keeps MatMul, Add and Softmax apart: the operators that the
+ * report names are those that run.
  *
  * @param scratch the folder that a profile is written to and removed from
  * @throws Error of ONNX Runtime
@@ -24,9 +29,9 @@ export async function openOrtSession(request: SessionRequest, scratch: string, p
   if ('bytes' in request.model) session['model_external_initializers_file_folder_path'] = request.model.folder;
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: [provider],
-    graphOptimizationLevel: 'basic',
+    graphOptimizationLevel: request.fuse === undefined || request.fuse === 'nothing' ? 'basic' : 'all',
     logSeverityLevel: 4,
-    extra: { session },
+    extra: { session, ...(request.fuse === 'outside-attention' ? { optimization: { disable_specified_optimizers: ATTENTION_FUSIONS.join(';') } } : {}) },
     ...(profilePrefix ? { enableProfiling: true, profileFilePrefix: profilePrefix } : {}),
   };
   const { model } = request;
@@ -60,19 +65,6 @@ export async function openOrtSession(request: SessionRequest, scratch: string, p
       await inference.release();
     },
   };
-}
-
-function toOrt(tensors: Tensors): Record<string, ort.Tensor> {
-  return Object.fromEntries(Object.entries(tensors).map(([name, { type, data, dims }]) => [name, new ort.Tensor(type, data as never, dims)]));
-}
-
-function fromOrt(tensors: ort.InferenceSession.OnnxValueMapType): Tensors {
-  return Object.fromEntries(
-    Object.entries(tensors).map(([name, value]) => {
-      const tensor = value as ort.Tensor;
-      return [name, { type: tensor.type as TensorData['type'], dims: tensor.dims, data: tensor.data as TensorData['data'] }];
-    }),
-  );
 }
 
 /** ONNX Runtime appends a timestamp to the prefix, so the file has to be looked for. */

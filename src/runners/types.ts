@@ -18,6 +18,11 @@ export interface SessionRequest {
   profile?: boolean;
   /** Whether weights are copied into the order that kernels like best, as ONNX Runtime does unless told otherwise. */
   prepack?: boolean;
+  /**
+   * What ONNX Runtime may fuse: nothing (unless said), so that operators are those of the model; what lies outside
+   * attention; or all, as it does unless told otherwise.
+   */
+  fuse?: 'nothing' | 'outside-attention' | 'all';
 }
 
 /** What a process holds of the main memory, in bytes. */

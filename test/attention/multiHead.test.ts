@@ -59,7 +59,7 @@ describe('com.microsoft MultiHeadAttention', () => {
     const loaded = await loadModel(folder);
     expect(loaded.sites.map(({ form }) => form)).toEqual(Array.from({ length: 4 }, () => 'multi-head-attention'));
     const runner = inProcessRunner();
-    const check = await checkRebuild(loaded, await resolveSites(loaded, runner), runner);
+    const { check } = await checkRebuild(loaded, await resolveSites(loaded, runner), runner);
     expect(check.equivalent).toBe('eager');
     const { batch, tensors } = reference('left');
     const run = await capture(folder, batch, ['eager', 'flash']);

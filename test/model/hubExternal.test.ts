@@ -14,7 +14,7 @@ const NAME = 'qwen2-dynamo';
 /** Opens the unmodified file and the rebuilt graph, and tells how far apart they are. */
 async function difference(loaded: LoadedModel): Promise<number> {
   const runner = inProcessRunner();
-  return (await checkRebuild(loaded, await resolveSites(loaded, runner), runner)).originalRelL2;
+  return (await checkRebuild(loaded, await resolveSites(loaded, runner), runner)).check.originalRelL2;
 }
 
 async function repository(): Promise<HubFixture> {

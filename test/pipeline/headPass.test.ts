@@ -8,7 +8,6 @@ import { effectRows, hasTarget } from '../../src/metrics/index.js';
 import { loadTokenizer } from '../../src/model/index.js';
 import { OnnxGraph } from '../../src/onnx/graph.js';
 import { encodeModel } from '../../src/onnx/read.js';
-import { float16ToNumber } from '../../src/onnx/tensor.js';
 import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { openHead, type HeadResult } from '../../src/pipeline/headPass.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
@@ -53,8 +52,8 @@ async function run(loaded: LoadedModel, batches: readonly Batch[], names: readon
   return runs;
 }
 
-function numbers({ type, data }: TensorData): Float64Array {
-  return Float64Array.from(data as Float32Array, type === 'float16' ? float16ToNumber : Number);
+function numbers({ data }: TensorData): Float64Array {
+  return Float64Array.from(data as Float32Array);
 }
 
 /** −ln p of a target, in float64. */

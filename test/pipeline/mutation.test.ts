@@ -43,7 +43,7 @@ async function judge(path: string): Promise<{ refused: string } | { accepted: nu
   try {
     const loaded = await loadModel(path);
     const sites = await resolveSites(loaded, runner, [batch]);
-    const { equivalent } = await checkRebuild(loaded, sites, runner);
+    const { check: { equivalent } } = await checkRebuild(loaded, sites, runner);
     return { accepted: await divergence(path, equivalent as 'eager' | 'sdpa') };
   } catch (error) {
     if (!(error instanceof AttnDiffError)) throw error;

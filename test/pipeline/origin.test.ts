@@ -19,7 +19,7 @@ describe('an overflow of fp16 scores', () => {
   it.each([['left', left], ['right', right]] as const)('is named as such, padded %s', async (_, batch) => {
     const { found, traced: findings } = await traced('qwen2-large-scores', [streamOf('eager', HALF)], { batch });
     expect(found.at(-1)).toMatchObject({ code: 'non-finite', layer: 1, tap: 'attention', kind: 'valid', origin: null });
-    const origin = { layer: 1, step: 'scores', node: null, kind: 'overflow', value: 'inf', row: 0, head: 0, query: batch.kinds.indexOf('valid'), key: 0, largest: null };
+    const origin = { layer: 1, step: 'scores', node: null, kind: 'overflow', weight: null, value: 'inf', row: 0, head: 0, query: batch.kinds.indexOf('valid'), key: 0, largest: null };
     expect(findings).toEqual([{ code: 'score-overflow', implementation: 'eager', batch: batch.name, batches: 1, kind: 'valid', precision: 'fp16', origin }]);
   });
 
@@ -39,7 +39,7 @@ describe('an overflow of fp16 scores', () => {
       const expected = firstScore(scores, (score, q, k, b) => score >= FP16_LIMIT && (maskForm === null || !isMasked(batch, b, q, k)));
       expect(expected).toMatchObject({ head: 2 });
       const origin = originOf(await traceOrigins(await findingsOf(context), lookAgain(context)));
-      expect(origin).toMatchObject({ layer: 1, step: 'scores', kind: 'overflow', value: 'inf', largest: 65504, ...expected });
+      expect(origin).toMatchObject({ layer: 1, step: 'scores', kind: 'overflow', weight: null, value: 'inf', largest: 65504, ...expected });
     }
   });
 
@@ -86,7 +86,7 @@ describe('a NaN that a kernel makes of finite numbers', () => {
     const { found, traced: findings } = await traced('qwen2-optimum-eager', [stream], { batch: short, plant: { stream: stream.label, layer: 2, deviation } });
     expect(found[0]).toMatchObject({ layer: 2, tap: 'attention', kind: 'valid' });
     const origin = originOf(findings);
-    expect(origin).toEqual({ layer: 2, step: 'output', node: null, kind, value: 'nan', row: 0, head: 2, query: 19, key: null, largest: expect.any(Number) as number });
+    expect(origin).toEqual({ layer: 2, step: 'output', node: null, kind, weight: null, value: 'nan', row: 0, head: 2, query: 19, key: null, largest: expect.any(Number) as number });
     expect(origin.largest).toBeLessThan(100);
   });
 });

@@ -68,7 +68,7 @@ const ARGS: ErrorArgs = {
   'runner-not-started': { problem: nasty('problem') },
   'layer-count': { found: 3, expected: 4 },
   'not-buildable': { implementation: 'flash', problem: nasty('problem') },
-  'rebuild-differs': { what: nasty('what'), layer: null, actual: NaN, limit: 1e-6 },
+  'rebuild-differs': { what: nasty('what'), layer: null, actual: NaN, limit: 1e-6, clash: null },
   'execution-failed': { stage: nasty('stage'), problem: nasty('problem') },
   'runner-crashed': { stage: nasty('stage'), signal: 'SIGKILL' },
   'timed-out': { stage: nasty('stage'), seconds: 5 },
@@ -173,8 +173,14 @@ describe('errorText', () => {
   });
 
   it('names the layer of a rebuild that differs, where there is one', () => {
-    const at = (layer: number | null): string => errorText(new AttnDiffError('rebuild-differs', { what: 'eager', layer, actual: 0.5, limit: 1e-5 }));
+    const at = (layer: number | null): string => errorText(new AttnDiffError('rebuild-differs', { what: 'eager', layer, actual: 0.5, limit: 1e-5, clash: null }));
     expect(at(2)).toContain('at layer 2');
     expect(at(null)).not.toContain('layer');
+  });
+
+  it('tells both numbers of a rebuild where one is NaN, which no limit is about', () => {
+    const text = errorText(new AttnDiffError('rebuild-differs', { what: 'eager', layer: 1, actual: 0, limit: 1e-5, clash: { x: NaN, reference: 2.5 } }));
+    expect(text).toMatch(/^rebuilding the graph changed its numbers: eager at layer 1 is NaN in one place where the file's own nodes give 2\.50\. /);
+    expect(text).not.toContain('1e-5');
   });
 });

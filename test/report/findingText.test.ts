@@ -22,13 +22,13 @@ describe('findingText', () => {
   });
 
   it('names step, head, query and key where scores overflow, and what cures it', () => {
-    const origin = { layer: 1, step: 'scores', node: null, kind: 'overflow', value: 'inf', row: 0, head: 2, query: 14, key: 3, largest: 65472 } as const;
+    const origin = { layer: 1, step: 'scores', node: null, kind: 'overflow', weight: null, value: 'inf', row: 0, head: 2, query: 14, key: 3, largest: 65472 } as const;
     const text = findingText({ code: 'score-overflow', implementation: 'eager', batch: 'left', batches: 3, kind: 'valid', precision: 'fp16', origin }, 'exact');
     for (const part of ['eager', 'batch left and 2 more', 'QKᵀ', 'layer 1', 'head 2', 'query position 14', 'key position 3', '65504', '--scores-precision fp32']) expect(text).toContain(part);
   });
 
   it('names the node where NaN begins outside attention', () => {
-    const origin = { layer: 2, step: 'node', node: { name: '/mlp/MatMul', opType: 'MatMul' }, kind: 'weights', value: 'nan', row: null, head: null, query: null, key: null, largest: null } as const;
+    const origin = { layer: 2, step: 'node', node: { name: '/mlp/MatMul', opType: 'MatMul' }, kind: 'weights', weight: 'model.norm.weight', value: 'nan', row: null, head: null, query: null, key: null, largest: null } as const;
     const text = findingText({ code: 'non-finite', implementation: 'eager', layer: 2, tap: 'hidden', scope: 'accumulated', batch: 'left', batches: 1, kind: 'valid', nan: 5, inf: 0, origin }, 'exact');
     for (const part of ['/mlp/MatMul', 'MatMul', 'weight']) expect(text).toContain(part);
   });

@@ -15,7 +15,7 @@ const EVERY_FINDING: Finding[] = [
   { code: 'padding-by-design', implementation: 'flash', zeroRows: 4, reference: 'eager', referenceZeroRows: 0, tokens: 4 },
   { code: 'fully-masked-nan', implementation: 'original', layer: 0, batch: 'left', batches: 1, kind: 'fullyMasked', spreadsToValidAtLayer: null },
   { code: 'non-finite', implementation: 'sdpa', layer: null, tap: 'logits', scope: 'accumulated', batch: 'left', batches: 1, kind: 'valid', nan: 1, inf: 0, origin: null },
-  { code: 'score-overflow', implementation: 'eager', batch: 'left', batches: 2, kind: 'valid', precision: 'fp16', origin: { layer: 1, step: 'scores', node: null, kind: 'overflow', value: 'inf', row: 0, head: 2, query: 4, key: 0, largest: 65504 } },
+  { code: 'score-overflow', implementation: 'eager', batch: 'left', batches: 2, kind: 'valid', precision: 'fp16', origin: { layer: 1, step: 'scores', node: null, kind: 'overflow', weight: null, value: 'inf', row: 0, head: 2, query: 4, key: 0, largest: 65504 } },
   { code: 'scale-mismatch', implementation: 'sdpa', against: 'eager', layers: [1, 2], batch: 'left', relL2: 0.1, limit: 1e-5, explained: 0.999, deviation: { kind: 'scale', factor: 2 }, firstToken: 1 },
   { code: 'window-not-as-configured', layers: [3], expected: 8, found: null },
   { code: 'not-comparable', implementation: 'flash', reference: 'eager', layer: 1, tap: 'hidden', batch: 'left', batches: 1 },

@@ -4,9 +4,9 @@ import { findingClause, findingText } from '../../src/report/findingText.js';
 import { originPlace, originSentences } from '../../src/report/originText.js';
 import type { Finding, NonFiniteOrigin } from '../../src/types.js';
 
-const score: NonFiniteOrigin = { layer: 1, step: 'scores', node: null, kind: 'overflow', value: 'inf', row: 2, head: 3, query: 17, key: 11, largest: 65216 };
+const score: NonFiniteOrigin = { layer: 1, step: 'scores', node: null, kind: 'overflow', weight: null, value: 'inf', row: 2, head: 3, query: 17, key: 11, largest: 65216 };
 const overflow: Finding = { code: 'score-overflow', implementation: 'eager', batch: 'left', batches: 1, kind: 'valid', precision: 'fp16', origin: score };
-const weight: NonFiniteOrigin = { layer: 2, step: 'node', node: { name: '/layers.2/mlp/up_proj/MatMul', opType: 'MatMul' }, kind: 'weights', value: 'nan', row: null, head: null, query: null, key: null, largest: 0.5 };
+const weight: NonFiniteOrigin = { layer: 2, step: 'node', node: { name: '/layers.2/mlp/up_proj/MatMul', opType: 'MatMul' }, kind: 'weights', weight: 'model.norm.weight', value: 'nan', row: null, head: null, query: null, key: null, largest: 0.5 };
 
 function nonFinite(origin: NonFiniteOrigin | null): Finding {
   return { code: 'non-finite', implementation: 'eager', layer: 2, tap: 'hidden', scope: 'accumulated', batch: 'left', batches: 1, kind: 'valid', nan: 64, inf: 0, origin };
@@ -55,7 +55,7 @@ describe('a NaN with its origin', () => {
     const texts = kinds.map((kind) => originSentences({ ...weight, kind }));
     expect(new Set(texts).size).toBe(kinds.length);
     expect(texts[1]).toContain('--mask-fill min');
-    expect(texts[3]).toContain('a weight of the file');
+    expect(texts[3]).toContain('a weight of the file that it reads, model.norm.weight, is not finite');
     expect(findingText(nonFinite(weight), 'eager')).toContain(texts[3]!);
   });
 

@@ -45,7 +45,7 @@ export function sampleReport({ layers = 2, gate = { defaults: 'error' }, edit = 
     implementations,
     reference: 'eager',
     precision: 'fp32',
-    rebuild: { originalRelL2: 0, originalLimit: 1e-6, equivalent: 'eager', equivalentRelL2: 1.3e-7, equivalentLimit: 1e-5 },
+    rebuild: { originalRelL2: 0, originalLimit: 1e-6, equivalent: 'eager', equivalentRelL2: 1.3e-7, equivalentLimit: 1e-5, nonFinite: 0, constant: [] },
     rows,
     effects: [],
     ranges: [],

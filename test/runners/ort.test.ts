@@ -17,6 +17,16 @@ describe('running models in this process', () => {
     expect((await compute(x, (builder) => [builder.op('Abs', ['x'])]))[0]!.data).toEqual(Float32Array.of(1, 2));
   });
 
+  it('takes and returns float16 as the numbers that it stands for', async () => {
+    const half: Tensors = { x: { type: 'float16', dims: [4], data: Float32Array.of(-1.5, 65504, 2 ** -24, Infinity) } };
+    const [out] = await compute(half, (builder) => [builder.op('Neg', ['x'])]);
+    expect(out).toEqual({ type: 'float16', dims: [4], data: Float32Array.of(1.5, -65504, -(2 ** -24), -Infinity) });
+  });
+
+  it('refuses an output of a type that nothing reads, by name', async () => {
+    await expect(compute(x, (builder) => [builder.op('Cast', ['x'], { to: 2n })])).rejects.toMatchObject({ code: 'execution-failed', args: { problem: expect.stringMatching(/is of type uint8/) } });
+  });
+
   it('records which provider ran which node', async () => {
     const { model } = tinyModel(x, (builder) => [builder.op('Softmax', [builder.op('Abs', ['x'])])]);
     const session = await inProcessRunner().open({ model: { bytes: encodeModel(model), folder: '.' }, profile: true }, 'test');

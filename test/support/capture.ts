@@ -1,11 +1,10 @@
 import { logitsOutput, rebuild, type DiffGraph, type RebuildOptions } from '../../src/attention/rebuild.js';
 import { streamOf } from '../../src/attention/settings.js';
-import { float16ToNumber } from '../../src/onnx/tensor.js';
-import { encodeModel } from '../../src/onnx/read.js';
 import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
 import { resolveSites } from '../../src/pipeline/resolve.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
+import { modelRequest } from '../../src/runners/modelRequest.js';
 import type { Runner } from '../../src/runners/types.js';
 import type { Batch, ImplementationName, Scope, Stream, Tap, TensorData, Tensors } from '../../src/types.js';
 
@@ -29,7 +28,7 @@ export async function capture(
   const streams = names.map((name) => (typeof name === 'string' ? streamOf(name) : name));
   const logits = logitsOutput(loaded.graph);
   const diff = rebuild({ graph: loaded.graph, sites, sizes: loaded.sizes, streams, reference: streams[0]!.label, keep: [logits], capture: true, ...rest });
-  const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder: loaded.folder } }, 'test');
+  const session = await runner.open(modelRequest(diff.model, loaded.folder), 'test');
   const outputs = await session.run(diffFeeds(loaded.inputs, loaded.sizes, diff, batch));
   await session.close();
   return {
@@ -37,10 +36,10 @@ export async function capture(
     diff,
     outputs,
     tensor: (tap, layer, stream, scope = 'accumulated') => {
-      if (tap === 'logits') return slice(asNumbers(outputs[logits]!), streams.findIndex(({ label }) => label === stream), streams.length);
+      if (tap === 'logits') return slice(outputs[logits]!, streams.findIndex(({ label }) => label === stream), streams.length);
       const found = diff.captures.find((item) => item.tap === tap && item.layer === layer && item.stream === stream && item.scope === scope);
       if (!found) throw new Error(`no ${tap} of layer ${layer} for ${stream}`);
-      return asNumbers(outputs[found.output]!);
+      return outputs[found.output]!;
     },
   };
 }
@@ -49,11 +48,6 @@ export async function capture(
 function slice({ type, dims, data }: TensorData, index: number, count: number): TensorData {
   const size = data.length / count;
   return { type, dims: [dims[0]! / count, ...dims.slice(1)], data: data.slice(index * size, (index + 1) * size) };
-}
-
-/** float16 bit patterns as the numbers that they stand for. */
-function asNumbers(tensor: TensorData): TensorData {
-  return tensor.type === 'float16' ? { ...tensor, type: 'float32', data: Float32Array.from(tensor.data as Uint16Array, float16ToNumber) } : tensor;
 }
 
 /**

@@ -88,7 +88,7 @@ function fakeLook(seed: number): SecondLook {
     origin: async (asked) => {
       const kind = pick(['overflow', 'fully-masked', 'invalid', null] as const, asked);
       const step = pick(['scores', 'masked', 'output', 'node'] as const, [asked, 'step']);
-      const origin = kind && { layer: pick([0, 1], [asked, 'layer']), step, node: null, kind, value: 'nan' as const, row: 0, head: 0, query: 0, key: null, largest: null };
+      const origin = kind && { layer: pick([0, 1], [asked, 'layer']), step, node: null, kind, weight: null, value: 'nan' as const, row: 0, head: 0, query: 0, key: null, largest: null };
       return { origin, scores: pick<Precision | null>(['fp16', null], [asked, 'scores']), nan: 1, inf: 0, kind: pick([...TOKEN_KINDS, null], [asked, 'kind']) };
     },
     nodes: async (asked) => pick([null, { provider: 'webgpu' as const, nodes: [{ name: pick(['a', 'b'], [asked, 'name']), opType: 'Sin', ranOn: 'webgpu', relL2: NaN }], more: 0 }], asked),

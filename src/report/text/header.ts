@@ -109,5 +109,6 @@ export function rebuildText(check: RebuildCheck): string {
   const original = `original in the rebuilt graph against the unmodified file: relative L2 ${formatNumber(check.originalRelL2)} (limit ${formatLimit(check.originalLimit)})`;
   const equivalent = `${check.equivalent} against original on the same Q, K, V: ${formatNumber(check.equivalentRelL2)} (limit ${formatLimit(check.equivalentLimit)})`;
   const holds = check.originalRelL2 <= check.originalLimit && check.equivalentRelL2 <= check.equivalentLimit;
-  return `${holds ? '✓' : '✗'} ${original}; ${equivalent}`;
+  const nonFinite = check.nonFinite === 0 ? '' : `; ${plural(check.nonFinite, 'number is', 'numbers are')} NaN or infinite in both, and the same`;
+  return `${holds ? '✓' : '✗'} ${original}; ${equivalent}${nonFinite}`;
 }
