@@ -11,6 +11,8 @@ const LEVEL: Readonly<Record<Finding['code'], FindingLevel>> = {
   'not-comparable': 'notice',
   'local-divergence': 'fault',
   ...(Object.fromEntries(CAUSES.map((cause) => [cause, 'fault'])) as Record<Cause, 'fault'>),
+  'wrong-mask': 'fault',
+  'stray-cast': 'fault',
   'window-not-as-configured': 'fault',
   'propagation-only': 'notice',
   'within-rounding': 'fine',

@@ -355,6 +355,10 @@ export type Finding =
    * against, `deviation` what the one at fault does otherwise.
    */
   | { code: Cause; implementation: string; against: string; layers: number[]; batch: string; relL2: number; limit: number; explained: number; deviation: Deviation; firstToken: number | null }
+  /** The file's mask does otherwise than config.json asks for; all but `original` are run with the right one. */
+  | { code: 'wrong-mask'; layers: number[]; node: string; fault: MaskFault['kind']; query: number; key: number; value: number | null; causal: boolean }
+  /** A cast to a type of fewer bits in the attention of one layer, which the others do not have. */
+  | ({ code: 'stray-cast'; layer: number } & StrayCast)
   /** The file's masks slide otherwise than config.json says. */
   | { code: 'window-not-as-configured'; layers: number[]; expected: number | null; found: number | null }
   | { code: 'identical'; implementation: string }
@@ -448,6 +452,34 @@ export interface MaskSummary {
   window: number | null;
 }
 
+/** What is wrong with one value of a file's mask. */
+export const MASK_FAULTS = ['future', 'padding', 'beyond-window', 'hidden', 'fill', 'bias'] as const;
+
+/**
+ * Where a file's mask does otherwise than config.json asks for: it lets a query attend to a key in its `future`, to
+ * `padding`, or `beyond-window`; it keeps an allowed key `hidden`; it adds a `fill` that does not mask, or a `bias` to an
+ * allowed key.
+ */
+export interface MaskFault {
+  kind: (typeof MASK_FAULTS)[number];
+  /** Positions in the row, padding included. */
+  query: number;
+  key: number;
+  /** What is added to the score, of `fill` and `bias`; null for others. */
+  value: number | null;
+}
+
+/** What of a layer's attention a cast is on. */
+export const CAST_PLACES = ['query', 'key', 'value', 'scores', 'probabilities', 'output'] as const;
+
+export interface StrayCast {
+  place: (typeof CAST_PLACES)[number];
+  /** The Cast node. */
+  node: string;
+  from: 'fp64' | 'fp32' | 'fp16' | 'bf16';
+  to: 'fp16' | 'bf16';
+}
+
 export interface LayerInspection {
   layer: number;
   form: AttentionForm;
@@ -465,5 +497,7 @@ export interface Inspection {
   inputs: { name: string; type: string; shape: (string | number)[] }[];
   externalData: string[];
   layers: LayerInspection[];
+  /** What is wrong with the file. */
+  findings: Finding[];
   implementations: { name: ImplementationName; buildable: boolean; reason: string | null }[];
 }

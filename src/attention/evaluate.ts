@@ -6,14 +6,26 @@ import { tensorInfo } from '../onnx/inputs.js';
 import { extract } from '../onnx/rewrite.js';
 import { signatures } from '../onnx/signature.js';
 import { DataType, type ModelProto, type ValueInfoProto } from '../onnx/types.js';
-import type { MaskSummary, TensorData, Tensors } from '../types.js';
-import { analyseMask, compareMask, type MaskProbe } from './mask.js';
+import type { MaskFault, MaskSummary, TensorData, Tensors } from '../types.js';
+import { analyseMask, compareMask, maskProblem, type MaskProbe, type MaskRule, type SiteMask } from './mask.js';
 import type { AttentionSite } from './site.js';
 
 /** A site with the numbers that its scale and mask come to. */
 export interface ResolvedSite extends AttentionSite {
   scale: number;
+  /** The right mask, which implementations are built with: the file's own, unless that is wrong. */
   maskSummary: MaskSummary;
+  /** What the file's own mask comes to, as far as it follows a rule. */
+  fileMask: MaskSummary;
+  /** Where the file's mask is not as it should be; one of each kind. */
+  maskFaults: MaskFault[];
+}
+
+/** What config.json asks of masks. */
+export interface ExpectedMasks {
+  causal: boolean;
+  /** The sliding window of a layer; null for none. */
+  windowOf(layer: number): number | null;
 }
 
 export interface Sizes {
@@ -36,15 +48,16 @@ export interface Evaluation {
   /** @throws AttnDiffError site-not-recognised */
   resolve(outputs: Tensors, probe: MaskProbe): ResolvedSite[];
   /**
-   * Holds the masks on a batch against what the sites were resolved to.
+   * Compares the masks on a batch with what the sites were resolved to.
    *
+   * @returns the sites, with the faults that only this batch shows
    * @throws AttnDiffError site-not-recognised
    */
-  verify(sites: readonly ResolvedSite[], outputs: Tensors, batch: MaskProbe): void;
+  verify(sites: readonly ResolvedSite[], outputs: Tensors, batch: MaskProbe): ResolvedSite[];
 }
 
 /** Plans the evaluation of every site's mask and scale. */
-export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: Sizes): Evaluation {
+export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: Sizes, expected: ExpectedMasks): Evaluation {
   const { cuts, shapes, roles } = findCuts(graph, sites, sizes);
   const signature = signatures(graph, roles);
   // Exporters write the same mask once per layer; one of each is enough.
@@ -61,20 +74,35 @@ export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[]
   return {
     model: wanted.length === 0 ? null : extract(graph, wanted.map((name) => ({ name, type: DataType.UNDEFINED })), cuts),
     cutFeeds: (probe) => Object.fromEntries([...shapes].map(([name, shape]) => [name, zeros(shape(probe), tensorInfo(cuts.get(name)!).type)])),
-    resolve: (outputs, probe) =>
-      sites.map((site, i) => ({ ...site, scale: scaleOf(site, scaled[i]!.scaleFactors, outputs, sizes.headDim), maskSummary: maskOf(site, outputs[maskTensor.get(site.layer) ?? ''], probe, graph.inputs.has('attention_mask')) })),
+    resolve: (outputs, probe) => {
+      const takesMask = graph.inputs.has('attention_mask');
+      const resolved = sites.map((site, i) => ({
+        ...site,
+        scale: scaleOf(site, scaled[i]!.scaleFactors, outputs, sizes.headDim),
+        ...maskOf(site, siteMask(site, outputs), probe, { causal: expected.causal, padding: takesMask, window: expected.windowOf(site.layer) }),
+      }));
+      // What one layer alone adds is its fault; what all add is another kind of attention (ALiBi).
+      const biased = resolved.find(({ maskFaults }) => maskFaults.some(({ kind }) => kind === 'bias'));
+      if (biased && resolved.every(({ maskFaults }) => maskFaults.some(({ kind }) => kind === 'bias'))) throw notRecognised(biased, `its mask adds ${biased.maskFaults.find(({ kind }) => kind === 'bias')!.value} to a score, a bias rather than a mask`);
+      return resolved;
+    },
     verify: (resolved, outputs, batch) => {
-      const seen = new Set<string>();
-      for (const site of resolved) {
+      const seen = new Map<string, MaskFault[]>();
+      return resolved.map((site) => {
         const tensor = maskTensor.get(site.layer);
-        const key = `${tensor}/${site.maskSummary.window}`;
-        if (tensor === undefined || seen.has(key)) continue;
-        seen.add(key);
-        const compared = compareMask(outputs[tensor]!, batch, site.maskSummary);
-        if ('problem' in compared) throw notRecognised(site, compared.problem);
-      }
+        if (tensor === undefined || site.maskFaults.length > 0) return site;
+        const { causal, padding, window } = site.maskSummary;
+        const key = JSON.stringify([tensor, site.operatorCausal, causal, padding, window]);
+        const maskFaults = seen.get(key) ?? compareMask(checkedShape(site, siteMask(site, outputs), batch), batch, site.maskSummary).faults;
+        seen.set(key, maskFaults);
+        return { ...site, maskFaults };
+      });
     },
   };
+
+  function siteMask({ layer, mask, operatorCausal }: AttentionSite, outputs: Tensors): SiteMask {
+    return { tensor: mask.kind === 'tensor' ? outputs[maskTensor.get(layer)!]! : null, operatorCausal };
+  }
 }
 
 function zeros(dims: number[], type: DataType): TensorData {
@@ -129,14 +157,26 @@ function firstNumber(tensor: TensorData | undefined): number {
   return Number(tensor?.data[0]);
 }
 
-function maskOf(site: AttentionSite, tensor: TensorData | undefined, probe: MaskProbe, takesMask: boolean): MaskSummary {
-  if (site.mask.kind === 'lengths') return { form: 'none', fill: null, causal: true, padding: true, window: site.mask.window };
-  const analysis = analyseMask(tensor!, probe);
+/** @throws AttnDiffError site-not-recognised for a mask of another shape */
+function checkedShape(site: AttentionSite, mask: SiteMask, probe: MaskProbe): SiteMask {
+  const problem = maskProblem(mask, probe);
+  if (problem !== null) throw notRecognised(site, problem);
+  return mask;
+}
+
+/** A mask that follows a rule of its own, and is as causal and as padded as it should be, is taken as it is; its window is compared elsewhere. */
+function maskOf(site: AttentionSite, own: SiteMask, probe: MaskProbe, right: MaskRule): Pick<ResolvedSite, 'maskSummary' | 'fileMask' | 'maskFaults'> {
+  if (!right.causal && right.window !== null) throw notRecognised(site, 'config.json asks for attention in both directions within a sliding window, which is not supported');
+  if (site.mask.kind === 'lengths') {
+    const fileMask: MaskSummary = { form: 'none', fill: null, causal: true, padding: true, window: site.mask.window };
+    return { maskSummary: { ...fileMask, causal: right.causal }, fileMask, maskFaults: right.causal ? [] : [{ kind: 'hidden', query: 0, key: 1, value: null }] };
+  }
+  const analysis = analyseMask(own, probe);
   if ('problem' in analysis) throw notRecognised(site, analysis.problem);
-  const { mask } = analysis;
-  if (!mask.padding && takesMask) throw notRecognised(site, 'its mask does not depend on attention_mask');
-  if (!mask.causal && !site.operatorCausal) throw notRecognised(site, 'its mask is not causal');
-  return { ...mask, causal: true };
+  const { mask: fileMask, faults } = analysis;
+  if (faults.length === 0 && fileMask.causal === right.causal && (fileMask.padding || !right.padding)) return { maskSummary: fileMask, fileMask, maskFaults: [] };
+  const rule = faults.length === 0 ? { ...right, window: fileMask.window } : right;
+  return { maskSummary: { ...fileMask, ...rule }, fileMask, maskFaults: compareMask(own, probe, rule).faults };
 }
 
 function notRecognised(site: AttentionSite, problem: string): AttnDiffError {

@@ -109,6 +109,8 @@ export interface RebuildOptions {
   keep?: readonly string[];
   /** Whether to go around the quantisation inside sites, which no rebuilt implementation has. */
   dequantise?: boolean;
+  /** Whether sites whose mask is wrong are built with the file's own mask, as for proving that the rest was read rightly. */
+  fileMasks?: boolean;
   /** Whether to also return every tap's tensors. */
   capture?: boolean;
   /** Whether to hand out what graphs with other streams need, and for the file's own nodes in them too. */

@@ -1,5 +1,6 @@
 import { isEmulated } from './kernels.js';
-import type { AttentionSettings, Deviation, ImplementationName, MaskSpec, MaskSummary, Stream } from '../types.js';
+import type { MaskRule } from './mask.js';
+import type { AttentionSettings, Deviation, ImplementationName, MaskSpec, Stream } from '../types.js';
 
 /** float32, as Hugging Face's implementations are called; tiles of 128 keys are FlashAttention-2's for heads up to 64. */
 export const DEFAULT_SETTINGS: AttentionSettings = {
@@ -44,9 +45,6 @@ export function deviate(settings: AttentionSettings, deviation: Deviation): Atte
       return { ...settings, deviation };
   }
 }
-
-/** What a site's mask comes to on any batch. */
-export type MaskRule = Pick<MaskSummary, 'window' | 'causal' | 'padding'>;
 
 /** Which keys a query may look at under these settings, at a site whose mask follows this rule. */
 export function maskSpecOf({ window, causal, padding }: MaskRule, { alignment, deviation }: AttentionSettings): MaskSpec {

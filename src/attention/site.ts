@@ -34,6 +34,8 @@ export type QkvSource =
 export type MaskSource =
   /** Additive or boolean, broadcastable to [B,H,S,T]. */
   | { kind: 'tensor'; tensor: string }
+  /** None, but for what the operator masks causally. */
+  | { kind: 'none' }
   /** The operator masks causally and after each row's valid length: right padding only, or none where it keeps a ring cache. */
   | { kind: 'lengths'; window: number | null; ring: boolean };
 

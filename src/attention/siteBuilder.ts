@@ -9,6 +9,7 @@ import { attend } from './implementations/attend.js';
 import { implementationOf } from './implementations/index.js';
 import type { AttentionInputs } from './implementations/types.js';
 import type { MaskInputs } from './maskInputs.js';
+import { fileMasks } from './fileMask.js';
 import { buildProbe } from './probes.js';
 import { buildQkv, type Qkv } from './qkv.js';
 import { buildRangeProbe } from './rangeProbes.js';
@@ -44,7 +45,7 @@ export class SiteBuilder {
     this.#inputs = inputs;
     this.#types = elementTypes(index);
     // Types are inferred through the nodes' inputs, which rewiring changes: so all are asked for before.
-    for (const site of options.sites) for (const tensor of [...siteTensors(site), site.output, site.hidden]) this.#types(tensor);
+    for (const site of options.sites) for (const tensor of [...siteTensors(site), site.output, site.hidden, ...(site.mask.kind === 'tensor' ? [site.mask.tensor] : [])]) this.#types(tensor);
     this.#originalNodes = originalNodes;
     this.#index = index;
     const isGiven = options.given != null;
@@ -126,11 +127,17 @@ export class SiteBuilder {
       ...this.#heads(site),
       scale: site.scale,
       softcap: site.softcap,
-      mask: maskSpecOf(site.maskSummary, settings),
-      masks: this.#inputs.masks,
+      ...this.#maskOf(site, settings, qkv),
       settings,
       decoding: this.#options.decoding ?? null,
     };
+  }
+
+  #maskOf(site: ResolvedSite, settings: AttentionSettings, { query }: Qkv): Pick<AttentionInputs, 'mask' | 'masks'> {
+    const { masks } = this.#inputs;
+    if (!this.#options.fileMasks || site.maskFaults.length === 0) return { mask: maskSpecOf(site.maskSummary, settings), masks };
+    const mask = maskSpecOf(site.fileMask, settings);
+    return { mask, masks: site.mask.kind === 'tensor' ? fileMasks(this.#builder, masks, { ...site, tensor: site.mask.tensor, type: this.#types(site.mask.tensor) }, query) : masks };
   }
 
   #trace(site: ResolvedSite, streams: readonly Built[], scopes: Record<Scope, { qkv: readonly Qkv[]; output: readonly string[] }>): void {

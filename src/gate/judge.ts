@@ -18,7 +18,8 @@ const NOWHERE = { layer: null, tap: null, scope: null, batch: null, kind: null, 
  * - `completed`, always: per implementation that failed, 0 of 1; of none that ran to its end
  * - `kernel` (where `requireKernel` is set): per implementation, its kernel was confirmed: 1, else 0
  * - budgets, those of attn-diff first: see {@link budgetChecks}
- * - `finding`: per finding whose level is not `off`, 1 of 0 allowed
+ * - `finding`: per finding whose level is not `off`, 1 of 0 allowed; of a fault it is `warn` unless told otherwise, of a
+ *   wrong mask `error`
  *
  * The verdict passes where no check of level `error` is missed.
  *
@@ -68,8 +69,11 @@ function nonFiniteCheck(rows: readonly Row[], implementation: string): Check {
 /** Findings that another check always goes with. */
 const CHECKED_OTHERWISE: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['nothing-compared', 'non-finite', 'score-overflow', 'implementation-failed']);
 
+/** Findings that make a verdict on the file wrong whatever the rows say. */
+const FAILING: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['wrong-mask']);
+
 function findingCheck(finding: Finding, reference: string, levels: Readonly<Record<string, Level>>): Check[] {
-  const usual = findingLevel(finding) === 'fault' && !CHECKED_OTHERWISE.has(finding.code) ? 'warn' : 'off';
+  const usual = FAILING.has(finding.code) ? 'error' : findingLevel(finding) === 'fault' && !CHECKED_OTHERWISE.has(finding.code) ? 'warn' : 'off';
   const level = levels[finding.code] ?? usual;
   if (level === 'off') return [];
   const layer = 'layer' in finding ? finding.layer : 'layers' in finding ? (finding.layers[0] ?? null) : null;

@@ -4,7 +4,7 @@ export { kernelFindings } from './kernels.js';
 export { recommend } from './recommend.js';
 export { headOrders, nextScales, nextWindows, SCALE_GRID } from './search.js';
 export { spread } from './spread.js';
-export { windowFindings } from './windows.js';
+export { configuredWindow, windowFindings } from './windows.js';
 export { withRatios, type Baselines } from './ratios.js';
 export { ROUNDING, type RoundingLimits } from './divergence.js';
 export { ALL_BATCHES, effectRows, hasTarget, overallEffects } from './effects.js';

@@ -13,9 +13,11 @@ import { DataType, type ModelProto, type NodeProto, type ValueInfoProto } from '
 export function widenBfloat16(model: ModelProto): boolean {
   const graph = model.graph!;
   const weights = graph.initializer.filter(({ dataType }) => dataType === DataType.BFLOAT16);
-  const casts = graph.node.filter(castsToBfloat16);
-  if (weights.length === 0 && casts.length === 0) return false;
   const index = new OnnxGraph(model);
+  const casts = graph.node.filter(castsToBfloat16);
+  // A cast there and straight back rounds, which every provider can: the graph computes in another type.
+  const computes = casts.some(({ output }) => graph.output.some(({ name }) => name === output[0]) || !index.consumers(output[0]!).every((node) => isOp(node, 'Cast')));
+  if (weights.length === 0 && !computes) return false;
   const builder = new GraphBuilder(graph, index.names());
   for (const { name } of weights) replaceUses(index.consumers(name), name, builder.within('widened', () => builder.cast(name, DataType.FLOAT)));
   for (const node of casts) node.attribute = [makeAttribute('to', BigInt(DataType.FLOAT))];

@@ -1,7 +1,8 @@
 import { attend } from '../attention/implementations/attend.js';
 import { implementationOf } from '../attention/implementations/index.js';
 import { maskInputs, type AddedInput } from '../attention/maskInputs.js';
-import { maskSpecOf, type MaskRule } from '../attention/settings.js';
+import type { MaskRule } from '../attention/mask.js';
+import { maskSpecOf } from '../attention/settings.js';
 import { newModel } from '../onnx/newModel.js';
 import { DataType, type ModelProto } from '../onnx/types.js';
 import type { Batch, Stream, TensorData, Tensors } from '../types.js';

@@ -9,8 +9,8 @@ import type { SecondLook } from './secondLook.js';
 /** What was measured of a run's batches. */
 export interface Measured extends Pick<DiffReport, 'rows' | 'effects' | 'implementations' | 'reference' | 'precision'> {
   batches: readonly { name: string }[];
-  /** What the file's masks say against config.json. */
-  windows: readonly Finding[];
+  /** What is wrong with the file, before anything is run. */
+  ofFile: readonly Finding[];
 }
 
 export type Conclusions = Pick<DiffReport, 'findings' | 'explanations' | 'recommendation' | 'verdict'>;
@@ -23,11 +23,11 @@ export type Conclusions = Pick<DiffReport, 'findings' | 'explanations' | 'recomm
  * are those that the whole needs: each question names one batch, and is the first of its kind over all batches, hence
  * over those of the part that has it.
  */
-export async function conclude({ rows, effects, implementations, reference, precision, batches, windows }: Measured, { gate, look, isPart }: { gate: GateOptions; look: SecondLook; isPart: boolean }): Promise<Conclusions> {
+export async function conclude({ rows, effects, implementations, reference, precision, batches, ofFile }: Measured, { gate, look, isPart }: { gate: GateOptions; look: SecondLook; isPart: boolean }): Promise<Conclusions> {
   // A part without batches has found nothing and missed nothing.
   if (isPart && batches.length === 0) return { findings: [], explanations: [], recommendation: { training: null, weights: null, against: [] }, verdict: { passed: true, checks: [] } };
   const limits = new Map(implementations.map(({ name, rounding }) => [name, rounding]));
-  const seen = [...kernelFindings(implementations), ...windows, ...findings(rows, batches, [...limits.keys()], reference, (name) => limits.get(name)!)];
+  const seen = [...kernelFindings(implementations), ...ofFile, ...findings(rows, batches, [...limits.keys()], reference, (name) => limits.get(name)!)];
   const traced = await traceOrigins(seen, look);
   const placed = await blameNodes(traced, rows, look, isPart);
   const { findings: explained, explanations } = await explainDivergences({ findings: placed, rows }, look);

@@ -4,6 +4,7 @@ import type { Runner } from '../runners/types.js';
 import { IMPLEMENTATIONS, type Inspection } from '../types.js';
 import { describeModel } from './describe.js';
 import { obstacle } from './buildable.js';
+import { fileFindings } from './fileFindings.js';
 import { loadModel } from './load.js';
 import { resolveSites } from './resolve.js';
 
@@ -28,15 +29,16 @@ export async function survey(path: string, runner: Runner, options: ModelOptions
     model: describeModel(loaded),
     inputs: loaded.inputs.map(({ name, type, shape }) => ({ name, type: tensorTypeName(type), shape: shape.map((dim) => dim ?? '?') })),
     externalData: loaded.externalFiles,
-    layers: sites.map(({ layer, form, core, maskSummary, scale, softmaxPrecision, nanGuard }) => ({
+    layers: sites.map(({ layer, form, core, fileMask, scale, softmaxPrecision, nanGuard }) => ({
       layer,
       form,
       node: core.name,
-      mask: maskSummary,
+      mask: fileMask,
       scale,
       softmaxPrecision,
       nanGuard,
     })),
+    findings: fileFindings(loaded, sites),
     implementations: IMPLEMENTATIONS.map((name) => {
       const reason = obstacle(loaded, name);
       return { name, buildable: reason === null, reason };

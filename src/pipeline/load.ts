@@ -3,6 +3,7 @@ import type { Sizes } from '../attention/evaluate.js';
 import { ringCaches } from '../attention/recognise/groupQuery.js';
 import { nameResidualSums } from '../attention/recognise/residual.js';
 import { recogniseSites } from '../attention/recognise/index.js';
+import { strayCasts, type LayerCast } from '../attention/recognise/strayCasts.js';
 import { PROBE_OPSET } from '../attention/rebuild.js';
 import type { AttentionSite } from '../attention/site.js';
 import { locateModel, openModelSource, type ModelOptions, type ModelSource } from '../model/index.js';
@@ -37,6 +38,8 @@ export interface LoadedModel {
   inputs: TensorInfo[];
   externalFiles: string[];
   sites: AttentionSite[];
+  /** Casts in the attention of some layers that others do not have. */
+  strayCasts: LayerCast[];
   sizes: Sizes;
 }
 
@@ -62,17 +65,19 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
   const graph = readable(model);
   const { config } = source;
   const sites = recogniseSites(graph, config.attentionLayers, source.onnxPath);
+  const narrow = widened ? narrowed(asWritten, config.attentionLayers, source.onnxPath) : null;
   return {
     source,
     graph,
     opset,
     unmodified,
     widened,
-    narrow: widened ? narrowed(asWritten, config.attentionLayers, source.onnxPath) : null,
+    narrow,
     folder,
     inputs: withRingCaches(modelInputs(graph), ringCaches(graph)),
     externalFiles,
     sites,
+    strayCasts: strayCasts(narrow?.graph ?? graph, narrow?.sites ?? sites),
     sizes: { heads: config.heads, kvHeads: config.kvHeads, headDim: config.headDim, hiddenSize: config.hiddenSize, vocabSize: config.vocabSize },
   };
 }

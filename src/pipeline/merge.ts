@@ -1,5 +1,6 @@
 import { worstMaps } from '../metrics/index.js';
 import type { DiffReport, EnvironmentInfo, MachineField, RunImplementationInfo } from '../types.js';
+import { FILE_FINDINGS } from './fileFindings.js';
 import { conclude } from './conclude.js';
 import { failed } from './evidence.js';
 import { agree, checkedShards, type ReportFile, type ShardFile } from './mergeChecks.js';
@@ -47,7 +48,7 @@ export async function mergeShards(files: readonly ReportFile[], allowed: Readonl
     effects,
     ranges: inOrder(({ ranges }) => ranges, ({ batch }) => batch),
     maps: worstMaps(inOrder(({ maps }) => maps, ({ batch }) => batch), rows),
-    ...(await conclude({ rows, effects, batches, implementations, reference, precision, windows: sameWindows(shards) }, { gate: first.shard.gate, look: replayed((batch) => partOf.get(batch)!), isPart: false })),
+    ...(await conclude({ rows, effects, batches, implementations, reference, precision, ofFile: sameFileFindings(shards) }, { gate: first.shard.gate, look: replayed((batch) => partOf.get(batch)!), isPart: false })),
     baseline: null,
     shard: null,
     timing: { loadSeconds: seconds('loadSeconds'), runSeconds: seconds('runSeconds') },
@@ -73,11 +74,11 @@ function mergedImplementations(shards: readonly ShardFile[]): RunImplementationI
   });
 }
 
-function sameWindows(shards: readonly ShardFile[]): DiffReport['findings'] {
-  const windows = ({ findings }: DiffReport): DiffReport['findings'] => findings.filter(({ code }) => code === 'window-not-as-configured');
+function sameFileFindings(shards: readonly ShardFile[]): DiffReport['findings'] {
+  const ofFile = ({ findings }: DiffReport): DiffReport['findings'] => findings.filter(({ code }) => FILE_FINDINGS.has(code));
   const [first, ...others] = measuring(shards);
-  for (const other of others) agree(first, other, windows, 'findings');
-  return windows(first.report);
+  for (const other of others) agree(first, other, ofFile, 'findings');
+  return ofFile(first.report);
 }
 
 /** What differs between the shards, with the shards that it is of: `EPYC 7B13 (shards 1, 3); EPYC 7763 (shard 2)`. Threads go with the processor. */

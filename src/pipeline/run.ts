@@ -1,12 +1,13 @@
 import { hasBfloat16 } from '../attention/kernels.js';
 import { settingsText } from '../attention/settings.js';
-import { windowFindings, worstMaps } from '../metrics/index.js';
+import { worstMaps } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
 import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
 import { checkWindows } from './buildable.js';
 import { conclude } from './conclude.js';
 import { describeBatch, describeModel } from './describe.js';
 import { failed } from './evidence.js';
+import { fileFindings } from './fileFindings.js';
 import { unlessFailing } from './failure.js';
 import { lookAgain } from './lookAgain.js';
 import { describeEnvironment } from './machine.js';
@@ -82,11 +83,11 @@ export async function runDiff({ config, loaded, batches, shard, plant }: Prepare
   const { reference } = config;
   const limits = roundingLimits((label) => config.activations ?? precisionBetween(label, loaded, config.implementations) ?? model.precision, implementations, config.implementations, reference);
   const told = implementations.map((info, i) => ({ ...info, settings: settingsText(config.implementations[i]!), rounding: limits(info.name) }));
-  const windows = windowFindings(sites.map(({ layer, maskSummary: { window } }) => ({ layer, window })), loaded.source.config);
+  const ofFile = fileFindings(loaded, sites);
   onProgress({ stage: 'looking for causes', done: total - 1, total });
   const context = { config, loaded, sites, batches, runners, ...(plant && { plant }) };
   const { look, answers } = recorded(lookAgain(context, { allLayers: explainAllLayers }));
-  const concluded = await conclude({ rows, effects, batches, implementations: told, reference, precision: config.precision, windows }, { gate: config.gate, look, isPart: shard !== null });
+  const concluded = await conclude({ rows, effects, batches, implementations: told, reference, precision: config.precision, ofFile }, { gate: config.gate, look, isPart: shard !== null });
   onRepro?.(await unlessFailing(() => makeRepro(concluded.findings, context), null));
   onProgress({ stage: 'done', done: total, total });
 

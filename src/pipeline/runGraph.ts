@@ -32,7 +32,7 @@ export function runGraph({ graph }: Pick<LoadedModel, 'graph'>, { activations }:
 export function graphOn(provider: ProviderName, loaded: Pick<LoadedModel, 'graph' | 'narrow'>, sites: readonly ResolvedSite[], config: Pick<RunConfig, 'activations'>): { graph: OnnxGraph; sites: readonly ResolvedSite[] } {
   const { narrow } = loaded;
   if (narrow === null || config.activations !== null || !hasBfloat16(provider)) return { graph: runGraph(loaded, config), sites };
-  return { graph: narrow.graph, sites: sites.map((site, i) => ({ ...narrow.sites[i]!, scale: site.scale, maskSummary: site.maskSummary })) };
+  return { graph: narrow.graph, sites: sites.map((site, i) => ({ ...narrow.sites[i]!, scale: site.scale, maskSummary: site.maskSummary, fileMask: site.fileMask, maskFaults: site.maskFaults })) };
 }
 
 /** What the batches of a run have in common, as rebuilding needs it. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ALIGNMENTS, ATTENTION_PRECISIONS, CAUSES, MASK_FILLS, MASK_FORMS } from '../types.js';
+import { ALIGNMENTS, ATTENTION_PRECISIONS, CAST_PLACES, CAUSES, MASK_FAULTS, MASK_FILLS, MASK_FORMS } from '../types.js';
 import { batchName, count, label, limit, metric, oneLayer, position, relL2, text } from './schemaParts.js';
 
 const precision = z.enum(ATTENTION_PRECISIONS);
@@ -47,6 +47,26 @@ export const windowFinding = z.strictObject({
   layers: z.array(oneLayer).describe('Layers whose masks do so.'),
   expected: window.describe('The window that config.json asks for, in tokens; null for none.'),
   found: window.describe('The window of the file\'s mask.'),
+});
+
+export const maskFinding = z.strictObject({
+  code: z.literal('wrong-mask'),
+  layers: z.array(oneLayer).describe('Layers whose masks do so.'),
+  node: text('The node that applies the mask in the first of them.'),
+  fault: z.enum(MASK_FAULTS).describe('What the mask does: it lets a query attend to a key in its future, to padding, or beyond-window; keeps an allowed key hidden; adds a fill that does not mask, or a bias to an allowed key.'),
+  query: z.int().nonnegative().describe('Position of the first query that shows it, in its padded row.'),
+  key: z.int().nonnegative().describe('Position of the key.'),
+  value: metric('What is added to the score.').nullable().describe('What is added to the score, of fill and bias; null for others.'),
+  causal: z.boolean().describe('Whether config.json asks for a causal mask.'),
+});
+
+export const castFinding = z.strictObject({
+  code: z.literal('stray-cast'),
+  layer: oneLayer,
+  place: z.enum(CAST_PLACES).describe('What of attention is cast.'),
+  node: text('Name of the Cast node.'),
+  from: z.enum(['fp64', 'fp32', 'fp16', 'bf16']).describe('The type before.'),
+  to: z.enum(['fp16', 'bf16']).describe('The type after.'),
 });
 
 const factor = z.strictObject({

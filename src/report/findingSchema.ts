@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { PRECISIONS, PROOF_REASONS, PROVIDERS } from '../types.js';
-import { causeFinding, windowFinding } from './explanationSchema.js';
+import { castFinding, causeFinding, maskFinding, windowFinding } from './explanationSchema.js';
 import { asked, failure, ran, written } from './implementationSchema.js';
 import { batches, origin } from './originSchema.js';
 import { batchName, count, kind, label, layer, limit, metric, oneLayer, position, relL2, scope, tap, text } from './schemaParts.js';
@@ -30,6 +30,8 @@ export const finding = z
     z.strictObject({ code: z.literal('within-rounding'), implementation: label, localRelL2, accumulatedRelL2, limit }),
     localDivergence,
     causeFinding,
+    maskFinding,
+    castFinding,
     windowFinding,
     z.strictObject({ code: z.literal('identical'), implementation: label }),
     z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, asked, kernel: text('The kernel that ran instead.'), provider: text('Where it ran.'), written, ran, reason: z.enum(PROOF_REASONS).describe('Why it counts as another.') }),

@@ -48,6 +48,24 @@ const FAILURE_REMEDY: Readonly<Record<FailureKind, string>> = {
   error: 'Ask for another kernel (kernel=…) or provider.',
 };
 
+const CAST_WORDS: Readonly<Record<Args<'stray-cast'>['place'], string>> = { query: 'query', key: 'key', value: 'value', scores: 'scores', probabilities: 'probabilities', output: 'attention output' };
+
+const layersWords = (layers: readonly number[]): string => `${layers.length === 1 ? 'layer' : 'layers'} ${rangesText(layers)}`;
+
+/** What a wrong mask does, as a clause after `the mask of layer 1`. */
+function maskFaultWords({ fault, query, key, value, causal }: Args<'wrong-mask'>): string {
+  const numbers = value === null ? '' : formatNumber(value);
+  const words: Readonly<Record<typeof fault, string>> = {
+    future: `lets query ${query} attend to key ${key}, which is in its future`,
+    padding: `ignores padding: it lets query ${query} attend to key ${key}, which is padding`,
+    'beyond-window': `lets query ${query} attend to key ${key}, which is beyond its sliding window`,
+    hidden: `hides key ${key} from query ${query}, which may attend to it${!causal && key > query ? ', since config.json has the model attend in both directions' : ''}`,
+    fill: `fills masked scores with ${numbers}, which does not mask (query ${query}, key ${key})`,
+    bias: `adds ${numbers} to the score of key ${key} for query ${query}, which may attend to it`,
+  };
+  return words[fault];
+}
+
 function nodesText({ nodes, more }: Args<'node-divergence'>): string {
   return listText([...new Set(nodes.map(({ opType }) => opType)), ...(more > 0 ? ['others'] : [])]);
 }
@@ -104,6 +122,18 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
       }. This is not padding. Look at mask, window, scale and softmax precision of that layer (attn-diff inspect), and add exact to --impl to see which of the two is nearer to the truth.`,
   },
   ...(Object.fromEntries(CAUSES.map((cause) => [cause, CAUSE])) as Record<Cause, typeof CAUSE>),
+  'wrong-mask': {
+    clause: (f) => `the mask of ${layersWords(f.layers)} ${maskFaultWords(f)}`,
+    sentences: (f) =>
+      `The mask of ${layersWords(f.layers)} (${f.node}) ${maskFaultWords(f)}. Every implementation but original is run with the mask that config.json asks for (${f.causal ? 'causal' : 'both directions'}), so the tables do not show it unless original is among --impl. Export again, or correct the graph${f.causal && (f.fault === 'future' || f.fault === 'padding') ? '; if the model is meant to attend in both directions, say so in config.json: "is_causal": false' : ''}.`,
+  },
+  'stray-cast': {
+    clause: (f) => `layer ${f.layer} casts its ${CAST_WORDS[f.place]} to ${f.to}`,
+    sentences: (f) =>
+      `Layer ${f.layer} casts its ${CAST_WORDS[f.place]} from ${f.from} to ${f.to} (Cast '${f.node}'), which other layers do not. ${f.to === 'fp16' ? 'That rounds to 11 bits, and makes numbers beyond 65504 infinite.' : 'That rounds to 8 bits.'} ${
+        f.place === 'output' ? 'Every implementation is run through it, so the tables do not show it.' : 'Every implementation but original is run without it, so the tables do not show it unless original is among --impl.'
+      } Take the cast out of the graph, or export again.`,
+  },
   'window-not-as-configured': {
     clause: (f) => `the file has ${windowWords(f.found)} where config.json asks for ${windowWords(f.expected)}`,
     sentences: (f) =>

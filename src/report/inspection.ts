@@ -1,4 +1,5 @@
 import type { Inspection, LayerInspection, MaskSummary } from '../types.js';
+import { findingText } from './findingText.js';
 import { contextOf, facts, heading, type Context, type RenderOptions } from './text/context.js';
 import { modelFacts } from './text/header.js';
 import { rangesText } from './text/kinds.js';
@@ -24,6 +25,7 @@ export function inspectionText(inspection: Inspection, options: RenderOptions): 
   const sections = [
     [context.paint.bold('attn-diff inspect'), '', ...facts(overview(inspection), context)],
     [heading('Attention by layer', context), '', ...layers(inspection.layers, context)],
+    ...(inspection.findings.length === 0 ? [] : [[heading('Findings', context), '', ...findings(inspection, context)]]),
     [heading('Implementations', context), '', ...implementations(inspection, context)],
   ];
   return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
@@ -63,6 +65,11 @@ function columnsOf(): Column<Run>[] {
     { head: 'softmax', cell: ({ first }) => first.softmaxPrecision },
     { head: 'NaN guard', cell: ({ first }) => yesNo(first.nanGuard) },
   ];
+}
+
+/** What is wrong with the file, the most severe first. */
+function findings({ findings: found }: Inspection, { width, paint }: Context): string[] {
+  return found.flatMap((finding) => wrap(findingText(finding, 'eager'), width - 2).map((line, index) => (index === 0 ? `${paint.red('✗')} ${line}` : `  ${line}`)));
 }
 
 function implementations(inspection: Inspection, { width, paint }: Context): string[] {

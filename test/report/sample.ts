@@ -150,6 +150,7 @@ export function sampleInspection(layers = 24): Inspection {
       softmaxPrecision: 'fp32',
       nanGuard: false,
     })),
+    findings: [],
     implementations: [
       { name: 'eager', buildable: true, reason: null },
       { name: 'flash', buildable: false, reason: 'the sliding window of layer 23 reaches over padding, and GroupQueryAttention counts it from the right' },

@@ -46,7 +46,7 @@ export async function fakeReport(run: FakeRun, place: ShardPlace | null): Promis
   const implementations = base.implementations.map((info) => ({ ...info, rounding: { local: ROUNDING[info.name as keyof typeof ROUNDING], accumulated: ROUNDING[info.name as keyof typeof ROUNDING] } }));
   const batches = own.map((name) => ({ ...base.batches[0]!, name, sha256: digest(name) }));
   const { look, answers } = recorded(fakeLook(run.seed));
-  const concluded = await conclude({ rows, effects, implementations, reference: 'eager', precision: base.precision, batches, windows: [{ code: 'window-not-as-configured', layers: [1], expected: 8, found: null }] }, { gate: run.gate, look, isPart: place !== null });
+  const concluded = await conclude({ rows, effects, implementations, reference: 'eager', precision: base.precision, batches, ofFile: [{ code: 'window-not-as-configured', layers: [1], expected: 8, found: null }] }, { gate: run.gate, look, isPart: place !== null });
   return {
     ...base,
     implementations,

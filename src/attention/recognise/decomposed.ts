@@ -33,7 +33,6 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
   if (!below) return reject('its result does not go to a MatMul with the values');
 
   const { scores } = above;
-  if (above.masks.length === 0) return reject('no mask is added to its scores, so padding is not masked');
   const query = peelQuery(graph, scores.left, quantisation);
   const key = peelKey(graph, scores, quantisation);
   const values = uncast(graph, dequantised(graph, below.product.right, quantisation));
@@ -45,7 +44,7 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
       core: softmax,
       compute: [scores.node, softmax, below.product.node],
       qkv: { kind: 'heads', query: query.tensor, key: key.tensor, value: value ?? values, grouped: key.grouped, keyTransposed: key.transposed },
-      mask: { kind: 'tensor', tensor: above.masks[0]! },
+      mask: above.masks.length === 0 ? { kind: 'none' } : { kind: 'tensor', tensor: above.masks[0]! },
       scaleFactors: [...above.factors, ...query.factors, ...key.factors],
       scaleConstant: scores.factor,
       softcap: null,

@@ -25,14 +25,13 @@ export function matchMultiHead(node: NodeProto): MatchResult {
   if (!query || !key || !value) return reject(`${operator} with packed projections is not supported`);
   if (input(INPUT.bias)) return reject(`${operator} adds the projections' bias itself, which is not supported`);
   if (input(INPUT.keyPaddingMask)) return reject(`${operator} with a key_padding_mask is not supported`);
-  if (!mask) return reject('it has no attention_bias, so padding is not masked');
   return {
     site: {
       form: 'multi-head-attention',
       core: node,
       compute: [node],
       qkv: { kind: 'flat', query, key, value, grouped: false, norm: null, rotary: null },
-      mask: { kind: 'tensor', tensor: mask },
+      mask: mask ? { kind: 'tensor', tensor: mask } : { kind: 'none' },
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f || null,
       softcap: null,

@@ -14,7 +14,6 @@ export function matchOnnxAttention(graph: OnnxGraph, node: NodeProto): MatchResu
   const reject = (problem: string): MatchResult => ({ rejection: { node, problem } });
   const [query, key, value, mask, pastKey] = node.input;
   if (!query || !key || !value) return reject('query, key or value is missing');
-  if (!mask) return reject('it has no mask, so padding is not masked');
   if (pastKey) return reject('it keeps a key/value cache inside the operator');
   if (attribute(node, 'q_num_heads')?.i) return reject('its inputs are 3D');
   if (attribute(node, 'qk_matmul_output_mode')?.i) return reject('it also returns QKᵀ');
@@ -27,7 +26,7 @@ export function matchOnnxAttention(graph: OnnxGraph, node: NodeProto): MatchResu
       core: node,
       compute: [node],
       qkv: { kind: 'heads', query, key: peeled ? plainKey : key, value: peeled ? plainValue : value, grouped: peeled, keyTransposed: false },
-      mask: { kind: 'tensor', tensor: mask },
+      mask: mask ? { kind: 'tensor', tensor: mask } : { kind: 'none' },
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f ?? null,
       softcap: attribute(node, 'softcap')?.f || null,

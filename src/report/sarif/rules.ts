@@ -29,6 +29,8 @@ const FINDINGS: Readonly<Record<Finding['code'], Words>> = {
   'padding-side': { short: 'The mask is that of padding on the other side.', help: 'Pad, and mask, on the side that the implementation expects.' },
   'position-ids': { short: 'Positions are shifted.', help: 'Compute position ids from the attention mask, so that padding does not count.' },
   'head-mapping': { short: 'Query heads take the keys and values of other heads.', help: 'Repeat keys and values so that query head h takes head ⌊h / (H / Hkv)⌋.' },
+  'wrong-mask': { short: 'The mask in the file is not the one that config.json asks for.', help: 'Export again, or correct the mask in the graph; where the model attends in both directions, say so in config.json ("is_causal": false).' },
+  'stray-cast': { short: 'One layer casts to a type of fewer bits inside attention, and others do not.', help: 'Take the cast out of the graph, or export again.' },
   'window-not-as-configured': { short: 'The masks of the file have another sliding window than config.json says.', help: 'Export again with a transformers release that keeps the window, or correct config.json.' },
   'propagation-only': { short: 'Layers amplify rounding; no kernel is to blame.', help: 'Judge it by the logits or the loss, and add exact to --impl to see which of the two is nearer to the truth.' },
   'within-rounding': { short: 'The implementation agrees with the reference to within rounding.', help: 'Carry on.' },
