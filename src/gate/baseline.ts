@@ -44,7 +44,8 @@ export function unfit({ shard, verdict, implementations }: Pick<SavedRunSource, 
 export function heldAgainst(report: DiffReport, baseline: HeldBaseline): DiffReport {
   const run = savedRun(report);
   const allowed = requireSameKey(baseline, run);
-  const { checks, told } = regressionChecks(baseline, run);
   const { verdict } = report;
+  // The check of NaN and Inf is there unless --fail-on none lets them pass.
+  const { checks, told } = regressionChecks(baseline, run, { nonFinitePasses: !verdict.checks.some(({ name }) => name === 'non-finite') });
   return { ...report, baseline: { ...told, allowed }, verdict: { passed: verdict.passed && checks.every(({ passed }) => passed), checks: [...verdict.checks, ...checks] } };
 }

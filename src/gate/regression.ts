@@ -20,10 +20,14 @@ export interface Regression {
  * Of each implementation and metric the worst makes a check `regression`: that which exceeds its limit by most, NaN
  * being the worst of all.
  *
- * A number that was finite and is not has regressed. One that was not, and is not, is told, as is one that has become
- * finite, and what only one of the two has. Where nothing at all is compared, the one check fails with NaN.
+ * A number that was finite and is not has regressed. Of one that was not finite nothing can be said: NaN is equal to
+ * nothing, and no number is near to it. It is told, as is what only one of the two has. Where fewer numbers were
+ * compared than the batches and implementations have that are in both, one more check `regression` (subject
+ * `compared`) fails with how many were, of how many. Where nothing at all is compared, the one check fails with NaN.
+ *
+ * @param nonFinitePasses whether NaN and Inf fail no run, and so are not missed here
  */
-export function regressionChecks({ path, factor, run: earlier }: Omit<HeldBaseline, 'allow'>, run: SavedRun): Regression {
+export function regressionChecks({ path, factor, run: earlier }: Omit<HeldBaseline, 'allow'>, run: SavedRun, { nonFinitePasses = false }: { nonFinitePasses?: boolean } = {}): Regression {
   const [then, now] = [savedNumbers(earlier), savedNumbers(run)];
   const held: Held[] = [];
   const [explained, stillNonFinite, nowFinite, added]: SavedNumber[][] = [[], [], [], []];
@@ -38,6 +42,8 @@ export function regressionChecks({ path, factor, run: earlier }: Omit<HeldBaseli
     }
   }
   const missing = [...then].flatMap(([key, was]) => (now.has(key) ? [] : [was]));
+  const inBoth = bothHave(earlier, run);
+  const lost = [...missing, ...added!].filter(inBoth).length + (nonFinitePasses ? 0 : stillNonFinite!.length + nowFinite!.length);
   const base = { name: 'regression', level: 'error', operator: '<=' } as const;
   const checks = run.implementations.flatMap(({ name: implementation }) =>
     REGRESSION_METRICS.flatMap((metric): Check[] => {
@@ -49,11 +55,23 @@ export function regressionChecks({ path, factor, run: earlier }: Omit<HeldBaseli
       return [{ ...base, expected: limit, actual: value, layer, implementation, tap, scope, batch, kind: 'valid', subject: metric, source: { kind: 'baseline', path, was, factor }, passed: value <= limit }];
     }),
   );
-  const nothing: Check = { ...base, expected: factor, actual: NaN, layer: null, implementation: run.reference, tap: null, scope: null, batch: null, kind: null, subject: null, source: { kind: 'baseline', path, was: NaN, factor }, passed: false };
+  const nowhere = { layer: null, implementation: run.reference, tap: null, scope: null, batch: null, kind: null, source: { kind: 'baseline', path, was: NaN, factor }, passed: false } as const;
+  const nothing: Check = { ...base, ...nowhere, expected: factor, actual: NaN, subject: null };
+  const fewer: Check = { ...base, ...nowhere, operator: '==', expected: held.length + lost, actual: held.length, subject: 'compared' };
   return {
-    checks: held.length === 0 ? [nothing] : checks,
+    checks: held.length === 0 ? [nothing] : lost > 0 ? [...checks, fewer] : checks,
     told: { path, factor, compared: held.length, explained: tally(explained!), stillNonFinite: tally(stillNonFinite!), nowFinite: tally(nowFinite!), missing: tally(missing), added: tally(added!) },
   };
+}
+
+/** Whether a number is of a batch and an implementation that two runs both have: of what they were asked to be compared in. */
+function bothHave(one: SavedRun, other: SavedRun): (number: SavedNumber) => boolean {
+  const common = (read: (run: SavedRun) => readonly { name: string }[]): Set<string> => {
+    const names = new Set(read(other).map(({ name }) => name));
+    return new Set(read(one).map(({ name }) => name).filter((name) => names.has(name)));
+  };
+  const [batches, implementations] = [common((run) => run.batches), common((run) => run.implementations)];
+  return ({ batch, implementation }) => batch !== null && batches.has(batch) && implementations.has(implementation);
 }
 
 /** How many times its limit a number is; NaN and Infinity exceed every finite limit infinitely. */

@@ -33,7 +33,7 @@ function hasLists({ taps, scopes, layers, implementations, batches, kinds }: Bud
 }
 
 /** The places of all rows that the run will have. */
-function plannedPlaces({ batches, layers, implementations, reference }: Planned): BudgetPlace[] {
+function plannedPlaces({ batches, layers, implementations }: Planned): BudgetPlace[] {
   const labels = implementations.filter(({ hidden }) => !hidden).map(({ label }) => label);
   return batches.flatMap(({ name: batch, kinds }) => {
     const own = new Set(kinds);
@@ -42,7 +42,7 @@ function plannedPlaces({ batches, layers, implementations, reference }: Planned)
         const common = { batch, kind, implementation };
         return [
           ...layers.flatMap((layer): BudgetPlace[] => [
-            ...(implementation === reference ? [] : [{ ...common, layer, tap: 'attention', scope: 'local' } as const]),
+            { ...common, layer, tap: 'attention', scope: 'local' },
             { ...common, layer, tap: 'attention', scope: 'accumulated' },
             { ...common, layer, tap: 'hidden', scope: 'accumulated' },
           ]),

@@ -5,7 +5,8 @@ import { AttnDiffError } from '../errors.js';
 import { writeWhole } from '../files/temporary.js';
 import type { BatchResult } from './measure.js';
 import type { PreparedRun } from './prepare.js';
-import { describeHost } from './describe.js';
+import { resultProblem, rowsProblem } from '../report/index.js';
+import { describeBatch, describeHost } from './describe.js';
 
 /** What must be the same for the batches of an interrupted run to count in another; each a digest or a version. */
 type Key = Record<'model' | 'options' | 'data' | 'attn-diff' | 'onnxruntime', string>;
@@ -37,7 +38,7 @@ export function openCheckpoint(path: string, run: PreparedRun, resume: boolean):
     }
   };
   const text = guard(() => (existsSync(path) ? readFileSync(path, 'utf8') : null));
-  const done = text === null ? [] : readDone(text, path, key, resume);
+  const done = text === null ? [] : readDone(text, path, { key, run }, resume);
   // Written anew, so that a last line that was cut off is gone; with nothing to keep yet, only to see that it can be.
   const begin = (): void => writeWhole(path, [key, ...done].map(line).join(''));
   guard(begin);
@@ -56,7 +57,7 @@ export function openCheckpoint(path: string, run: PreparedRun, resume: boolean):
   };
 }
 
-function readDone(text: string, path: string, key: Key, resume: boolean): BatchResult[] {
+function readDone(text: string, path: string, { key, run }: { key: Key; run: PreparedRun }, resume: boolean): BatchResult[] {
   // What follows the last line end was cut off while it was written.
   const [first, ...rest] = text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter((part) => part !== '');
   let saved: Partial<Key>;
@@ -64,7 +65,7 @@ function readDone(text: string, path: string, key: Key, resume: boolean): BatchR
   try {
     saved = parse(first ?? 'null') as Partial<Key>;
     results = rest.map((part) => parse(part) as BatchResult);
-    if (typeof saved?.model !== 'string' || results.some(({ rows }) => !Array.isArray(rows))) throw new SyntaxError('it is no list of finished batches');
+    if (typeof saved?.model !== 'string') throw new SyntaxError('it is no list of finished batches');
   } catch (error) {
     throw new AttnDiffError('resume-unreadable', { path, problem: (error as Error).message });
   }
@@ -74,7 +75,24 @@ function readDone(text: string, path: string, key: Key, resume: boolean): BatchR
   }
   const differs = (Object.keys(key) as (keyof Key)[]).find((field) => saved[field] !== key[field]);
   if (differs) throw new AttnDiffError('resume-mismatch', { path, field: differs });
+  const problem = doneProblem(results, run);
+  if (problem !== null) throw new AttnDiffError('resume-unreadable', { path, problem });
   return results;
+}
+
+/** What is wrong with results as those of the first batches of a run; null where nothing is. */
+function doneProblem(results: readonly BatchResult[], { config, loaded, batches }: PreparedRun): string | null {
+  if (results.length > batches.length) return `it holds ${results.length} batches, and the run has ${batches.length}`;
+  for (const [i, result] of results.entries()) {
+    const problem = resultProblem(result);
+    if (problem !== null) return `line ${i + 2}, ${problem}`;
+    const stray = [...result.rows, ...result.effects, ...result.ranges, ...(result.map ? [result.map] : [])].find(({ batch }) => batch !== batches[i]!.name);
+    if (stray) return `line ${i + 2} is of batch ${stray.batch}, and should be of ${batches[i]!.name}`;
+  }
+  const failed = new Set(results.flatMap(({ failures }) => failures.map(({ implementation }) => implementation)));
+  const implementations = config.implementations.filter(({ hidden }) => !hidden).map(({ label }) => ({ name: label, isComplete: !failed.has(label) }));
+  const run = { layers: loaded.source.config.layers, reference: config.reference, batches: batches.slice(0, results.length).map(describeBatch), implementations };
+  return rowsProblem(run, results.flatMap(({ rows }) => rows), results.flatMap(({ effects }) => effects));
 }
 
 function keyOf({ config, loaded, batches }: PreparedRun): Key {

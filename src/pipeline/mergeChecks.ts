@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { AttnDiffError } from '../errors.js';
 import type { DiffReport, MachineField, Shard } from '../types.js';
+import { reportProblem } from '../report/index.js';
 import { batchesOf, dataDigest } from './shard.js';
 
 /** A report with the file that it came from. */
@@ -88,18 +89,18 @@ function valueText(value: unknown): string | null {
   return value === undefined ? null : typeof value === 'number' ? String(value) : JSON.stringify(value);
 }
 
-/** A shard has the batches that its place gives it, with rows of each, and of no others. */
+/** A shard has the batches that its place gives it, and of each the rows of every implementation that ran to its end. */
 function checkBatches({ path, report }: ShardFile): void {
-  const { shard, batches, rows, effects, ranges, maps } = report;
+  const { shard, batches, rows } = report;
   const damaged = (problem: string): AttnDiffError => new AttnDiffError('merge-damaged', { path, problem });
   const due = batchesOf(shard.batches, shard);
   const own = batches.map(({ name }) => name);
   if (!isDeepStrictEqual(own, due)) throw damaged(`its batches are ${own.join(', ') || 'none'}, and should be ${due.join(', ') || 'none'}`);
   const measured = new Set(rows.map(({ batch }) => batch));
-  const stray = [...rows, ...effects, ...ranges, ...maps].find(({ batch }) => !due.includes(batch));
-  if (stray) throw damaged(`it measures batch ${stray.batch}, which is not among its own`);
   const bare = due.find((batch) => !measured.has(batch));
   if (bare !== undefined) throw damaged(`it measures nothing of batch ${bare}`);
+  const problem = reportProblem(report);
+  if (problem !== null) throw damaged(problem);
 }
 
 /** The batches of all shards are those that each shard was cut from. */

@@ -3,8 +3,8 @@ import { AttnDiffError } from '../errors.js';
 import { savedRun } from '../gate/index.js';
 import { BASELINE_SCHEMA, REPORT_SCHEMA, type DiffReport, type Saved } from '../types.js';
 import { baselineSchema } from './baselineSchema.js';
-import { decode, parseDocument } from './read.js';
-import { reportSchema } from './schema.js';
+import { decode, decodeReport, parseDocument, sound } from './read.js';
+import { savedRunProblem } from './soundReport.js';
 
 /**
  * What of a report is kept to hold later runs against, as one JSON document: see {@link baselineSchema}. One line for
@@ -30,9 +30,9 @@ export function readSaved(text: string, path: string): Saved {
   const document = parseDocument(text, path);
   if (document.schema !== BASELINE_SCHEMA && document.schema !== REPORT_SCHEMA) throw new AttnDiffError('report-unreadable', { path, problem: `its schema is ${document.schema}, and this version reads ${BASELINE_SCHEMA} and ${REPORT_SCHEMA}` });
   if (document.schema !== BASELINE_SCHEMA) {
-    const report = decode(reportSchema, document, REPORT_SCHEMA, path);
+    const report = decodeReport(document, path);
     return { run: savedRun(report), report };
   }
   const { schema: _schema, ...run } = decode(baselineSchema, document, BASELINE_SCHEMA, path);
-  return { run, report: null };
+  return { run: sound(run, savedRunProblem, path), report: null };
 }

@@ -31,7 +31,7 @@ const number = (name: CheckName, value: number): string => (name.endsWith('cosin
 
 /** `relative L2 of flash`: what a check measures. */
 export function measuredText({ name, subject }: Pick<Check, 'name' | 'subject'>): string {
-  return name === 'regression' && subject !== null ? `${metricText(subject)} ${MEASURED.regression}` : MEASURED[name];
+  return name === 'regression' && subject === 'compared' ? 'numbers compared with the baseline' : name === 'regression' && subject !== null ? `${metricText(subject)} ${MEASURED.regression}` : MEASURED[name];
 }
 
 /** The number that a budget of this name is on, or the name itself where there is no such budget. */
@@ -40,8 +40,8 @@ export function metricText(name: string): string {
 }
 
 /** The value that was seen, as it is written for a reader. */
-export function actualText({ name, actual }: Pick<Check, 'name' | 'actual'>): string {
-  return name === 'non-finite' || name === 'compared' ? formatCount(actual) : number(name, actual);
+export function actualText({ name, actual, subject }: Pick<Check, 'name' | 'actual' | 'subject'>): string {
+  return name === 'non-finite' || name === 'compared' || subject === 'compared' ? formatCount(actual) : number(name, actual);
 }
 
 /** `layer 3, attention, local, batch left, valid tokens`; empty where a check has no place. */

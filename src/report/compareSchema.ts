@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { baselineSchema } from './baselineSchema.js';
 import { baselineComparison, verdict } from './gateSchema.js';
 import { reportSchema } from './schema.js';
-import { batchName, label, metric, text, type Same } from './schemaParts.js';
+import { batchName, finite, label, magnitude, metric, text, type Same } from './schemaParts.js';
 import { COMPARE_SCHEMA, type Comparison } from '../types.js';
 
 const run = z.strictObject({
@@ -38,7 +38,7 @@ export const compareSchema = z
     b: run,
     identical: z.boolean().describe('Whether every number of one is in the other, and the same bit for bit.'),
     differences: z.array(difference).describe('What was run otherwise.'),
-    rows: z.array(z.strictObject({ batch, layer, tap, scope, implementation, a: rowNumbers, b: rowNumbers, ratio: metric('relL2 of b over that of a; 0/0 is 1, x/0 is Infinity.').nullable(), rounding: metric('Relative L2 that rounding explains, the less of the two.') })).describe('On valid tokens.'),
+    rows: z.array(z.strictObject({ batch, layer, tap, scope, implementation, a: rowNumbers, b: rowNumbers, ratio: magnitude('relL2 of b over that of a; 0/0 is 1, x/0 is Infinity.').nullable(), rounding: finite('Relative L2 that rounding explains, the less of the two.') })).describe('On valid tokens.'),
     effects: z.array(z.strictObject({ batch: batchName, implementation: label, a: effectNumbers, b: effectNumbers })),
     findings: z.strictObject({ came: findings, went: findings, stayed: findings }).nullable().describe('Null where one of the two does not tell them.'),
     regression: z

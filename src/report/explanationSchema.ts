@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ALIGNMENTS, ATTENTION_PRECISIONS, CAST_PLACES, CAUSES, MASK_FAULTS, MASK_FILLS, MASK_FORMS } from '../types.js';
-import { batchName, count, label, limit, metric, oneLayer, position, relL2, text } from './schemaParts.js';
+import { batchName, count, label, limit, magnitude, metric, oneLayer, position, relL2, text } from './schemaParts.js';
 
 const precision = z.enum(ATTENTION_PRECISIONS);
 const window = z.int().positive().nullable();
@@ -73,7 +73,7 @@ const factor = z.strictObject({
   deviation: deviation.describe('The change.'),
   besides: deviation.nullable().describe('The change that was made besides; relL2 and explained are those of both. Null without.'),
   cause,
-  relL2: metric('Relative L2 of the implementation against the changed reference, on valid tokens.'),
+  relL2: magnitude('Relative L2 of the implementation against the changed reference, on valid tokens.'),
   explained,
 });
 
@@ -83,7 +83,7 @@ export const explanation = z
     reference: label,
     layer: oneLayer,
     batch: batchName,
-    relL2: metric('Relative L2 before any change, on valid tokens.'),
+    relL2: magnitude('Relative L2 before any change, on valid tokens.'),
     changed: label.describe('What was changed: the reference, or the implementation where the reference is at fault and is not eager.'),
     standIn: text('What was rebuilt in its place where it is not eager; null where it is itself.').nullable(),
     factors: z.array(factor).describe('What explains most first; of each kind of change that is searched for, the best.'),

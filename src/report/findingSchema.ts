@@ -3,17 +3,17 @@ import { PRECISIONS, PROOF_REASONS, PROVIDERS } from '../types.js';
 import { castFinding, causeFinding, maskFinding, windowFinding } from './explanationSchema.js';
 import { asked, failure, ran, written } from './implementationSchema.js';
 import { batches, origin } from './originSchema.js';
-import { batchName, count, kind, label, layer, limit, metric, oneLayer, position, relL2, scope, tap, text } from './schemaParts.js';
+import { batchName, count, elements, kind, label, layer, limit, magnitude, oneLayer, position, relL2, scope, tap, text } from './schemaParts.js';
 
 const reference = label.describe('Label of the reference.');
 const against = label.describe('The one that it was held against.');
-const localRelL2 = metric('Worst relative L2 of the local scope, on valid tokens.');
-const accumulatedRelL2 = metric('Worst relative L2 of the accumulated scope, on valid tokens.');
+const localRelL2 = magnitude('Worst relative L2 of the local scope, on valid tokens.');
+const accumulatedRelL2 = magnitude('Worst relative L2 of the accumulated scope, on valid tokens.');
 
 /** Nodes outside attention that part, on whose provider. */
 export const partedNodes = z.strictObject({
   provider: z.enum(PROVIDERS).describe('Where the implementation was asked to run.'),
-  nodes: z.array(z.strictObject({ name: text('Name of the node.'), opType: text('Its operator.'), ranOn: text('Execution provider that ran it.'), relL2: metric('Relative L2 against the reference\'s provider, on the same inputs.') })).describe('The first nodes that part.'),
+  nodes: z.array(z.strictObject({ name: text('Name of the node.'), opType: text('Its operator.'), ranOn: text('Execution provider that ran it.'), relL2: magnitude('Relative L2 against the reference\'s provider, on the same inputs.') })).describe('The first nodes that part.'),
   more: count('Further nodes that part.'),
 });
 
@@ -23,7 +23,7 @@ export const finding = z
   .discriminatedUnion('code', [
     z.strictObject({ code: z.literal('padding-by-design'), implementation: label, zeroRows: count('Its zero rows on padding.'), reference, referenceZeroRows: count('Zero rows of the reference.'), tokens: count('Padding tokens, fully masked ones included.') }),
     z.strictObject({ code: z.literal('fully-masked-nan'), implementation: label, layer: oneLayer, batch: batchName, batches, kind, spreadsToValidAtLayer: layer.describe('First layer at which valid tokens are NaN too; null where none are.') }),
-    z.strictObject({ code: z.literal('non-finite'), implementation: label, layer, tap, scope, batch: batchName, batches, kind, nan: metric('NaN elements there.'), inf: metric('Infinite elements there.'), origin: origin.nullable() }),
+    z.strictObject({ code: z.literal('non-finite'), implementation: label, layer, tap, scope, batch: batchName, batches, kind, nan: elements('NaN elements there.'), inf: elements('Infinite elements there.'), origin: origin.nullable() }),
     z.strictObject({ code: z.literal('score-overflow'), implementation: label, batch: batchName, batches, kind, precision: z.enum(PRECISIONS).describe('What the scores are rounded to.'), origin }),
     z.strictObject({ code: z.literal('not-comparable'), implementation: label, reference, layer, tap, batch: batchName, batches }),
     z.strictObject({ code: z.literal('propagation-only'), implementation: label, localRelL2, accumulatedRelL2, layer, tap }),
@@ -58,7 +58,7 @@ export const finding = z
       batch: batchName,
       relL2,
       limit,
-      twinRelL2: metric('Relative L2 of the twin, on valid tokens.'),
+      twinRelL2: magnitude('Relative L2 of the twin, on valid tokens.'),
       heads: z.array(z.int().nonnegative()).describe('Query heads that part at the first of these layers.'),
       allHeads: z.boolean().describe('Whether those are all that there are.'),
       firstToken: position,

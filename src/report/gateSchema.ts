@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BUDGET_NAMES, CHECK_NAMES, EFFECT_BUDGET_NAMES, KEY_FIELDS, LEVELS, type BaselineComparison } from '../types.js';
-import { batchName, count, kind, label, layer, metric, scope, tap, text, type Same } from './schemaParts.js';
+import { batchName, count, finite, kind, label, layer, metric, scope, tap, text, type Same } from './schemaParts.js';
 
 const source = z
   .discriminatedUnion('kind', [
@@ -8,7 +8,7 @@ const source = z
     z.strictObject({ kind: z.literal('flag'), flag: text('The option.') }),
     z.strictObject({ kind: z.literal('config'), path: text('The configuration file.'), key: text('The key in it, such as budgets[2].limit.'), line: count('Its line, from 1.') }),
     z.strictObject({ kind: z.literal('default'), precision: text('The precision whose limit this is; same: of two streams of one computation.') }),
-    z.strictObject({ kind: z.literal('baseline'), path: text('The file of the earlier run.'), was: metric('What it measured there; NaN where nothing could be compared.'), factor: metric('How many times that is allowed.') }),
+    z.strictObject({ kind: z.literal('baseline'), path: text('The file of the earlier run.'), was: metric('What it measured there; NaN where nothing could be compared.'), factor: finite('How many times that is allowed.') }),
   ])
   .describe('Where the limit was set.');
 
@@ -47,7 +47,7 @@ const tally = (what: string) => // oxlint-disable-line typescript/explicit-funct
 /** What came of holding a run against a baseline. */
 export const baselineComparison = z.strictObject({
   path: text('The file of the earlier run.'),
-  factor: metric('How many times what it was a number may be.'),
+  factor: finite('How many times what it was a number may be.'),
   allowed: z
     .array(z.strictObject({ field: z.enum(KEY_FIELDS).describe('What differs.'), of: z.string().nullable().describe('Implementation or batch; null where it is the whole run.'), was: text('In the baseline.'), is: text('In this run.') }))
     .describe('In what the two differ that was let pass by name.'),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FAILURES, KERNELS, PRECISIONS, PROOF_REASONS, PROOFS, PROVIDERS } from '../types.js';
-import { batchName, label, metric, text } from './schemaParts.js';
+import { batchName, finite, label, text } from './schemaParts.js';
 
 export const asked = z
   .strictObject({
@@ -41,6 +41,6 @@ export const implementation = z.strictObject({
 export const runImplementation = implementation.extend({
   settings: text('What else was set of those things that it takes notice of, as --impl takes it.'),
   rounding: z
-    .strictObject({ local: metric('On the same Q, K, V.'), accumulated: metric('In its own stream.') })
+    .strictObject({ local: finite('On the same Q, K, V.'), accumulated: finite('In its own stream.') })
     .describe('The relative L2 that rounding explains of its difference from the reference.'),
 });

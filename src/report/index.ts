@@ -24,6 +24,9 @@ export { reproFiles, reproText } from './reproFiles.js';
 export { doctorJson, inspectionJson } from './json.js';
 export { documentJsonSchema, DOCUMENT_NAMES } from './jsonSchema.js';
 export { readReport } from './read.js';
+export { resultProblem } from './resultSchema.js';
+export { reportProblem } from './soundReport.js';
+export { rowsProblem } from './soundRows.js';
 export { explainReport } from './text/explain.js';
 export type { RenderOptions } from './text/context.js';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { count, metric, text } from './schemaParts.js';
+import { count, finite, text } from './schemaParts.js';
 
 const index = (what: string) => z.int().nonnegative().nullable().describe(`${what}; null where the tensor has no such axis.`);
 
@@ -19,6 +19,6 @@ export const origin = z
     head: index('Query head'),
     query: index('Query position in the padded row'),
     key: index('Key position in the padded row'),
-    largest: metric('Largest finite magnitude in the same tensor.').nullable(),
+    largest: finite('Largest finite magnitude in the same tensor.').nullable(),
   })
   .describe('The first tensor that is not finite although what it is computed from is.');

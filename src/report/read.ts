@@ -3,6 +3,7 @@ import { AttnDiffError } from '../errors.js';
 import type { DiffReport } from '../types.js';
 import { REPORT_SCHEMA } from '../types.js';
 import { reportSchema } from './schema.js';
+import { reportProblem } from './soundReport.js';
 
 /** A JSON document that names its schema. */
 export interface SavedDocument {
@@ -16,7 +17,19 @@ export interface SavedDocument {
  * @throws AttnDiffError report-unreadable
  */
 export function readReport(text: string, path: string): DiffReport {
-  return decode(reportSchema, parseDocument(text, path), REPORT_SCHEMA, path);
+  return decodeReport(parseDocument(text, path), path);
+}
+
+/** @throws AttnDiffError report-unreadable where the document is not as its schema says, or not the report of a run */
+export function decodeReport(document: SavedDocument, path: string): DiffReport {
+  return sound(decode(reportSchema, document, REPORT_SCHEMA, path), reportProblem, path);
+}
+
+/** @throws AttnDiffError report-unreadable where something is wrong with it */
+export function sound<T>(saved: T, problemOf: (saved: T) => string | null, path: string): T {
+  const problem = problemOf(saved);
+  if (problem !== null) throw refused(path, problem);
+  return saved;
 }
 
 /** @throws AttnDiffError report-unreadable where it is not JSON, or names no schema */

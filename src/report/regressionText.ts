@@ -1,5 +1,5 @@
 import type { Check } from '../types.js';
-import { formatLimit, formatNumber } from './text/number.js';
+import { formatCount, formatLimit, formatNumber } from './text/number.js';
 
 /**
  * A number that has grown too much since the baseline, in sentences: what it was and is, where, what is allowed, and the
@@ -11,7 +11,8 @@ import { formatLimit, formatNumber } from './text/number.js';
 export function regressionSentences({ implementation, actual, expected, source }: Check, metric: string, place: string): string {
   if (source.kind !== 'baseline') return '';
   const { path, was, factor } = source;
-  if (place === '') return `regression: no number of this run could be held against ${path}, and comparing nothing is a failure. Save a new baseline (--save-baseline).`;
+  if (Number.isNaN(actual) && place === '') return `regression: no number of this run could be held against ${path}, and comparing nothing is a failure. Save a new baseline (--save-baseline).`;
+  if (place === '') return `regression: ${formatCount(actual)} of ${formatCount(expected)} numbers could be compared with ${path}, and comparing less than was asked is a failure: the others are in one of the two alone, or are NaN or infinite there. Run what was run then, or save a new baseline (--save-baseline).`;
   const times = was > 0 && Number.isFinite(actual) ? `, so it grew ${formatNumber(actual / was)} times` : '';
   const isWider = expected > factor * was;
   const allowed = isWider ? `${formatNumber(expected)} is allowed, which rounding or chance explains` : `${formatLimit(factor)} times is allowed (--max-regression)`;

@@ -3,7 +3,7 @@ import { runImplementation } from './implementationSchema.js';
 import { explanation, recommendation } from './explanationSchema.js';
 import { finding } from './findingSchema.js';
 import { baselineComparison, verdict } from './gateSchema.js';
-import { batchName, count, environment, kind, label, layer, metric, oneLayer, position, scope, sha256, tap, text, type Same } from './schemaParts.js';
+import { batchName, cosineOf, count, divergenceOf, elements, environment, finite, kind, label, layer, magnitude, metric, oneLayer, position, scope, sha256, tap, text, type Same } from './schemaParts.js';
 import { shard } from './shardSchema.js';
 import { ATTENTION_PRECISIONS, PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
@@ -40,11 +40,11 @@ const batch = z.strictObject({
 
 const rebuild = z
   .strictObject({
-    originalRelL2: metric('Relative L2 on the logits of `original` in the rebuilt graph against the unmodified file in a session of defaults.'),
-    originalLimit: metric('Its limit.'),
+    originalRelL2: magnitude('Relative L2 on the logits of `original` in the rebuilt graph against the unmodified file in a session of defaults.'),
+    originalLimit: finite('Its limit.'),
     equivalent: z.enum(IMPLEMENTATIONS).describe('Implementation that the graph\'s own attention should equal.'),
-    equivalentRelL2: metric('Largest relative L2 over layers of `equivalent` against `original`, on the same Q, K, V.'),
-    equivalentLimit: metric('Its limit.'),
+    equivalentRelL2: magnitude('Largest relative L2 over layers of `equivalent` against `original`, on the same Q, K, V.'),
+    equivalentLimit: finite('Its limit.'),
     nonFinite: count('Numbers of both comparisons that are NaN, or the same infinity, on both sides: the same result, which no relative L2 is made of.'),
     constant: z.array(z.enum(['attention', 'logits'])).describe('What is the same for every valid token of the probe, of the file\'s own nodes: the attention of all layers, or the logits. Whatever an implementation does, it does not show there.'),
   })
@@ -59,20 +59,20 @@ const row = z
     implementation: label,
     kind,
     tokens: count('Tokens that the row is made of.'),
-    maxAbs: metric('max |Δ|, with Δ = implementation − reference.'),
-    meanL2: metric('Mean over tokens of ‖Δ‖₂.'),
-    relL2: metric('√Σ‖Δ‖² / √Σ‖reference‖²; 0/0 is 0, x/0 is Infinity.'),
-    meanCosine: metric('Mean over tokens of the cosine between implementation and reference.'),
-    minCosine: metric('Smallest such cosine.'),
+    maxAbs: magnitude('max |Δ|, with Δ = implementation − reference.'),
+    meanL2: magnitude('Mean over tokens of ‖Δ‖₂.'),
+    relL2: magnitude('√Σ‖Δ‖² / √Σ‖reference‖²; 0/0 is 0, x/0 is Infinity.'),
+    meanCosine: cosineOf('Mean over tokens of the cosine between implementation and reference.'),
+    minCosine: cosineOf('Smallest such cosine.'),
     bias: metric('Signed mean of Δ over all elements.'),
-    nan: metric('NaN elements of the implementation.'),
-    inf: metric('Infinite elements of the implementation.'),
+    nan: elements('NaN elements of the implementation.'),
+    inf: elements('Infinite elements of the implementation.'),
     zeroRows: count('Tokens whose elements are all exactly 0.'),
     firstToken: position,
-    exactMaxAbs: metric('max |x − exact|, against attention in float64.'),
-    exactRelL2: metric('√Σ‖x − exact‖² / √Σ‖exact‖²; 0/0 is 0, x/0 is Infinity.'),
-    ratioFp32: metric('exactRelL2 over that of eager in fp32 at the same place; 0/0 is 1.'),
-    ratioPlain: metric('exactMaxAbs over that of eager at the precision of the run; 0/0 is 1. flash-attention\'s tests accept 2.'),
+    exactMaxAbs: magnitude('max |x − exact|, against attention in float64.'),
+    exactRelL2: magnitude('√Σ‖x − exact‖² / √Σ‖exact‖²; 0/0 is 0, x/0 is Infinity.'),
+    ratioFp32: magnitude('exactRelL2 over that of eager in fp32 at the same place; 0/0 is 1.'),
+    ratioPlain: magnitude('exactMaxAbs over that of eager at the precision of the run; 0/0 is 1. flash-attention\'s tests accept 2.'),
   })
   .describe('One tap of one implementation, aggregated over the tokens of one kind.');
 
@@ -81,9 +81,9 @@ const effectRow = z
     batch: batchName,
     implementation: label,
     targets: count('Predictions that count: valid tokens whose next token is valid and of the same document.'),
-    loss: metric('Mean −ln p(next token), nats.'),
-    perplexity: metric('exp(loss).'),
-    kl: metric('Mean over predictions of KL(reference ‖ implementation), nats.'),
+    loss: magnitude('Mean −ln p(next token), nats.'),
+    perplexity: magnitude('exp(loss).'),
+    kl: divergenceOf('Mean over predictions of KL(reference ‖ implementation), nats.'),
     flips: count('Predictions whose most likely token is not the reference\'s; NaN logits count where the reference\'s are not, and the other way round.'),
   })
   .describe('What an implementation does to the output, over the targets of one batch.');
@@ -93,13 +93,13 @@ const rangeRow = z
     batch: batchName,
     layer: oneLayer,
     head: z.int().nonnegative().nullable().describe('Query head, counted from 0; null for all heads together.'),
-    maxScore: metric('max |QKᵀ|, before the scale, over all keys, masked ones included.'),
-    headroom: metric('65504 / maxScore: below 1, fp16 overflows.'),
-    maxKey: metric('max |K|.'),
+    maxScore: magnitude('max |QKᵀ|, before the scale, over all keys, masked ones included.'),
+    headroom: magnitude('65504 / maxScore: below 1, fp16 overflows.'),
+    maxKey: magnitude('max |K|.'),
     entropy: metric('Mean over queries of −Σ p ln p, nats.'),
-    rowSumError: metric('max over queries of |Σ p − 1|, with p rounded to the precision of the run.'),
-    underflow: metric('Share of the allowed probabilities that are 0 at the precision of the run.'),
-    weightsL2: metric('Mean over queries of ‖p‖₂.'),
+    rowSumError: magnitude('max over queries of |Σ p − 1|, with p rounded to the precision of the run.'),
+    underflow: magnitude('Share of the allowed probabilities that are 0 at the precision of the run.'),
+    weightsL2: magnitude('Mean over queries of ‖p‖₂.'),
   })
   .describe('Ranges of one layer\'s attention on valid queries, from the reference stream\'s Q and K.');
 
@@ -147,7 +147,7 @@ export const reportSchema = z
     baseline: baselineComparison.nullable().describe('What came of holding the run against an earlier one; null where it was held against none.'),
     shard: shard.nullable().describe('Null where the report is of all batches.'),
     timing: z
-      .strictObject({ loadSeconds: metric('Loading the model.'), runSeconds: metric('Running it.') })
+      .strictObject({ loadSeconds: finite('Loading the model.'), runSeconds: finite('Running it.') })
       .describe('Wall-clock seconds; the only part that differs between two runs of one command.'),
   })
   .meta({ title: 'attn-diff report', description: 'How implementations of attention part, layer by layer, in one model.' });

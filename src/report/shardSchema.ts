@@ -4,7 +4,7 @@ import { explanation } from './explanationSchema.js';
 import { finding, localDivergence, partedNodes } from './findingSchema.js';
 import { gateOptions } from './gateSchema.js';
 import { origin } from './originSchema.js';
-import { batchName, kind, label, layer, metric, scope, sha256, tap } from './schemaParts.js';
+import { batchName, elements, kind, label, layer, scope, sha256, tap } from './schemaParts.js';
 
 const answers = z
   .strictObject({
@@ -15,8 +15,8 @@ const answers = z
           answer: z.strictObject({
             origin: origin.nullable(),
             scores: z.enum(PRECISIONS).nullable().describe('What attention\'s scores are kept in; null outside attention.'),
-            nan: metric('NaN elements there.'),
-            inf: metric('Infinite elements there.'),
+            nan: elements('NaN elements there.'),
+            inf: elements('Infinite elements there.'),
             kind: kind.nullable().describe('Kind of the token that the origin is at; null where it is at none.'),
           }),
         }),

@@ -89,23 +89,47 @@ describe('a regression', () => {
     expect(held({ relL2: 1e-9 }, { relL2: bad }).missed).toMatchObject([{ ...PLACE, actual: bad, subject: 'rel-l2' }]);
   });
 
-  it('is not NaN that was NaN, nor what has become finite: both are told', () => {
+  const fewer = (compared: number, asked: number): object => ({ name: 'regression', subject: 'compared', operator: '==', actual: compared, expected: asked, level: 'error', passed: false, layer: null, batch: null });
+  const ALL = 2 * (5 + 2 * 3 * 7);
+
+  it('is a place where the baseline is NaN, with which nothing can be compared', () => {
     const nan = (row: Row): Row => (isChosen(row) ? notANumber(row) : row);
     const [broken, whole] = [savedRun(sampleReport({ edit: nan })), runWith({})];
     const both = regressionChecks({ path: 'base.json', factor: 1.5, run: broken }, broken);
-    expect(both.checks.every(({ passed }) => passed)).toBe(true);
-    expect(both.told).toMatchObject({ stillNonFinite: { count: 3, first: PLACE }, nowFinite: { count: 0 } });
+    expect(both.checks.filter(({ passed }) => !passed)).toEqual([expect.objectContaining(fewer(ALL - 3, ALL))]);
+    expect(both.told).toMatchObject({ compared: ALL - 3, stillNonFinite: { count: 3, first: PLACE }, nowFinite: { count: 0 } });
     const mended = regressionChecks({ path: 'base.json', factor: 1.5, run: broken }, whole);
-    expect(mended.checks.every(({ passed }) => passed)).toBe(true);
+    expect(mended.checks.filter(({ passed }) => !passed)).toEqual([expect.objectContaining(fewer(ALL - 3, ALL))]);
     expect(mended.told).toMatchObject({ stillNonFinite: { count: 0 }, nowFinite: { count: 3, first: PLACE } });
-    expect(mended.told.compared + 3).toBe(regressionChecks({ path: 'base.json', factor: 1.5, run: whole }, whole).told.compared);
   });
 
-  it('is not what only one of the two has, which is told', () => {
+  it('is no such place where NaN and Inf are let pass', () => {
+    const nan = (row: Row): Row => (isChosen(row) ? notANumber(row) : row);
+    const broken = savedRun(sampleReport({ edit: nan }));
+    expect(regressionChecks({ path: 'base.json', factor: 1.5, run: broken }, broken, { nonFinitePasses: true }).checks.every(({ passed }) => passed)).toBe(true);
+    const report = (failOn: 'nan' | 'none'): DiffReport => sampleReport({ edit: (row) => (isChosen(row) ? { ...row, exactRelL2: NaN } : row), gate: { failOn } });
+    const passes = (failOn: 'nan' | 'none'): boolean => heldAgainst(report(failOn), { path: 'base.json', factor: 1.5, allow: [], run: savedRun(report(failOn)) }).verdict.passed;
+    expect([passes('nan'), passes('none')]).toEqual([false, true]);
+  });
+
+  it('is what only one of the two has of a batch and an implementation that both have', () => {
     const whole = runWith({});
     const part = { ...whole, rows: whole.rows.filter(({ layer }) => layer !== 1) };
-    expect(regressionChecks({ path: 'base.json', factor: 1.5, run: whole }, part).told).toMatchObject({ missing: { count: 2 * (2 + 2 * 3 * 3), first: { layer: 1 } }, added: { count: 0 } });
-    expect(regressionChecks({ path: 'base.json', factor: 1.5, run: part }, whole).told).toMatchObject({ missing: { count: 0 }, added: { count: 2 * (2 + 2 * 3 * 3) } });
+    const lost = 2 * (2 + 2 * 3 * 3);
+    const checks = (was: SavedRun, is: SavedRun): Check[] => regressionChecks({ path: 'base.json', factor: 1.5, run: was }, is).checks.filter(({ passed }) => !passed);
+    expect(checks(whole, part)).toEqual([expect.objectContaining(fewer(ALL - lost, ALL))]);
+    expect(checks(part, whole)).toEqual([expect.objectContaining(fewer(ALL - lost, ALL))]);
+    expect(checks({ ...whole, rows: whole.rows.slice(0, 1) }, whole)).toEqual([expect.objectContaining(fewer(1, ALL))]);
+    expect(regressionChecks({ path: 'base.json', factor: 1.5, run: whole }, part).told).toMatchObject({ missing: { count: lost, first: { layer: 1 } }, added: { count: 0 } });
+    expect(regressionChecks({ path: 'base.json', factor: 1.5, run: part }, whole).told).toMatchObject({ missing: { count: 0 }, added: { count: lost } });
+  });
+
+  it('is not what only one of the two was asked for, which is told', () => {
+    const whole = runWith({});
+    const without = (name: string): SavedRun => ({ ...whole, implementations: whole.implementations.filter((each) => each.name !== name), batches: whole.batches.slice(0, 1), rows: whole.rows.filter((row) => row.implementation !== name && row.batch === 'left') });
+    const { checks, told } = regressionChecks({ path: 'base.json', factor: 1.5, run: whole }, without('flash'));
+    expect(checks.every(({ passed }) => passed)).toBe(true);
+    expect(told).toMatchObject({ compared: 5 + 3 * 7, missing: { count: ALL - 5 - 3 * 7 } });
   });
 
   it('compares nothing as a failure', () => {

@@ -133,6 +133,12 @@ describe('shards', () => {
     ['has the batch of another', ({ batches }) => ({ batches: [...batches, { ...batches[0]!, name: '3' }] })],
     ['has rows of another', ({ rows }) => ({ rows: [...rows, { ...rows[0]!, batch: '3' }] })],
     ['has no rows of its batch', () => ({ rows: [] })],
+    ['has no rows of one implementation', ({ rows }) => ({ rows: rows.filter(({ implementation }) => implementation !== 'flash') })],
+    ['has no local rows of one implementation', ({ rows }) => ({ rows: rows.filter(({ implementation, scope }) => implementation !== 'flash' || scope !== 'local') })],
+    ['has no rows of one layer', ({ rows }) => ({ rows: rows.filter(({ layer, implementation }) => layer !== 1 || implementation !== 'sdpa') })],
+    ['has a row twice', ({ rows }) => ({ rows: [...rows, rows[0]!] })],
+    ['has no predictions of one implementation', ({ effects }) => ({ effects: effects.filter(({ implementation }) => implementation !== 'flash') })],
+    ['has NaN where nothing is NaN', ({ rows }) => ({ rows: rows.map((row) => (row.implementation === 'flash' && row.layer === 1 ? { ...row, relL2: NaN } : row)) })],
     ['has another batch under the name of its own', ({ batches }) => ({ batches: [{ ...batches[0]!, sha256: '0'.repeat(64) }] })],
   ])('are refused where one %s', async (_, edit) => {
     await expect(mergeShards(await edited(edit))).rejects.toMatchObject({ code: 'merge-damaged', exitCode: 2 });

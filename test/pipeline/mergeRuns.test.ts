@@ -69,8 +69,30 @@ describe('what is kept of an interrupted shard', () => {
     const shard = async (text: string): Promise<PreparedRun> => prepared({ model: fixture('qwen2-optimum'), data, batchSize: '2', impl: 'eager', shard: text });
     const [first, others] = [await shard('1/2'), [await shard('2/2'), await shard('1/3')]];
     expect(first.batches.map(({ name }) => name)).toEqual(['1', '3']);
-    openCheckpoint(path, first, false).keep({ rows: [], effects: [], ranges: [], map: null, failures: [] });
-    expect(openCheckpoint(path, first, true).done).toHaveLength(1);
+    const results: BatchResult[] = [];
+    await runDiff(first, inProcessRunners(), { onResult: (result) => results.push(result) });
+    const keep = (...kept: BatchResult[]): void => {
+      rmSync(path, { force: true });
+      const checkpoint = openCheckpoint(path, first, false);
+      for (const each of kept) checkpoint.keep(each);
+    };
+    const [result] = results as [BatchResult, BatchResult];
+    const row = result.rows[0]!;
+    const unsound: [BatchResult[], RegExp][] = [
+      [[{ ...result, rows: [] }], /has no row in batch 1/],
+      [[{ ...result, rows: result.rows.slice(1) }], /rows on valid tokens are missing, the first of eager/],
+      [[{ ...result, rows: [...result.rows, row] }], /is there twice/],
+      [[{ ...result, rows: result.rows.with(0, { ...row, exactRelL2: -1 }) }], /line 2, rows\.0\.exactRelL2: it is neither a number from 0 on/],
+      [[{ ...result, rows: result.rows.with(0, { ...row, relL2: NaN }) }], /has a relative L2 of NaN/],
+      [results.toReversed(), /line 2 is of batch 3, and should be of 1/],
+      [[...results, result], /it holds 3 batches, and the run has 2/],
+    ];
+    for (const [kept, problem] of unsound) {
+      keep(...kept);
+      expect(() => openCheckpoint(path, first, true)).toThrow(expect.objectContaining({ code: 'resume-unreadable', exitCode: 2, args: { path, problem: expect.stringMatching(problem) as string } }));
+    }
+    keep(result);
+    expect(openCheckpoint(path, first, true).done).toEqual([result]);
     for (const other of others) expect(() => openCheckpoint(path, other, true)).toThrow(expect.objectContaining({ code: 'resume-mismatch' }));
   });
 });

@@ -6,7 +6,7 @@ import type { BaselineComparison, DiffReport } from '../../src/types.js';
 import { sampleReport, withoutGuard } from './sample.js';
 
 const options = { width: 80, color: false };
-const BROKEN: DiffReport = { ...sampleReport({ edit: withoutGuard }), effects: [{ batch: 'left', implementation: 'sdpa', targets: 3, loss: Infinity, perplexity: Infinity, kl: NaN, flips: 3 }] };
+const BROKEN: DiffReport = { ...sampleReport({ edit: withoutGuard }), effects: ['eager', 'sdpa', 'flash'].map((implementation) => ({ batch: 'left', implementation, targets: 3, ...(implementation === 'sdpa' ? { loss: Infinity, perplexity: Infinity, kl: NaN, flips: 3 } : { loss: 2, perplexity: 7, kl: 0, flips: 0 }) })) };
 
 describe('a baseline as JSON', () => {
   it('comes back as it was, NaN and Infinity included', () => {
@@ -20,7 +20,7 @@ describe('a baseline as JSON', () => {
     const lines = baselineJson(BROKEN).split('\n');
     const items = lines.filter((line) => line.startsWith('    {'));
     const valid = BROKEN.rows.filter(({ kind }) => kind === 'valid').length;
-    expect(items).toHaveLength(2 + 3 + valid + 1);
+    expect(items).toHaveLength(2 + 3 + valid + 3);
     for (const item of items) expect(() => JSON.parse(item.replace(/,$/, '')) as unknown).not.toThrow();
     expect(baselineJson(BROKEN)).toMatch(/^\{\n {2}"schema": "attn-diff\/baseline\/v1",\n[^]*\n\}\n$/);
   });

@@ -91,6 +91,11 @@ describe('a regression', () => {
     expect(checkText({ ...REGRESSION, ...nowhere }, held)).toMatch(/^regression: no number of this run could be held against base\.json, and comparing nothing is a failure\. Save a new baseline \(--save-baseline\)\. Again: /);
   });
 
+  it('says how much was compared where that is less than was asked', () => {
+    const nowhere = { layer: null, tap: null, scope: null, batch: null, kind: null, source: { kind: 'baseline', path: 'base.json', was: NaN, factor: 1.5 } } as const;
+    expect(checkText({ ...REGRESSION, ...nowhere, operator: '==', actual: 1, expected: 2094, subject: 'compared' }, held)).toMatch(/^regression: 1 of 2,094 numbers could be compared with base\.json, and comparing less than was asked is a failure: the others are in one of the two alone, or are NaN or infinite there\. Run what was run then, or save a new baseline \(--save-baseline\)\. Again: /);
+  });
+
   it('names the factor that passes, and no smaller one does', () => {
     const number = fc.double({ min: 1e-150, max: 1e150, noNaN: true });
     fc.assert(

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { documentJsonSchema, FORMATS, inspectionJson, readReport } from '../../src/report/index.js';
 import { reportSchema } from '../../src/report/schema.js';
+import { judge } from '../../src/gate/index.js';
 import type { DiffReport, Finding } from '../../src/types.js';
+import { gateOf } from '../support/gate.js';
 import { sampleInspection, sampleReport, withoutGuard } from './sample.js';
 
 const plain = { width: 80, color: true };
@@ -34,8 +36,8 @@ describe('JSON report', () => {
 
   it('comes back as it was, NaN and ±Infinity included', () => {
     const report = sampleReport({ edit: withoutGuard });
-    report.rows[0]!.relL2 = Infinity;
-    report.rows[0]!.bias = -Infinity;
+    Object.assign(report.rows[0]!, { inf: 1, maxAbs: Infinity, relL2: Infinity, bias: -Infinity });
+    report.verdict = judge(report, gateOf());
     expect(readReport(FORMATS.json(report, plain), 'report.json')).toEqual(report);
     // Reports of before hybrid models were read say nothing of layers that are not compared.
     const { model: { notCompared: _, ...model }, ...rest } = JSON.parse(FORMATS.json(report, plain)) as { model: Record<string, unknown> };

@@ -10,6 +10,8 @@ import { sampleReport, sampleRow } from '../report/sample.js';
 
 const LABELS = ['eager', 'sdpa', 'flash'] as const;
 const LAYERS = 2;
+/** Of each kind in a batch that has it. */
+const TOKENS = 41;
 /** What lies between the layers is in fp16 for flash alone, so that it may part by more than fp32 rounding and be within its own. */
 const ROUNDING = { eager: 0, sdpa: 1e-5, flash: 2 ** -9 } as const;
 
@@ -43,8 +45,12 @@ export async function fakeReport(run: FakeRun, place: ShardPlace | null): Promis
   const base = sampleReport();
   const rows = own.flatMap((name) => rowsOf(name, run.batches[Number(name) - 1]!, run.identical ?? false));
   const effects = own.flatMap((batch) => LABELS.map((implementation, i) => ({ batch, implementation, targets: 3, loss: 1 + i * chance(run.seed, batch, implementation), perplexity: 2, kl: 0, flips: i })));
-  const implementations = base.implementations.map((info) => ({ ...info, rounding: { local: ROUNDING[info.name as keyof typeof ROUNDING], accumulated: ROUNDING[info.name as keyof typeof ROUNDING] } }));
-  const batches = own.map((name) => ({ ...base.batches[0]!, name, sha256: digest(name) }));
+  const implementations = base.implementations.map((info) => ({ ...info, precision: info.name === 'flash' ? ('fp16' as const) : info.precision, rounding: { local: ROUNDING[info.name as keyof typeof ROUNDING], accumulated: ROUNDING[info.name as keyof typeof ROUNDING] } }));
+  const batches = own.map((name) => {
+    const { kinds } = run.batches[Number(name) - 1]!;
+    const tokens = { valid: 0, padding: 0, fullyMasked: 0, ...Object.fromEntries(kinds.map((kind) => [kind, TOKENS])) };
+    return { ...base.batches[0]!, name, size: kinds.length, length: TOKENS, tokens, sha256: digest(name) };
+  });
   const { look, answers } = recorded(fakeLook(run.seed));
   const concluded = await conclude({ rows, effects, implementations, reference: 'eager', precision: base.precision, batches, ofFile: [{ code: 'window-not-as-configured', layers: [1], expected: 8, found: null }] }, { gate: run.gate, look, isPart: place !== null });
   return {
@@ -54,7 +60,7 @@ export async function fakeReport(run: FakeRun, place: ShardPlace | null): Promis
     rows,
     effects,
     ranges: own.map((batch) => ({ batch, layer: 0, head: null, maxScore: chance(run.seed, batch), headroom: Infinity, maxKey: 1, entropy: 1, rowSumError: 0, underflow: NaN, weightsL2: 1 })),
-    maps: worstMaps(own.map((batch) => ({ batch, size: 1, length: 1, kinds: 'v', streams: [] })), rows),
+    maps: worstMaps(batches.map(({ name: batch, size, length }) => ({ batch, size, length, kinds: 'v'.repeat(size * length), streams: [] })), rows),
     ...concluded,
     shard: place && { ...place, batches: names, data: dataDigest(names.map((name) => digest(name))), threads: 2, gate: run.gate, answers },
     timing: { loadSeconds: 0, runSeconds: 0 },

@@ -47,7 +47,21 @@ function decode(document: unknown, path: string, line: number): HistoryRun {
   const schema = (document as { schema?: unknown } | null)?.schema;
   if (schema !== HISTORY_RUN_SCHEMA) throw refused(`its schema is ${typeof schema === 'string' ? schema : 'not named'}, not ${HISTORY_RUN_SCHEMA}`);
   const read = z.safeDecode(historyRunSchema, document as z.input<typeof historyRunSchema>);
-  if (read.success) return read.data;
+  if (read.success) {
+    const problem = runProblem(read.data);
+    if (problem !== null) throw refused(problem);
+    return read.data;
+  }
   const [issue] = read.error.issues;
   throw refused(`${issue?.path.join('.') || 'the line'}: ${issue?.message ?? 'it is not as the schema says'}`);
+}
+
+/** What is wrong with a run though its schema allows it; null where nothing is. */
+function runProblem({ passed, failedChecks, implementations }: HistoryRun): string | null {
+  const names = implementations.map(({ name }) => name);
+  const again = names.find((name, i) => names.indexOf(name) !== i);
+  if (again !== undefined) return `${again} is there twice`;
+  const flipped = implementations.find(({ effect }) => effect && effect.flips > effect.targets);
+  if (flipped) return `${flipped.name} has more flips than targets`;
+  return passed === (failedChecks === 0) ? null : `it has ${passed ? 'passed' : 'failed'} with ${failedChecks} failed checks`;
 }

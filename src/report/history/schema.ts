@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FAILURES, HISTORY_RUN_SCHEMA, HISTORY_SCHEMA, type History } from '../../types.js';
-import { batchName, count, label, layer, limit, metric, oneLayer, relL2, sha256, tap, text, type Same } from '../schemaParts.js';
+import { batchName, count, divergenceOf, elements, label, layer, limit, magnitude, metric, oneLayer, relL2, sha256, tap, text, type Same } from '../schemaParts.js';
 
 const place = z.strictObject({ relL2, limit, batch: batchName, layer, tap }).nullable();
 
@@ -9,13 +9,13 @@ const implementation = z.strictObject({
   failure: z.enum(FAILURES).nullable().describe('How it ended, where it did not run to its end; else null.'),
   local: place.describe('Where it parts most on the reference\'s Q, K, V; null where nothing was measured.'),
   accumulated: place.describe('Where it parts most in its own stream; null where nothing was measured.'),
-  nonFinite: metric('NaN and infinite elements of its own stream, on valid tokens.'),
+  nonFinite: elements('NaN and infinite elements of its own stream, on valid tokens.'),
   effect: z
     .strictObject({
       targets: count('Predictions that count.'),
-      loss: metric('Mean −ln p(next token), nats.'),
+      loss: magnitude('Mean −ln p(next token), nats.'),
       deltaLoss: metric('That loss without the one of the reference.'),
-      kl: metric('Mean KL(reference ‖ implementation), nats.'),
+      kl: divergenceOf('Mean KL(reference ‖ implementation), nats.'),
       flips: count('Predictions whose most likely token is not the reference\'s.'),
     })
     .nullable()
@@ -37,7 +37,7 @@ export const historyRunSchema = z
     failedChecks: count('Checks that were missed, and fail the run.'),
     implementations: z.array(implementation),
     range: z
-      .strictObject({ maxScore: metric('max |QKᵀ|, unscaled, of the reference.'), headroom: metric('65504 / maxScore: below 1, fp16 overflows.'), batch: batchName, layer: oneLayer })
+      .strictObject({ maxScore: magnitude('max |QKᵀ|, unscaled, of the reference.'), headroom: magnitude('65504 / maxScore: below 1, fp16 overflows.'), batch: batchName, layer: oneLayer })
       .nullable()
       .describe('Where the scores of the reference are nearest to 65504; null where that was not measured.'),
   })
