@@ -6,6 +6,7 @@ import type { BaselineComparison } from './baselineTypes.js';
 import type { Alignment, AttentionPrecision, Deviation, ImplementationName, ProviderName } from './stream.js';
 import type { Failure, ImplementationInfo, ProofReason, RunImplementationInfo } from './implementationInfo.js';
 import type { PaddingSide, Scope, Tap, TokenKind } from './tap.js';
+import type { LogitsInfo, OutputInfo } from './ioTypes.js';
 import type { Precision } from './tensor.js';
 import type { Shard } from './shardTypes.js';
 import type { Verdict } from './gateTypes.js';
@@ -15,6 +16,7 @@ export * from './compareTypes.js';
 export * from './gateTypes.js';
 export * from './historyTypes.js';
 export * from './implementationInfo.js';
+export * from './ioTypes.js';
 export * from './shardTypes.js';
 export * from './stream.js';
 export * from './tap.js';
@@ -97,6 +99,8 @@ export interface TokenStats {
   maxAbsExact: Float64Array;
   l2DeltaExact: Float64Array;
   l2Exact: Float64Array;
+  /** 1 on the tokens that have such a tensor; absent where all have. */
+  measured?: Uint8Array;
 }
 
 /** What one stream's logits predict, per token ([size·length], row-major). */
@@ -112,6 +116,8 @@ export interface TokenEffects {
   top1: Float64Array;
   /** NaN logits. */
   nan: Float64Array;
+  /** 1 on the tokens that have logits; absent where all have. */
+  measured?: Uint8Array;
 }
 
 /** What an implementation does to the output, over the targets of one batch. */
@@ -421,6 +427,10 @@ export interface DiffReport {
   /** Of attention where an implementation has no other: that of plain attention, which `ratioPlain` is against. */
   precision: AttentionPrecision;
   rebuild: RebuildCheck;
+  /** What the file gives out. */
+  outputs: OutputInfo[];
+  /** Null where there is no loss, since no output is over the vocabulary. */
+  logits: LogitsInfo | null;
   rows: Row[];
   effects: EffectRow[];
   ranges: RangeRow[];
@@ -495,6 +505,9 @@ export interface LayerInspection {
 export interface Inspection {
   model: ModelInfo;
   inputs: { name: string; type: string; shape: (string | number)[] }[];
+  outputs: OutputInfo[];
+  /** Null where no output is over the vocabulary, so that a run has no loss. */
+  logits: LogitsInfo | null;
   externalData: string[];
   layers: LayerInspection[];
   /** What is wrong with the file. */

@@ -1,10 +1,8 @@
 import { GraphBuilder, makeValueInfo } from '../onnx/builder.js';
 import { OnnxGraph } from '../onnx/graph.js';
-import { tensorInfo } from '../onnx/inputs.js';
 import { raiseOpset } from '../onnx/opset.js';
 import { copyModel, dropUnused, opsetOf, replaceUses, setOpset, sortNodes } from '../onnx/rewrite.js';
 import { DataType, type ModelProto, type NodeProto, type ValueInfoProto } from '../onnx/types.js';
-import { AttnDiffError } from '../errors.js';
 import type { AttentionPrecision, Deviation, Scope, Stream, Tap } from '../types.js';
 import type { ResolvedSite, Sizes } from './evaluate.js';
 import { implementationOf } from './implementations/index.js';
@@ -161,18 +159,6 @@ export function rebuild(options: RebuildOptions): DiffGraph {
 /** The model's outputs of these names; other tensors become outputs of unknown shape. */
 function keptOutputs(graph: OnnxGraph, names: readonly string[]): ValueInfoProto[] {
   return names.map((name) => graph.graph.output.find((output) => output.name === name) ?? makeValueInfo(name, DataType.UNDEFINED));
-}
-
-/**
- * The first output that is [batch, sequence, vocabulary]; caches are 4D.
- *
- * @throws AttnDiffError graph-not-supported
- */
-export function logitsOutput(graph: OnnxGraph): string {
-  const outputs = graph.graph.output.map(tensorInfo);
-  const found = outputs.find(({ name, shape }) => shape.length === 3 || name === 'logits');
-  if (!found) throw new AttnDiffError('graph-not-supported', { problem: `it has no logits output of shape [batch, sequence, vocabulary] (outputs: ${outputs.map(({ name }) => name).join(', ')})`, remedy: 'exporter' });
-  return found.name;
 }
 
 /** A profile tells nodes by name, so each gets one. */

@@ -52,10 +52,10 @@ export interface HeadModel {
  * stay where they are. Dynamic quantisation of what enters the head looks at all tokens of a stream, as in the whole
  * model; the product with the vocabulary is made for the chunk alone.
  *
- * @param split where the head begins; a cut at the logits themselves makes a head that only probes them
+ * @param split where the head begins, behind what selects tokens; a cut at the logits themselves makes a head that only probes them
  */
 export function buildHead(graph: OnnxGraph, split: HeadSplit, streams: HeadStreams): HeadModel {
-  const { cut, tokenwise } = split;
+  const { entering: cut, tokenwise } = split;
   const model = copyModel(extract(graph, [{ name: split.logits, type: DataType.UNDEFINED }], new Map([[cut, makeValueInfo(cut, DataType.FLOAT, ROWS)]])));
   const part = model.graph!;
   part.output = [];

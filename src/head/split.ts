@@ -3,10 +3,16 @@ import type { NodeProto } from '../onnx/types.js';
 
 /** Where a graph is parted into the model and its head. */
 export interface HeadSplit {
-  /** The tensor that enters the head: [batch, sequence, hidden], or the same rows flattened. */
+  /** The tensor that the model's part returns: every token's row, [batch, sequence, hidden], or the same rows flattened. */
   cut: string;
-  /** What the head makes of it: the logits, perhaps in another shape. */
+  /** The rows of it that enter the head, behind whatever selects tokens; the cut itself where nothing does. */
+  entering: string;
+  /** What the head makes of them: the logits, perhaps in another shape, before whatever selects tokens. */
   logits: string;
+  /** The logits of all tokens that enter the head, of which the graph's own are selected; those themselves where nothing selects. */
+  unselected: string;
+  /** Whether anything selects tokens, before the head or behind it. */
+  selects: boolean;
   /** Whether each token's logits follow from its own row of the cut alone; dynamic quantisation looks at all rows. */
   tokenwise: boolean;
 }
@@ -16,10 +22,15 @@ const ELEMENTWISE = ['Cast', 'CastLike', 'Identity', 'Add', 'Sub', 'Mul', 'Div',
 /** Products of rows with a matrix, the rows being the first input. */
 const PRODUCTS = ['MatMul', 'Gemm', 'MatMulInteger', 'QLinearMatMul'];
 const MICROSOFT_PRODUCTS = ['MatMulNBits', 'MatMulBnb4', 'MatMulIntegerToFloat', 'FusedMatMul'];
+/** Axes of [batch, sequence, width] and of [rows, width] that hold tokens. */
+const TOKEN_AXES: ReadonlySet<number> = new Set([0, 1]);
+/** Operators that keep all elements in their order. */
+const SHAPING = ['Reshape', 'Identity', 'Squeeze', 'Unsqueeze', 'Flatten'];
 
 /**
  * Finds the tensor that enters the language-model head: walks back from the logits, over operators that treat every
- * token for itself, past the last product with weights, to the one tensor on which all of that depends.
+ * token for itself, past the last product with weights, to the one tensor on which all of that depends. What selects
+ * tokens before the head, or behind it, belongs to neither part.
  *
  * @param logits name of the graph's logits
  * @returns null where there is no such tensor, or anything else on the way: an operator that is not known to treat
@@ -28,7 +39,8 @@ const MICROSOFT_PRODUCTS = ['MatMulNBits', 'MatMulBnb4', 'MatMulIntegerToFloat',
 export function splitHead(graph: OnnxGraph, logits: string): HeadSplit | null {
   const computed = computedTensors(graph);
   const order = new Map(graph.graph.node.map((node, i) => [node, i]));
-  const head = unshaped(graph, logits);
+  const behind = unselected(graph, logits);
+  const head = unshaped(graph, behind);
   const open = new Set([head]);
   let passed = false;
   let tokenwise = true;
@@ -49,7 +61,20 @@ export function splitHead(graph: OnnxGraph, logits: string): HeadSplit | null {
     for (const output of node.output) open.delete(output);
     for (const input of inputs) open.add(input);
   }
-  return { cut: [...open][0]!, logits: head, tokenwise };
+  const entering = [...open][0]!;
+  const cut = unselected(graph, entering);
+  return { cut, entering, logits: head, unselected: behind, selects: cut !== entering || behind !== logits, tokenwise };
+}
+
+/** As {@link splitHead}; where the head cannot be cut off, the model's part returns the logits themselves, of all tokens. */
+export function headSplit(graph: OnnxGraph, logits: string): HeadSplit {
+  const cut = unselected(graph, logits);
+  return splitHead(graph, logits) ?? { cut, entering: cut, logits: cut, unselected: cut, selects: cut !== logits, tokenwise: true };
+}
+
+/** Whether a node is a product of rows, its first input, with a matrix. */
+export function isProduct(node: NodeProto): boolean {
+  return isOp(node, ...PRODUCTS) || isMicrosoftOp(node, ...MICROSOFT_PRODUCTS);
 }
 
 /** Whether the one tensor is of integers, which mean nothing without their scale. */
@@ -57,15 +82,29 @@ function isQuantised(graph: OnnxGraph, [tensor]: Iterable<string>): boolean {
   return graph.producer(tensor)?.opType === 'QuantizeLinear';
 }
 
-function isProduct(node: NodeProto): boolean {
-  return isOp(node, ...PRODUCTS) || isMicrosoftOp(node, ...MICROSOFT_PRODUCTS);
-}
-
 /** The tensor behind reshapes, which keep the order of the tokens. */
 function unshaped(graph: OnnxGraph, tensor: string): string {
   let name = tensor;
   for (let node = graph.producer(name); isOp(node, 'Reshape', 'Identity'); node = graph.producer(name)) name = node.input[0]!;
   return name;
+}
+
+/** The tensor of which a chain of nodes selects rows; the tensor itself where none does. */
+function unselected(graph: OnnxGraph, tensor: string): string {
+  let found = tensor;
+  let name = tensor;
+  for (let node = graph.producer(name); node && (selects(graph, node) || isOp(node, ...SHAPING)); node = graph.producer(name)) {
+    name = node.input[0]!;
+    if (!isOp(node, ...SHAPING)) found = name;
+  }
+  return found;
+}
+
+/** Whether a node leaves some tokens of its first input out, and no elements of those that stay. */
+function selects(graph: OnnxGraph, node: NodeProto): boolean {
+  if (isOp(node, 'GatherND')) return true;
+  if (isOp(node, 'Gather', 'GatherElements')) return TOKEN_AXES.has(Number(attribute(node, 'axis')?.i ?? 0n));
+  return isOp(node, 'Slice') && (graph.values(node.input[3])?.every((axis) => TOKEN_AXES.has(axis)) ?? false);
 }
 
 /** The node that comes last among those that make these tensors; undefined where one is no node's. */

@@ -18,6 +18,8 @@ export type MeasuredRow = Omit<Row, 'ratioFp32' | 'ratioPlain'>;
  * - exactMaxAbs, exactRelL2: as maxAbs and relL2, with x − exact and ‖exact‖
  * - firstToken: smallest sequence position (column of the batch) that diverges: see {@link diverges}
  *
+ * A record of some tokens alone makes rows of those.
+ *
  * Everything has the unit of the tensor, except relL2 and the cosines, which have none.
  * A NaN in a token makes every metric of its row that reads it NaN, and counts as a divergence; none is filtered.
  *
@@ -52,7 +54,7 @@ function aggregateKind(stats: TokenStats, batch: Batch, kind: TokenKind): Measur
   let firstToken: number | null = null;
 
   for (let index = 0; index < batch.kinds.length; index++) {
-    if (batch.kinds[index] !== kind) continue;
+    if (batch.kinds[index] !== kind || stats.measured?.[index] === 0) continue;
     const token = tokenAt(stats, index);
     const angle = cosine(token);
     tokens += 1;

@@ -11,7 +11,7 @@ export function hasTarget({ kinds, length, documents }: Pick<Batch, 'kinds' | 'l
 
 /**
  * What each implementation does to the output: one row for every record, over the predictions that count
- * ({@link hasTarget}).
+ * ({@link hasTarget}) and have logits.
  *
  * - loss = Σ nll / targets, in nats; perplexity = exp(loss)
  * - kl = Σ kl / targets, in nats, against the reference; 0 for the reference itself
@@ -42,7 +42,7 @@ function effectRow(record: TokenEffects, expected: TokenEffects, batch: Batch): 
   let kl = 0;
   let flips = 0;
   for (let token = 0; token < batch.kinds.length; token++) {
-    if (!hasTarget(batch, token)) continue;
+    if (!hasTarget(batch, token) || record.measured?.[token] === 0) continue;
     targets += 1;
     nll += record.nll[token]!;
     kl += record.kl[token]!;

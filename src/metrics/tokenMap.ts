@@ -28,7 +28,7 @@ export function mapByte(relL2: number): number {
  * tensor or the difference has a NaN). Of the local scope the attention, of the accumulated one the hidden states and
  * the logits. The reference, which differs from itself nowhere, is there only where it is not finite.
  *
- * @param stats the records of one batch, arrays of [size·length]
+ * @param stats the records of one batch, arrays of [size·length]; a token that was not measured is 0
  */
 export function tokenMap(stats: readonly TokenStats[], { name, size, length, kinds }: Pick<Batch, 'name' | 'size' | 'length' | 'kinds'>, reference: string): TokenMap {
   const shown = stats.filter(({ tap, scope }) => (scope === 'local' ? tap === 'attention' : tap !== 'attention'));
@@ -50,8 +50,9 @@ function streamMap(records: readonly TokenStats[], tokens: number): Omit<TokenMa
   const sorted = records.toSorted((a, b) => (a.layer ?? Infinity) - (b.layer ?? Infinity));
   const { implementation, scope } = sorted[0]!;
   const bytes = new Uint8Array(sorted.length * tokens);
-  for (const [row, { l2Delta, l2Ref, nan }] of sorted.entries()) {
+  for (const [row, { l2Delta, l2Ref, nan, measured }] of sorted.entries()) {
     for (let token = 0; token < tokens; token++) {
+      if (measured?.[token] === 0) continue;
       const [delta, norm] = [l2Delta[token]!, l2Ref[token]!];
       bytes[row * tokens + token] = mapByte(nan[token]! > 0 ? NaN : delta === 0 ? 0 : delta / norm);
     }

@@ -15,6 +15,8 @@ export interface ModelConfig {
   kvHeads: number;
   headDim: number;
   vocabSize: number;
+  /** Classes of a classifier; null where config.json names none. */
+  labels: number | null;
   maxPositions: number;
   /** In tokens; null unless some layer slides. */
   slidingWindow: number | null;
@@ -51,6 +53,8 @@ const schema = z.object({
   num_key_value_heads: size.nullish(),
   head_dim: size.nullish(),
   vocab_size: size,
+  num_labels: size.nullish().catch(null),
+  id2label: z.record(z.string(), z.unknown()).nullish().catch(null),
   max_position_embeddings: size.default(32768),
   use_sliding_window: z.boolean().nullish(),
   sliding_window: z.int().nonnegative().nullable().default(4096),
@@ -130,6 +134,7 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
     kvHeads,
     headDim,
     vocabSize: raw.vocab_size,
+    labels: raw.num_labels ?? (raw.id2label ? Object.keys(raw.id2label).length : null),
     maxPositions: raw.max_position_embeddings,
     slidingWindow: raw.use_sliding_window || raw.layer_types?.includes('sliding_attention') ? raw.sliding_window || null : null,
     maxWindowLayers: raw.max_window_layers,

@@ -28,7 +28,7 @@ export class Entrant {
   readonly #batch: Batch;
   readonly #runner: Runner;
   readonly #seconds: number[] = [];
-  #open: { session: Session; feeds: Tensors; logits: string } | null = null;
+  #open: { session: Session; feeds: Tensors; outputs: string[] } | null = null;
   #emptyBytes = 0;
   #peakBytes = 0;
   #error: unknown = null;
@@ -44,16 +44,16 @@ export class Entrant {
   async open(): Promise<void> {
     await this.#step(async () => {
       this.#emptyBytes = (await this.#runner.memory()).resident;
-      const { model, feeds, logits } = await this.#model();
-      this.#open = { session: await this.#runner.open({ model, prepack: true }, 'timing a forward pass'), feeds, logits };
+      const { model, feeds, outputs } = await this.#model();
+      this.#open = { session: await this.#runner.open({ model, prepack: true }, 'timing a forward pass'), feeds, outputs };
     });
   }
 
   /** One forward pass; the first warm up, and do not count. */
   async pass(counts: boolean): Promise<void> {
     await this.#step(async () => {
-      const { session, feeds, logits } = this.#open!;
-      const milliseconds = await session.measure(feeds, [logits]);
+      const { session, feeds, outputs } = this.#open!;
+      const milliseconds = await session.measure(feeds, outputs);
       if (counts) this.#seconds.push(milliseconds / 1000);
     });
   }
@@ -98,9 +98,9 @@ export class Entrant {
   async #seen(): Promise<ImplementationInfo> {
     const { sizes } = this.#loaded;
     try {
-      const { model, graph, feeds, logits } = await this.#model();
+      const { model, graph, feeds, outputs } = await this.#model();
       const session = await this.#runner.open({ model, profile: true, prepack: true }, 'seeing which kernel runs');
-      await session.measure(feeds, [logits]);
+      await session.measure(feeds, outputs);
       const executed = await session.executed();
       await session.close();
       const infos = implementationInfos([this.#stream], this.#sites, { graph, executed, printed: this.#runner.printed() }, this.#ownPrecision());

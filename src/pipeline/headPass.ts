@@ -1,6 +1,6 @@
 import { buildHead, withWideCut, type HeadExchange, type HeadModel } from '../head/build.js';
 import { HEAD_ROWS } from '../head/probes.js';
-import { splitHead } from '../head/split.js';
+import { headSplit } from '../head/split.js';
 import { hasTarget } from '../metrics/index.js';
 import type { OnnxGraph } from '../onnx/graph.js';
 import { modelRequest } from '../runners/modelRequest.js';
@@ -22,7 +22,8 @@ export interface HeadOptions {
   truth: string;
   /** Whether to give out the logits of reference and truth, or to take them from a head that does, whose streams those are. */
   exchange?: 'share' | 'take' | null;
-  vocabSize: number;
+  /** Elements of one token's logits. */
+  width: number;
   /** The folder that external data is relative to. */
   folder: string;
   chunkElements?: number;
@@ -56,10 +57,11 @@ export interface HeadPass {
    *
    * @param hidden the cut of all streams, float32, stacked on the batch axis: [N·B, S, hidden], or the same rows flattened
    * @param batchIndex the batch's place in the run
+   * @param tokens those that have logits, as places in [B·S]; null for all, padding included
    */
-  begin(hidden: TensorData, batch: Batch, batchIndex: number): HeadRun;
-  /** Runs the head on every token of a batch, padding included, some tokens at a time. */
-  run(hidden: TensorData, batch: Batch, batchIndex: number): Promise<HeadResult>;
+  begin(hidden: TensorData, batch: Batch, batchIndex: number, tokens?: Int32Array | null): HeadRun;
+  /** Runs the head on the tokens of a batch, some at a time. */
+  run(hidden: TensorData, batch: Batch, batchIndex: number, tokens?: Int32Array | null): Promise<HeadResult>;
   close(): Promise<void>;
 }
 
@@ -69,8 +71,8 @@ export interface HeadPass {
  * only their float64 copies are kept small.
  */
 export function openHead(options: HeadOptions): PlannedHead {
-  const { graph, logits, streams, reference, truth, folder, vocabSize, exchange = null, chunkElements = CHUNK_ELEMENTS } = options;
-  const split = splitHead(graph, logits) ?? { cut: logits, logits, tokenwise: true };
+  const { graph, logits, streams, reference, truth, folder, width, exchange = null, chunkElements = CHUNK_ELEMENTS } = options;
+  const split = headSplit(graph, logits);
   const indexOf = (label: string): number => {
     const index = streams.findIndex((stream) => stream.label === label);
     if (index < 0) throw new Error(`no stream is called ${label}`);
@@ -79,19 +81,19 @@ export function openHead(options: HeadOptions): PlannedHead {
   const taken = exchange === 'take';
   const head = buildHead(graph, split, { count: streams.length, reference: taken ? null : indexOf(reference), truth: taken ? null : indexOf(truth), share: exchange === 'share' });
   const body = withWideCut(graph, split.cut);
-  const perChunk = Math.max(1, Math.floor(chunkElements / (vocabSize * streams.length)));
+  const perChunk = Math.max(1, Math.floor(chunkElements / (width * streams.length)));
   return {
     ...body,
     open: async (runner) => {
       const session = await runner.open(modelRequest(head.model, folder), 'running the language-model head');
-      const begin: HeadPass['begin'] = (hidden, batch, batchIndex) => new HeadRun({ ...options, head, session }, hidden, batch, batchIndex);
+      const begin: HeadPass['begin'] = (hidden, batch, batchIndex, tokens = null) => new HeadRun({ ...options, head, session }, hidden, batch, batchIndex, tokens);
       return {
         cut: body.cut,
         perChunk,
         begin,
-        run: async (hidden, batch, batchIndex) => {
-          const run = begin(hidden, batch, batchIndex);
-          for (const { from, to } of chunksOf(batch, perChunk)) await run.chunk(from, to);
+        run: async (hidden, batch, batchIndex, tokens) => {
+          const run = begin(hidden, batch, batchIndex, tokens);
+          for (const { from, to } of chunksOf(run.tokens, perChunk)) await run.chunk(from, to);
           return run.result();
         },
         close: () => session.close(),
@@ -100,9 +102,8 @@ export function openHead(options: HeadOptions): PlannedHead {
   };
 }
 
-/** A batch's tokens, [B·S], some at a time. */
-export function chunksOf({ size, length }: Pick<Batch, 'size' | 'length'>, perChunk: number): { from: number; to: number }[] {
-  const tokens = size * length;
+/** So many tokens, some at a time. */
+export function chunksOf(tokens: number, perChunk: number): { from: number; to: number }[] {
   return Array.from({ length: Math.ceil(tokens / perChunk) }, (_, i) => ({ from: i * perChunk, to: Math.min(tokens, (i + 1) * perChunk) }));
 }
 
@@ -113,24 +114,31 @@ interface OpenHead extends HeadOptions {
 
 /** One batch on its way through a head. */
 export class HeadRun {
+  /** How many tokens have logits. */
+  readonly tokens: number;
   readonly #open: OpenHead;
   readonly #hidden: TensorData;
   readonly #batchIndex: number;
-  readonly #tokens: number;
+  readonly #all: number;
+  /** Of those that have logits, in the order in which they enter the head, the place in [B·S]. */
+  readonly #places: Int32Array | null;
   readonly #targets: BigInt64Array;
   readonly #rows: Float64Array[][];
 
-  constructor(open: OpenHead, hidden: TensorData, batch: Batch, batchIndex: number) {
+  constructor(open: OpenHead, hidden: TensorData, batch: Batch, batchIndex: number, places: Int32Array | null) {
     this.#open = open;
-    this.#hidden = hidden;
     this.#batchIndex = batchIndex;
-    this.#tokens = batch.size * batch.length;
-    this.#targets = BigInt64Array.from({ length: this.#tokens }, (_, token) => (hasTarget(batch, token) ? batch.inputIds[token + 1]! : 0n));
-    this.#rows = open.streams.map(() => HEAD_ROWS.map(() => new Float64Array(this.#tokens)));
+    this.#all = batch.size * batch.length;
+    this.#places = places;
+    this.tokens = places?.length ?? this.#all;
+    this.#hidden = places === null ? hidden : rowsAt(hidden, places, open.streams.length, this.#all);
+    const target = (token: number): bigint => (hasTarget(batch, token) ? batch.inputIds[token + 1]! : 0n);
+    this.#targets = BigInt64Array.from({ length: this.tokens }, (_, i) => target(places?.[i] ?? i));
+    this.#rows = open.streams.map(() => HEAD_ROWS.map(() => new Float64Array(this.tokens)));
   }
 
   /**
-   * Runs tokens `from` to `to`.
+   * Runs tokens `from` to `to` of those that have logits.
    *
    * @param given the logits that another head shares, where this one takes them
    * @returns what this head shares; null where it does not
@@ -151,9 +159,10 @@ export class HeadRun {
 
   /** @param l2Ref norms of the reference's logits, [tokens], where the reference is not among the streams */
   result(l2Ref?: Float64Array): HeadResult {
-    const { streams, reference, vocabSize } = this.#open;
+    const { streams, reference, width } = this.#open;
     const batch = this.#batchIndex;
-    const records = this.#rows.map((own) => Object.fromEntries(HEAD_ROWS.map((name, row) => [name, own[row]!])) as Record<(typeof HEAD_ROWS)[number], Float64Array>);
+    const records = this.#rows.map((own) => Object.fromEntries(HEAD_ROWS.map((name, row) => [name, this.#placed(own[row]!)])) as Record<(typeof HEAD_ROWS)[number], Float64Array>);
+    const measured = this.#places === null ? {} : { measured: this.#placed(new Uint8Array(this.tokens).fill(1)) };
     const norms = l2Ref ?? records[streams.findIndex(({ label }) => label === reference)]!.l2;
     return {
       stats: records.map(({ nll: _nll, kl: _kl, top1: _top1, ...values }, stream) => ({
@@ -162,13 +171,22 @@ export class HeadRun {
         scope: 'accumulated',
         layer: null,
         implementation: streams[stream]!.label,
-        width: vocabSize,
+        width,
         ...values,
+        ...measured,
         ...maxima(values),
         l2Ref: norms,
       })),
-      effects: records.map(({ nll, kl, top1, nan }, stream) => ({ batch, implementation: streams[stream]!.label, nll, kl, top1, nan })),
+      effects: records.map(({ nll, kl, top1, nan }, stream) => ({ batch, implementation: streams[stream]!.label, nll, kl, top1, nan, ...measured })),
     };
+  }
+
+  /** What was measured, at the places of its tokens in [B·S]. */
+  #placed<T extends Float64Array | Uint8Array>(values: T): T {
+    if (this.#places === null) return values;
+    const placed = new (values.constructor as { new (length: number): T })(this.#all);
+    this.#places.forEach((place, i) => (placed[place] = values[i]!));
+    return placed;
   }
 }
 
@@ -193,4 +211,17 @@ function tokensOf({ type, dims, data }: TensorData, from: number, to: number): T
     part.set((data as Float32Array).subarray(start, start + size), stream * size);
   }
   return { type, dims: [streams, to - from, width], data: part };
+}
+
+/** Some rows of every stream, as [streams, rows, width]. */
+function rowsAt({ type, data }: TensorData, places: Int32Array, streams: number, tokens: number): TensorData {
+  const width = data.length / (streams * tokens);
+  const rows = new Float32Array(streams * places.length * width);
+  for (let stream = 0; stream < streams; stream++) {
+    places.forEach((place, i) => {
+      const start = (stream * tokens + place) * width;
+      rows.set((data as Float32Array).subarray(start, start + width), (stream * places.length + i) * width);
+    });
+  }
+  return { type, dims: [streams, places.length, width], data: rows };
 }

@@ -6,6 +6,7 @@ import { describeModel } from './describe.js';
 import { obstacle } from './buildable.js';
 import { fileFindings } from './fileFindings.js';
 import { loadModel } from './load.js';
+import { resolveLogits } from './logits.js';
 import { resolveSites } from './resolve.js';
 
 /**
@@ -28,6 +29,8 @@ export async function survey(path: string, runner: Runner, options: ModelOptions
   const inspection = {
     model: describeModel(loaded),
     inputs: loaded.inputs.map(({ name, type, shape }) => ({ name, type: tensorTypeName(type), shape: shape.map((dim) => dim ?? '?') })),
+    outputs: loaded.outputs,
+    logits: (await resolveLogits(loaded, runner)).logits,
     externalData: loaded.externalFiles,
     layers: sites.map(({ layer, form, core, fileMask, scale, softmaxPrecision, nanGuard }) => ({
       layer,

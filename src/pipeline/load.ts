@@ -6,6 +6,7 @@ import { recogniseSites } from '../attention/recognise/index.js';
 import { strayCasts, type LayerCast } from '../attention/recognise/strayCasts.js';
 import { PROBE_OPSET } from '../attention/rebuild.js';
 import type { AttentionSite } from '../attention/site.js';
+import { classifyOutputs, type LogitsOutput } from '../head/outputs.js';
 import { locateModel, openModelSource, type ModelOptions, type ModelSource } from '../model/index.js';
 import { checkExternalData, externalLocations } from '../onnx/external.js';
 import { OnnxGraph } from '../onnx/graph.js';
@@ -18,6 +19,7 @@ import { copyModel, dropUnused, opsetOf } from '../onnx/rewrite.js';
 import { widenBfloat16, widenInputs } from '../onnx/widen.js';
 import type { ModelProto } from '../onnx/types.js';
 import type { SessionRequest } from '../runners/types.js';
+import type { OutputInfo } from '../types.js';
 import { USE_CACHE_BRANCH } from './feeds.js';
 
 /** A model with its attention recognised; nothing has been executed and no external weight read. */
@@ -36,6 +38,9 @@ export interface LoadedModel {
   /** The folder that external data is relative to. */
   folder: string;
   inputs: TensorInfo[];
+  outputs: OutputInfo[];
+  /** Null where no output is over the vocabulary. */
+  logits: LogitsOutput | null;
   externalFiles: string[];
   sites: AttentionSite[];
   /** Casts in the attention of some layers that others do not have. */
@@ -75,6 +80,7 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
     narrow,
     folder,
     inputs: withRingCaches(modelInputs(graph), ringCaches(graph)),
+    ...classifyOutputs(graph, sites, config),
     externalFiles,
     sites,
     strayCasts: strayCasts(narrow?.graph ?? graph, narrow?.sites ?? sites),

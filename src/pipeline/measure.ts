@@ -5,14 +5,15 @@ import type { RunConfig } from '../config/index.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import { aggregate, effectRows, tokenMap, withRatios } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
-import type { Batch, EffectRow, Failure, ImplementationInfo, ProviderName, RangeRow, Row, Stream, TokenMap } from '../types.js';
+import type { Batch, EffectRow, Failure, ImplementationInfo, LogitsInfo, ProviderName, RangeRow, Row, Stream, TokenMap } from '../types.js';
 import { withBaselines, type StreamPlan } from './baselines.js';
 import { failed, implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
 import { nameFlashKernel } from './flashKernel.js';
-import { chunksOf, type HeadRun } from './headPass.js';
+import { chunksOf, type HeadResult, type HeadRun } from './headPass.js';
 import { laneFor, lanesOf, placeOf, type Lane } from './lanes.js';
 import type { LoadedModel } from './load.js';
+import { resolveLogits } from './logits.js';
 import { openPart, type Part, type PartContext, type PartPass } from './part.js';
 import { precisionOn, type OwnPrecision } from './precision.js';
 import { readRanges } from './ranges.js';
@@ -31,6 +32,8 @@ export interface BatchResult {
 
 /** A model ready to measure batches. */
 export interface Measurement {
+  /** What loss, KL and flips are of; null where the file has no logits. */
+  logits: LogitsInfo | null;
   run(batch: Batch): Promise<BatchResult>;
   /** The implementations asked for, with the kernels that ran, and how they ended. */
   implementations(): Promise<ImplementationInfo[]>;
@@ -48,7 +51,8 @@ export interface Measurement {
 export async function openMeasurement(config: RunConfig, loaded: LoadedModel, sites: readonly ResolvedSite[], batches: readonly Batch[], runners: Runners, plant?: RebuildOptions['plant']): Promise<Measurement> {
   const { home, others } = lanesOf(config.implementations, config.reference);
   const plan = withBaselines(home.streams, config.precision, home.provider);
-  const context: PartContext = { config, loaded, sites, batches, truth: plan.truth, ...(plant && { plant }) };
+  const predictions = await resolveLogits(loaded, runners.at({ timeout: config.timeout }));
+  const context: PartContext = { config, loaded, sites, batches, predictions, truth: plan.truth, ...(plant && { plant }) };
   const measuring = new Measuring(context, runners, plan, home, others);
   await measuring.openHome();
   return measuring;
@@ -69,6 +73,7 @@ interface LaneHead {
 }
 
 class Measuring implements Measurement {
+  readonly logits: LogitsInfo | null;
   readonly #context: PartContext;
   readonly #runners: Runners;
   readonly #plan: StreamPlan;
@@ -79,6 +84,7 @@ class Measuring implements Measurement {
   #hasRun = false;
 
   constructor(context: PartContext, runners: Runners, plan: StreamPlan, home: Lane, others: readonly Lane[]) {
+    this.logits = context.predictions.logits;
     this.#context = context;
     this.#runners = runners;
     this.#plan = plan;
@@ -112,7 +118,8 @@ class Measuring implements Measurement {
     const home = await this.#openedHome();
     const pass = await home.run(batch, 0);
     if (seesAtOnce(home)) await this.#see(home);
-    const homeHead = home.head.begin(pass.outputs[home.head.cut]!, batch, 0);
+    const tokens = await this.#context.predictions.tokensOf(batch);
+    const homeHead = home.head?.begin(pass.outputs[home.head.cut]!, batch, 0, tokens) ?? null;
     const heads: LaneHead[] = [];
     const bodies: PartPass[] = [pass];
     const done = new Set<OpenLane>();
@@ -124,24 +131,22 @@ class Measuring implements Measurement {
         const part = await this.#opened(open, home);
         const own = await part.run(batch, 0, { diff: home.diff, pass });
         bodies.push(own);
+        if (!part.head) return;
         const cut = own.outputs[part.head.cut]!;
         const rows = (cut.data.length / part.diff.slots) * part.streams.length;
-        heads.push({ lane: open, run: part.head.begin({ ...cut, dims: [], data: (cut.data as Float32Array).subarray(0, rows) }, batch, 0) });
+        heads.push({ lane: open, run: part.head.begin({ ...cut, dims: [], data: (cut.data as Float32Array).subarray(0, rows) }, batch, 0, tokens) });
       });
     }
-    const running = await this.#runHeads(homeHead, heads, home.head.perChunk, batch);
+    const logits = homeHead && home.head ? await this.#runHeads(homeHead, heads, home.head.perChunk, batch) : [];
     // A lane that splits as late as here has streams that this batch has not been through.
     if (this.#others.some((each) => !done.has(each))) return this.#pass(batch);
-    const atHome = running.home.result();
-    const norms = atHome.stats.find(({ implementation }) => implementation === config.reference)!.l2;
-    const logits = [atHome, ...running.others.map((run) => run.result(norms))];
     const stats = [...bodies.flatMap((body) => body.stats), ...logits.flatMap((each) => each.stats)];
     const rows = withRatios(aggregate(stats, [batch]), this.#plan.baselines);
     const orderOf = ({ implementation }: { implementation: string }): number => config.implementations.findIndex(({ label }) => label === implementation);
     const isShown = (row: { implementation: string }): boolean => orderOf(row) >= 0;
     return {
       rows: rows.filter(isShown),
-      effects: effectRows(logits.flatMap(({ effects }) => effects).filter(isShown), [batch], config.reference).toSorted((a, b) => orderOf(a) - orderOf(b)),
+      effects: effectRows(logits.flatMap(({ effects }) => effects).filter(isShown), [batch], config.reference).filter(({ targets }) => tokens === null || targets > 0).toSorted((a, b) => orderOf(a) - orderOf(b)),
       ranges: readRanges(home.diff, pass.outputs, batch).filter(({ head }) => config.heads || head === null),
       map: tokenMap(stats.filter(isShown), batch, config.reference),
       failures: [...this.#failures].map(([implementation, failure]) => ({ implementation, failure })),
@@ -210,16 +215,18 @@ class Measuring implements Measurement {
   }
 
   /** Runs all heads side by side, since the logits of the reference are only ever held for some tokens. */
-  async #runHeads(home: HeadRun, others: readonly LaneHead[], perChunk: number, batch: Batch): Promise<{ home: HeadRun; others: HeadRun[] }> {
+  async #runHeads(home: HeadRun, others: readonly LaneHead[], perChunk: number, batch: Batch): Promise<HeadResult[]> {
     let running = others;
-    for (const { from, to } of chunksOf(batch, perChunk)) {
+    for (const { from, to } of chunksOf(home.tokens, perChunk)) {
       const shared = await home.chunk(from, to);
       for (const { lane, run } of running) {
         await this.#guarded(lane, batch, async () => void (await run.chunk(from, to, shared)));
       }
       running = running.filter(({ lane }) => this.#others.includes(lane));
     }
-    return { home, others: running.map(({ run }) => run) };
+    const atHome = home.result();
+    const norms = atHome.stats.find(({ implementation }) => implementation === this.#context.config.reference)!.l2;
+    return [atHome, ...running.map(({ run }) => run.result(norms))];
   }
 
   #originalPrecision(provider: ProviderName): OwnPrecision {

@@ -31,7 +31,7 @@ export async function mergeShards(files: readonly ReportFile[], allowed: Readonl
   const effects = inOrder(({ effects: own }) => own, ({ batch }) => batch);
   const batches = inOrder(({ batches: own }) => own, ({ name }) => name);
   const implementations = mergedImplementations(shards);
-  const { schema, command, configFile, model, reference, precision, rebuild } = first;
+  const { schema, command, configFile, model, reference, precision, rebuild, outputs, logits } = first;
   const seconds = (key: keyof DiffReport['timing']): number => shards.reduce((sum, { report }) => sum + report.timing[key], 0);
   return {
     schema,
@@ -44,6 +44,8 @@ export async function mergeShards(files: readonly ReportFile[], allowed: Readonl
     reference,
     precision,
     rebuild: { ...rebuild, originalRelL2: Math.max(...shards.map(({ report }) => report.rebuild.originalRelL2)), equivalentRelL2: Math.max(...shards.map(({ report }) => report.rebuild.equivalentRelL2)) },
+    outputs,
+    logits,
     rows,
     effects,
     ranges: inOrder(({ ranges }) => ranges, ({ batch }) => batch),

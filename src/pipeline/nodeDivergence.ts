@@ -1,4 +1,3 @@
-import { logitsOutput } from '../attention/rebuild.js';
 import { compareRows, ROUNDING } from '../metrics/index.js';
 import { makeValueInfo } from '../onnx/builder.js';
 import type { OnnxGraph } from '../onnx/graph.js';
@@ -61,7 +60,7 @@ export async function partedNodes({ implementation, layer, batch: name }: Parted
   const { provider } = stream.settings;
   if (provider === 'cpu' && reference.settings.provider === 'cpu') return null;
   const batch = batches.find((each) => each.name === name)!;
-  const part = partOf(runGraph(loaded, config), sites, layer);
+  const part = partOf(runGraph(loaded, config), sites, layer, loaded.logits?.name);
   const attention = new Set(sites.flatMap(({ compute }) => compute.map((node) => node.name)));
   return unlessFailing(async () => {
     const known = await tensorsOf(context, reference, part, batch);
@@ -78,10 +77,10 @@ export async function partedNodes({ implementation, layer, batch: name }: Parted
 }
 
 /** The nodes between the hidden state that enters a layer and the one that leaves it; for the logits, those after the last layer. */
-function partOf(graph: OnnxGraph, sites: SecondPass['sites'], layer: number | null): ModelProto {
+function partOf(graph: OnnxGraph, sites: SecondPass['sites'], layer: number | null, logits: string | undefined): ModelProto {
   const at = layer === null ? sites.length : sites.findIndex((site) => site.layer === layer);
   const before = sites[at - 1]?.hidden;
-  const end = sites[at]?.hidden ?? logitsOutput(graph);
+  const end = sites[at]?.hidden ?? logits!;
   const cuts = new Map(before === undefined ? [] : [[before, makeValueInfo(before, DataType.FLOAT)]]);
   return extract(graph, [{ name: end, type: DataType.UNDEFINED }], cuts);
 }

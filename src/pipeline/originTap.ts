@@ -1,5 +1,6 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
-import { logitsOutput, type DiffGraph } from '../attention/rebuild.js';
+import type { DiffGraph } from '../attention/rebuild.js';
+import { headSplit } from '../head/split.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import type { NodeProto } from '../onnx/types.js';
 import type { NonFiniteOrigin, Precision } from '../types.js';
@@ -52,10 +53,13 @@ async function blockOrigin(job: Job, site: ResolvedSite): Promise<NonFiniteOrigi
 
 /** After the last layer. */
 async function headOrigin(job: Job): Promise<NonFiniteOrigin | null> {
-  const logits = logitsOutput(job.graph);
-  const diff = rebuildFor(job, { keep: [logits] });
+  const { name } = job.context.loaded.logits!;
+  const { cut, selects } = headSplit(job.graph, name);
+  // Tokens are found by their place, so that what comes behind a selection of them is not searched.
+  const end = selects ? cut : name;
+  const diff = rebuildFor(job, { keep: [end] });
   const before = job.context.sites.at(-1)!.hidden;
-  const found = await search(job, diff, [logits], (tensor) => tensor === before);
+  const found = await search(job, diff, [end], (tensor) => tensor === before);
   return found && atNode(job, diff, found, null, null);
 }
 

@@ -1,6 +1,6 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
 import type { SharedOutput } from '../attention/exchange.js';
-import { logitsOutput, rebuild, type DiffGraph, type RebuildOptions } from '../attention/rebuild.js';
+import { rebuild, type DiffGraph, type RebuildOptions } from '../attention/rebuild.js';
 import type { RunConfig } from '../config/index.js';
 import { modelRequest } from '../runners/modelRequest.js';
 import type { ExecutedNode, Runner, Session } from '../runners/types.js';
@@ -9,6 +9,7 @@ import { onRebuilt } from './failure.js';
 import { diffFeeds, givenFeeds } from './feeds.js';
 import { openHead, type HeadPass } from './headPass.js';
 import type { LoadedModel } from './load.js';
+import type { Predictions } from './logits.js';
 import { batchForm, graphOn } from './runGraph.js';
 import { readProbes } from './stats.js';
 
@@ -18,6 +19,7 @@ export interface PartContext {
   loaded: LoadedModel;
   sites: readonly ResolvedSite[];
   batches: readonly Batch[];
+  predictions: Predictions;
   truth: string;
   /** A fault, to see that it is found. */
   plant?: RebuildOptions['plant'];
@@ -35,7 +37,8 @@ export interface Part {
   streams: readonly Stream[];
   diff: DiffGraph;
   runner: Runner;
-  head: HeadPass;
+  /** Null where the file has no logits. */
+  head: HeadPass | null;
   /** @param home the pass of the part that has the reference, where this one has not */
   run(batch: Batch, batchIndex: number, home?: { diff: DiffGraph; pass: PartPass }): Promise<PartPass>;
   /** The nodes that its passes executed so far; ends the profile. */
@@ -57,15 +60,15 @@ export interface PartOptions {
  *
  * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
-export async function openPart({ config, loaded, sites: resolved, batches, truth, plant }: PartContext, { streams, runner, share = null, given = null }: PartOptions): Promise<Part> {
+export async function openPart({ config, loaded, sites: resolved, batches, predictions: { logits }, truth, plant }: PartContext, { streams, runner, share = null, given = null }: PartOptions): Promise<Part> {
   const { sizes, inputs, folder } = loaded;
   const { graph, sites } = graphOn(runner.provider, loaded, resolved, config);
   const { reference, precision } = config;
   const exchange = share ? 'share' : given ? 'take' : null;
-  const planned = openHead({ graph, logits: logitsOutput(graph), streams, reference, truth, exchange, vocabSize: sizes.vocabSize, folder });
-  const diff = rebuild({ graph: planned.graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, keep: [planned.cut], ranges: given === null, share, given, ...(plant && { plant }) });
+  const planned = logits && openHead({ graph, logits: logits.output, streams, reference, truth, exchange, width: logits.width, folder });
+  const diff = rebuild({ graph: planned?.graph ?? graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, keep: planned ? [planned.cut] : [], ranges: given === null, share, given, ...(plant && { plant }) });
   const session = await onRebuilt(() => runner.open({ ...modelRequest(diff.model, folder), profile: true }, 'running the batches'));
-  const head = await planned.open(runner).catch(async (error: unknown) => {
+  const head = await openedHead().catch(async (error: unknown) => {
     await quietly(session);
     throw error;
   });
@@ -82,10 +85,14 @@ export async function openPart({ config, loaded, sites: resolved, batches, truth
     },
     executed: () => (executed ??= session.executed()),
     close: async () => {
-      await quietly(head);
+      if (head) await quietly(head);
       await quietly(session);
     },
   };
+
+  async function openedHead(): Promise<HeadPass | null> {
+    return planned && (await planned.open(runner));
+  }
 }
 
 /** Closes what may be gone already. */

@@ -1,5 +1,5 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
-import { logitsOutput, rebuild, type DiffGraph } from '../attention/rebuild.js';
+import { rebuild, type DiffGraph } from '../attention/rebuild.js';
 import { sameComputation, streamOf } from '../attention/settings.js';
 import type { MaskSource } from '../attention/site.js';
 import { rebuildProbeBatch } from '../batch/index.js';
@@ -40,8 +40,8 @@ interface Pass {
 }
 
 /**
- * Proves, on a short probe batch, that the model was understood: `original` in the rebuilt graph must give the logits
- * of the unmodified file in a session of defaults, and the implementation that each site amounts to must give what the
+ * Proves, on a short probe batch, that the model was understood: `original` in the rebuilt graph must give the
+ * outputs of the unmodified file in a session of defaults, and the implementation that each site amounts to must give what the
  * site's own nodes give on the same Q, K, V, layer by layer. Numbers are compared position by position: NaN in the same
  * place is the same result. Left out of the second comparison is where implementations differ by design: rows that may
  * look at no key, and all padding where the operator masks by length; and where the file's own nodes are NaN or infinite
@@ -60,25 +60,30 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
   const byLength = sites.some(({ mask }) => mask.kind === 'lengths');
   const batch = rebuildProbeBatch(sizes.vocabSize, PADDING_SIDES.filter((side) => sites.every(({ mask }) => understands(mask, side))));
   const equivalent = streamOf(EQUIVALENT[sites[0]!.form]);
-  const logits = logitsOutput(graph);
+  const outputs = loaded.outputs.filter(({ type }) => type.includes('float')).map(({ name }) => name);
   const execute = async (others: readonly Stream[], dequantise: boolean): Promise<Pass> => {
     const streams = [equivalent, ...others.filter((stream) => !sameComputation(stream, equivalent)).map(({ name, settings }, i) => streamOf(name, settings, `candidate${i}`)), ORIGINAL];
-    const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent.label, keep: [logits], dequantise, fileMasks: true, capture: true });
+    const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent.label, keep: outputs, dequantise, fileMasks: true, capture: true });
     return { diff, outputs: await onRebuilt(() => runOnce(runner(), diff.model, diffFeeds(inputs, sizes, diff, batch), 'running the rebuilt model', loaded.folder)) };
   };
   const unmodified = async (request: SessionRequest): Promise<Tensors> => inSession(runner(), request, 'running the unmodified model', (session) => session.run(modelFeeds(inputs, sizes, batch, 1)));
 
-  const defaults = (await unmodified(fileRequest(loaded.unmodified, graph.graph)))[logits]!;
+  const defaults = await unmodified(fileRequest(loaded.unmodified, graph.graph));
   // Where the file's mask is wrong, the pass has it in all streams, and the run in none but the file's own.
   const alike = sites.every(({ maskFaults }) => maskFaults.length === 0) ? candidates : [];
   const asked = await unlessFailing<Pass | null>(() => execute(alike, false), null);
   const rebuilt = asked ?? (await execute([], false));
-  const stacked = lastPart(rebuilt.outputs[logits]!, rebuilt.diff.slots);
   const precision = modelPrecision(graph);
-  const original = agreement(stacked, numbersOf(defaults));
   const originalLimit = limitOf(precision);
-  hold(original, originalLimit, { what: 'logits', layer: null });
-  if (original.relL2 > STACKING) hold(agreement(stacked, numbersOf((await unmodified(plainFileRequest(loaded.unmodified, graph.graph)))[logits]!)), precision === 'fp16' ? ROUNDING.fp16 : STACKING, { what: 'logits', layer: null });
+  const heldTo = (file: Tensors, limit: number): Agreement[] =>
+    outputs.map((name) => {
+      const found = agreement(lastPart(rebuilt.outputs[name]!, rebuilt.diff.slots), numbersOf(file[name]!));
+      hold(found, limit, { what: name, layer: null });
+      return found;
+    });
+  const originals = heldTo(defaults, originalLimit);
+  const originalRelL2 = originals.reduce((most, { relL2 }) => Math.max(most, relL2), 0);
+  if (originalRelL2 > STACKING) heldTo(await unmodified(plainFileRequest(loaded.unmodified, graph.graph)), precision === 'fp16' ? ROUNDING.fp16 : STACKING);
 
   const equivalentLimit = originalPrecision(graph, sites).precision === 'fp16' ? ROUNDING.fp16 : ROUNDING.fp32;
   // Rounding to 8 bits inside attention would hide a wrong recognition, so it is left out of this comparison.
@@ -87,7 +92,7 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
   // A stray cast is not rebuilt: where there is one, its rounding is all that the reading may be off by.
   const limitAt = (layer: number): number => Math.max(equivalentLimit, ...loaded.strayCasts.filter((cast) => cast.layer === layer).map(({ to }) => ROUNDING[to]));
   let equivalentRelL2 = 0;
-  let { nonFinite } = original;
+  let nonFinite = originals.reduce((sum, found) => sum + found.nonFinite, 0);
   for (const { layer } of sites) {
     const own = attentionOf(compared, ORIGINAL.label, layer);
     const other = attentionOf(compared, equivalent.label, layer);
@@ -101,13 +106,14 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
       nonFinite += found.nonFinite;
     }
   }
+  const logits = loaded.logits && defaults[loaded.logits.name];
   const isValid = (token: number): boolean => batch.kinds[token] === 'valid';
   const constant: RebuildCheck['constant'] = [
     ...(sites.every(({ layer }) => isConstantByToken(attentionOf(rebuilt, ORIGINAL.label, layer), isValid)) ? (['attention'] as const) : []),
-    ...(isConstantByToken(defaults, isValid) ? (['logits'] as const) : []),
+    ...(logits && isByToken(logits, batch) && isConstantByToken(logits, isValid) ? (['logits'] as const) : []),
   ];
   return {
-    check: { originalRelL2: original.relL2, originalLimit, equivalent: equivalent.name, equivalentRelL2, equivalentLimit: Math.max(...sites.map(({ layer }) => limitAt(layer))), nonFinite, constant },
+    check: { originalRelL2, originalLimit, equivalent: equivalent.name, equivalentRelL2, equivalentLimit: Math.max(...sites.map(({ layer }) => limitAt(layer))), nonFinite, constant },
     identical: asked === null ? [] : alike.filter((stream) => isIdentical(asked, stream, sites)),
   };
 }
@@ -148,6 +154,11 @@ function attentionOf({ diff, outputs }: Pass, stream: string, layer: number): Te
 function lastPart(stacked: TensorData, slots: number): ArrayLike<number> {
   const { data } = stacked as { data: Float32Array };
   return data.subarray((data.length / slots) * (slots - 1));
+}
+
+/** Whether a tensor has a row for each token of the batch. */
+function isByToken({ dims }: TensorData, { size, length }: Batch): boolean {
+  return dims.length === 3 && dims[0] === size && dims[1] === length;
 }
 
 /** The kind of the token that an element of [B,H,S,D] is of. */

@@ -102,6 +102,8 @@ export async function runDiff({ config, loaded, batches, shard, plant }: Prepare
     reference,
     precision: config.precision,
     rebuild: check,
+    outputs: loaded.outputs,
+    logits: measurement.logits,
     rows,
     effects,
     ranges: results.flatMap((result) => result.ranges),

@@ -1,5 +1,6 @@
 import type { Inspection, LayerInspection, MaskSummary } from '../types.js';
 import { findingText } from './findingText.js';
+import { outputLines } from './outputText.js';
 import { contextOf, facts, heading, type Context, type RenderOptions } from './text/context.js';
 import { modelFacts } from './text/header.js';
 import { rangesText } from './text/kinds.js';
@@ -31,10 +32,12 @@ export function inspectionText(inspection: Inspection, options: RenderOptions): 
   return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
-function overview({ model, inputs, externalData }: Inspection): (readonly [string, string])[] {
+function overview(inspection: Inspection): (readonly [string, string])[] {
+  const { model, inputs, externalData } = inspection;
   return [
     ...modelFacts(model),
     ...inputs.map(({ name, type, shape }, index) => [index === 0 ? 'Inputs' : '', `${name}: ${type}[${shape.join(', ')}]`] as const),
+    ...outputLines(inspection).map((line, index) => [index === 0 ? 'Outputs' : '', line] as const),
     ['Weights', externalData.length === 0 ? 'in the .onnx file' : `in external data: ${externalData.join(', ')}`],
   ];
 }

@@ -5,7 +5,7 @@ import { finding } from './findingSchema.js';
 import { baselineComparison, verdict } from './gateSchema.js';
 import { batchName, cosineOf, count, divergenceOf, elements, environment, finite, kind, label, layer, magnitude, metric, oneLayer, position, scope, sha256, tap, text, type Same } from './schemaParts.js';
 import { shard } from './shardSchema.js';
-import { ATTENTION_PRECISIONS, PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
+import { ATTENTION_PRECISIONS, LOGITS_TOKENS, OUTPUT_KINDS, PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
 export const model = z.strictObject({
   path: text('Path of the ONNX file.'),
@@ -40,7 +40,7 @@ const batch = z.strictObject({
 
 const rebuild = z
   .strictObject({
-    originalRelL2: magnitude('Relative L2 on the logits of `original` in the rebuilt graph against the unmodified file in a session of defaults.'),
+    originalRelL2: magnitude('Largest relative L2 over the outputs of `original` in the rebuilt graph against the unmodified file in a session of defaults.'),
     originalLimit: finite('Its limit.'),
     equivalent: z.enum(IMPLEMENTATIONS).describe('Implementation that the graph\'s own attention should equal.'),
     equivalentRelL2: magnitude('Largest relative L2 over layers of `equivalent` against `original`, on the same Q, K, V.'),
@@ -49,6 +49,23 @@ const rebuild = z
     constant: z.array(z.enum(['attention', 'logits'])).describe('What is the same for every valid token of the probe, of the file\'s own nodes: the attention of all layers, or the logits. Whatever an implementation does, it does not show there.'),
   })
   .describe('Proof, on a short probe batch, that rebuilding the graph changed nothing.');
+
+const output = z
+  .strictObject({
+    name: text('Name of the output.'),
+    type: text('Type of its elements.'),
+    shape: z.array(z.union([z.string(), z.number()])).describe('Its dims as the file declares them; a name where one is open, ? where it has none.'),
+    kind: z.enum(OUTPUT_KINDS).describe('What it holds.'),
+  })
+  .describe('An output of the file.');
+
+const logits = z
+  .strictObject({
+    output: text('The output that logits, loss, KL and flips are of.'),
+    width: count('Logits of one token: the entries of the vocabulary, with what pads them.'),
+    tokens: z.enum(LOGITS_TOKENS).describe('Which tokens of each row have logits.'),
+  })
+  .describe('The logits; null where the file has none, so that there is no loss.');
 
 const row = z
   .strictObject({
@@ -136,6 +153,8 @@ export const reportSchema = z
     reference: label.describe('Label of the implementation that the others are compared with.'),
     precision: z.enum(ATTENTION_PRECISIONS).describe('What attention is run in where an implementation has no other: that of plain attention, which `ratioPlain` is against.'),
     rebuild,
+    outputs: z.array(output),
+    logits: logits.nullable(),
     rows: z.array(row),
     effects: z.array(effectRow),
     ranges: z.array(rangeRow),

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { logitsOutput } from '../../src/attention/rebuild.js';
 import { buildHead } from '../../src/head/build.js';
 import { splitHead, type HeadSplit } from '../../src/head/split.js';
 import type { GraphBuilder } from '../../src/onnx/builder.js';
@@ -14,8 +13,8 @@ const MODELS = [...FIXTURES.map((name) => [name, fixture(name)] as const), ...FO
 
 describe.each(MODELS)('%s', (name, path) => {
   it('has a head: a few nodes behind one tensor, its weights where they were', async () => {
-    const { graph } = await loadModel(path);
-    const split = splitHead(graph, logitsOutput(graph))!;
+    const { graph, logits } = await loadModel(path);
+    const split = splitHead(graph, logits!.name)!;
     expect(split.tokenwise).toBe(name !== 'qwen2-int8');
 
     const { model, hidden, targets, chunk } = buildHead(graph, split, { count: 2, reference: 0, truth: 1, share: false });
@@ -65,9 +64,16 @@ describe('splitHead', () => {
     expect(split).toMatchObject({ cut: 'attn_diff/Sigmoid', tokenwise: true });
   });
 
+  it('leaves what chooses tokens to neither part, before the product or behind it', () => {
+    const chosen = (builder: GraphBuilder, tensor: string, axis: bigint): string => builder.op('Gather', [tensor, builder.ints(1)], { axis });
+    expect(splitOf((builder, hidden) => chosen(builder, builder.op('MatMul', [hidden, 'weights']), 1n))).toMatchObject({ cut: 'attn_diff/Sigmoid', entering: 'attn_diff/Sigmoid', logits: 'attn_diff/MatMul', unselected: 'attn_diff/MatMul', selects: true });
+    expect(splitOf((builder, hidden) => builder.op('MatMul', [chosen(builder, hidden, 1n), 'weights']))).toMatchObject({ cut: 'attn_diff/Sigmoid', entering: 'attn_diff/Gather', logits: 'attn_diff/MatMul', selects: true });
+    // Logits of a part of the vocabulary are other logits.
+    expect(splitOf((builder, hidden) => chosen(builder, builder.op('MatMul', [hidden, 'weights']), 2n))).toBeNull();
+  });
+
   it.each<[string, (builder: GraphBuilder, hidden: string) => string]>([
     ['something mixes tokens behind the product', (builder, hidden) => builder.op('Softmax', [builder.op('MatMul', [hidden, 'weights'])], { axis: 1n })],
-    ['tokens are chosen behind the product', (builder, hidden) => builder.op('Gather', [builder.op('MatMul', [hidden, 'weights']), builder.ints(1)], { axis: 1n })],
     ['another input takes part', (builder, hidden) => builder.op('Add', [builder.op('MatMul', [hidden, 'weights']), builder.op('Identity', ['x'])])],
     ['the product is of two computed tensors', (builder, hidden) => builder.op('MatMul', [hidden, builder.op('Neg', [hidden])])],
     ['the weights stand to the left', (builder, hidden) => builder.op('MatMul', ['weights', hidden])],

@@ -123,11 +123,11 @@ describe('what is timed', () => {
     const sites = await resolveSites(loaded, runner);
     const batch = fullBatch({ size: 2, length: 16, vocabSize: loaded.sizes.vocabSize });
     const logitsOf = async (stream: Stream) => {
-      const { model, feeds, logits } = await benchModel(loaded, sites, stream, batch);
+      const { model, feeds, outputs: [logits] } = await benchModel(loaded, sites, stream, batch);
       const session = await runner.open({ model, prepack: true }, 'test');
       const outputs = await session.run(feeds);
       await session.close();
-      return { model, outputs, logits: outputs[logits]! };
+      return { model, outputs, logits: outputs[logits!]! };
     };
     const own = await logitsOf(streamOf(name));
     const file = await logitsOf(streamOf('original'));

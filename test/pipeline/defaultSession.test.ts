@@ -1,7 +1,7 @@
 import * as ort from 'onnxruntime-node';
 import { expect, it } from 'vitest';
 import { rebuildProbeBatch } from '../../src/batch/index.js';
-import { logitsOutput } from '../../src/attention/rebuild.js';
+
 import { makeAttribute } from '../../src/onnx/builder.js';
 import { OnnxGraph } from '../../src/onnx/graph.js';
 import { encodeModel } from '../../src/onnx/read.js';
@@ -47,7 +47,7 @@ it.each([...QUANTISED, 'qwen2-q4 at accuracy_level 4', 'qwen2-optimum', 'qwen2-f
   const loaded = await load(form);
   const feeds = modelFeeds(loaded.inputs, loaded.sizes, rebuildProbeBatch(loaded.sizes.vocabSize, ['right']), 1);
   const session = await runner.open(fileRequest(loaded.unmodified, loaded.graph.graph), 'test');
-  const compared = (await session.run(feeds))[logitsOutput(loaded.graph)]!.data as Float32Array;
+  const compared = (await session.run(feeds))[loaded.logits!.name]!.data as Float32Array;
   await session.close();
   expect(agreement(compared, await defaultLogits(loaded, feeds)), 'the session that the rebuild check compares with').toMatchObject({ identical: true, nonFinite: 0 });
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { buildProbe, PROBE_ROWS } from '../../src/attention/probes.js';
-import { logitsOutput, rebuild } from '../../src/attention/rebuild.js';
+import { rebuild } from '../../src/attention/rebuild.js';
 import { streamOf } from '../../src/attention/settings.js';
 import { buildBatch, rebuildProbeBatch } from '../../src/batch/index.js';
 import { effectRows, hasTarget } from '../../src/metrics/index.js';
@@ -36,9 +36,9 @@ async function run(loaded: LoadedModel, batches: readonly Batch[], names: readon
   const { sizes, inputs, folder } = loaded;
   const sites = await resolveSites(loaded, runner);
   const streams = names.map((name) => streamOf(name));
-  const logits = logitsOutput(loaded.graph);
+  const logits = loaded.logits!.name;
   const roles = { streams, reference: names[0]!, truth: names.at(-1)! };
-  const heads = chunks.map((tokens) => openHead({ ...roles, graph: loaded.graph, logits, vocabSize: sizes.vocabSize, folder, ...(tokens === null ? {} : { chunkElements: tokens * sizes.vocabSize * names.length }) }));
+  const heads = chunks.map((tokens) => openHead({ ...roles, graph: loaded.graph, logits, width: sizes.vocabSize, folder, ...(tokens === null ? {} : { chunkElements: tokens * sizes.vocabSize * names.length }) }));
   const head = heads[0]!;
   const diff = rebuild({ ...roles, graph: head.graph, sites, sizes, keep: [...new Set([head.cut, logits])] });
   const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder } }, 'test');
@@ -156,7 +156,7 @@ describe.each([
 async function runLogits(stacked: TensorData, labels: readonly string[], batch: Batch): Promise<HeadResult> {
   const { model, outputs } = tinyModel({ stacked }, (builder) => [builder.op('Identity', ['stacked'])]);
   const vocabSize = stacked.dims[2]!;
-  const head = openHead({ graph: new OnnxGraph(model), logits: outputs[0]!, streams: labels.map((label) => streamOf('eager', {}, label)), reference: labels[0]!, truth: labels[0]!, vocabSize, folder: '.', chunkElements: 7 * vocabSize * labels.length });
+  const head = openHead({ graph: new OnnxGraph(model), logits: outputs[0]!, streams: labels.map((label) => streamOf('eager', {}, label)), reference: labels[0]!, truth: labels[0]!, width: vocabSize, folder: '.', chunkElements: 7 * vocabSize * labels.length });
   const pass = await head.open(runner);
   const result = await pass.run(stacked, batch, 0);
   await pass.close();

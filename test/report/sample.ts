@@ -46,6 +46,8 @@ export function sampleReport({ layers = 2, gate = { defaults: 'error' }, edit = 
     reference: 'eager',
     precision: 'fp32',
     rebuild: { originalRelL2: 0, originalLimit: 1e-6, equivalent: 'eager', equivalentRelL2: 1.3e-7, equivalentLimit: 1e-5, nonFinite: 0, constant: [] },
+    outputs: [{ name: 'logits', type: 'float32', shape: ['batch_size', 'sequence_length', 384], kind: 'logits' }],
+    logits: { output: 'logits', width: 384, tokens: 'all' },
     rows,
     effects: [],
     ranges: [],
@@ -140,6 +142,11 @@ export function sampleInspection(layers = 24): Inspection {
       { name: 'input_ids', type: 'int64', shape: ['batch_size', 'sequence_length'] },
       { name: 'attention_mask', type: 'int64', shape: ['batch_size', 'sequence_length'] },
     ],
+    outputs: [
+      { name: 'logits', type: 'float32', shape: ['batch_size', 'sequence_length', 384], kind: 'logits' },
+      { name: 'present.0.key', type: 'float32', shape: ['batch_size', 2, 'total_length', 16], kind: 'cache' },
+    ],
+    logits: { output: 'logits', width: 384, tokens: 'all' },
     externalData: ['model.onnx_data'],
     layers: Array.from({ length: layers }, (_, layer) => ({
       layer,

@@ -1,4 +1,4 @@
-import { logitsOutput, rebuild, type DiffGraph, type RebuildOptions } from '../../src/attention/rebuild.js';
+import { rebuild, type DiffGraph, type RebuildOptions } from '../../src/attention/rebuild.js';
 import { streamOf } from '../../src/attention/settings.js';
 import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
@@ -26,7 +26,7 @@ export async function capture(
   const loaded = change(await loadModel(path));
   const sites = await resolveSites(loaded, inProcessRunner());
   const streams = names.map((name) => (typeof name === 'string' ? streamOf(name) : name));
-  const logits = logitsOutput(loaded.graph);
+  const logits = loaded.logits!.name;
   const diff = rebuild({ graph: loaded.graph, sites, sizes: loaded.sizes, streams, reference: streams[0]!.label, keep: [logits], capture: true, ...rest });
   const session = await runner.open(modelRequest(diff.model, loaded.folder), 'test');
   const outputs = await session.run(diffFeeds(loaded.inputs, loaded.sizes, diff, batch));

@@ -1,5 +1,6 @@
 import { overallEffects, overBatches } from '../../metrics/index.js';
 import type { DiffReport, Scope } from '../../types.js';
+import { lossNote } from '../outputText.js';
 import { contextOf } from '../text/context.js';
 import { effectColumns, effectLines } from '../text/effects.js';
 import { nonFiniteColumns, nonFiniteLines } from '../text/nonFinite.js';
@@ -39,7 +40,7 @@ export function divergencePart(report: DiffReport): Section {
       : chartMarkup(
           'divergence',
           'Divergence by layer',
-          `Distance from ${report.reference} on valid tokens. Local: what this layer's kernel introduces, on the reference's Q, K, V. Accumulated: what has built up in the implementation's own stream, in the hidden state after each layer and in the logits. Dashed: what rounding explains. NaN and infinite numbers stand at the top, exact zeros at the bottom.`,
+          `Distance from ${report.reference} on valid tokens. Local: what this layer's kernel introduces, on the reference's Q, K, V. Accumulated: what has built up in the implementation's own stream, in the hidden state after each layer${report.logits ? ' and in the logits' : ''}. Dashed: what rounding explains. NaN and infinite numbers stand at the top, exact zeros at the bottom.`,
           details('As a table: relative L2, of all batches the worst', tableMarkup('Relative L2 on valid tokens by layer, of all batches the worst; bold: more than rounding explains', columns, lines)),
         ),
   };
@@ -74,12 +75,15 @@ export function nonFinitePart(report: DiffReport): Section | null {
 }
 
 /** What implementations do to the prediction of the next token. */
-export function effectsPart({ effects, reference, batches }: DiffReport): Section | null {
+export function effectsPart(report: DiffReport): Section | null {
+  const { effects, reference, batches } = report;
+  const absence = lossNote(report);
+  if (absence !== null && effects.length === 0) return { id: 'loss', title: 'Loss', body: html`<p>${absence}</p>` };
   if (effects.every(({ targets }) => targets === 0)) return null;
   const overall = new Set(effects.map(({ batch }) => batch)).size > 1 ? overallEffects(effects) : [];
   const lines = effectLines([...effects, ...overall], reference).map((line) => ({ ...line, startsBatch: true }));
   const table = tableMarkup('Loss in nats, by batch and implementation; Δ against the reference *', effectColumns(PLAIN, true), lines);
-  const note = `Predicting the next token of valid tokens. Loss: mean −ln p, in nats. KL: mean KL(${reference} ‖ implementation), in nats. Flips: predictions whose most likely token is another.`;
+  const note = `Predicting the next token of valid tokens. Loss: mean −ln p, in nats. KL: mean KL(${reference} ‖ implementation), in nats. Flips: predictions whose most likely token is another.${absence === null ? '' : ` ${absence}`}`;
   return {
     id: 'loss',
     title: 'Loss',

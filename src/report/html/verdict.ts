@@ -5,6 +5,7 @@ import { shareText } from '../causeText.js';
 import { checkCommand, checkSentences } from '../checkText.js';
 import { findingText } from '../findingText.js';
 import { issues, type Issue } from '../issues.js';
+import { hasEffects } from '../outputText.js';
 import { klText } from '../text/effects.js';
 import { changeText, conclusion, explanationGroups, noteText, recommendationFacts } from '../text/explain.js';
 import { labelText, placeText } from '../text/kinds.js';
@@ -76,9 +77,13 @@ ${tableMarkup(
     compared('accumulated rel L2', ({ accumulated }) => (accumulated ? worst(accumulated, false) : NONE), ({ accumulated, rounding }) => isBeyond(accumulated, rounding.accumulated)),
     { head: 'NaN, Inf on valid', align: 'right', cell: ({ nonFinite, isMeasured }) => (isMeasured ? formatCount(nonFinite.valid) : NONE), isOver: ({ nonFinite }) => nonFinite.valid !== 0 },
     { head: 'on padding', align: 'right', cell: ({ nonFinite, isMeasured }) => (isMeasured ? formatCount(nonFinite.others) : NONE) },
-    effect('Δ loss', ({ loss }) => formatSigned(loss - (base?.loss ?? NaN))),
-    effect('KL', ({ kl }) => klText(kl)),
-    effect('flips', ({ flips, targets }) => `${formatCount(flips)} of ${formatCount(targets)}`),
+    ...(hasEffects(report)
+      ? [
+          effect('Δ loss', ({ loss }) => formatSigned(loss - (base?.loss ?? NaN))),
+          effect('KL', ({ kl }) => klText(kl)),
+          effect('flips', ({ flips, targets }) => `${formatCount(flips)} of ${formatCount(targets)}`),
+        ]
+      : []),
   ],
   overviews(report),
 )}`;

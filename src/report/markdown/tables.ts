@@ -1,5 +1,6 @@
 import { overallEffects } from '../../metrics/index.js';
 import type { DiffReport, EffectRow, Row } from '../../types.js';
+import { hasEffects, lossNote } from '../outputText.js';
 import { klText } from '../text/effects.js';
 import { precisionText } from '../precisionText.js';
 import { batchText, modelFacts, proofText, providerFact, rebuildText } from '../text/header.js';
@@ -22,7 +23,8 @@ export function byImplementation(report: DiffReport, { most }: Cut): string[] {
   const { reference } = report;
   const effects = new Map(overallEffects(report.effects).map((row) => [row.implementation, row]));
   const all = overviews(report);
-  const columns = [{ head: 'implementation' }, ...['local rel L2', 'accumulated rel L2', 'NaN, Inf', 'on padding', 'Δ loss', 'KL', 'flips'].map((head) => ({ head, align: 'right' as const }))];
+  const note = lossNote(report);
+  const columns = [{ head: 'implementation' }, ...['local rel L2', 'accumulated rel L2', 'NaN, Inf', 'on padding', ...(hasEffects(report) ? ['Δ loss', 'KL', 'flips'] : [])].map((head) => ({ head, align: 'right' as const }))];
   const cells = ({ implementation, local, accumulated, nonFinite, isMeasured, rounding }: Overview): string[] => {
     const isReference = implementation === reference;
     const worst = (row: Row | undefined, limit: number, place: (row: Row) => string): string => (row === undefined || isReference ? NONE : `${against(row, limit)} (${place(row)})`);
@@ -32,7 +34,7 @@ export function byImplementation(report: DiffReport, { most }: Cut): string[] {
       worst(accumulated, rounding.accumulated, ({ layer, tap }) => placeText(layer, tap)),
       isMeasured ? count(nonFinite.valid) : NONE,
       isMeasured ? formatCount(nonFinite.others) : NONE,
-      ...effectCells(effects.get(implementation), isReference ? undefined : effects.get(reference)),
+      ...(hasEffects(report) ? effectCells(effects.get(implementation), isReference ? undefined : effects.get(reference)) : []),
     ];
   };
   return [
@@ -40,7 +42,7 @@ export function byImplementation(report: DiffReport, { most }: Cut): string[] {
     '',
     ...markdownTable(columns, all.slice(0, most).map(cells)),
     '',
-    `The worst on valid tokens, of all layers and batches; \\*: the reference. Local: on the reference's Q, K, V. NaN and Inf: elements in its own stream. Bold: more than rounding explains, or no number. Loss and KL in nats.${all.length > most ? ` ${plural(all.length - most, 'implementation')} left out to fit.` : ''}`,
+    `The worst on valid tokens, of all layers and batches; \\*: the reference. Local: on the reference's Q, K, V. NaN and Inf: elements in its own stream. Bold: more than rounding explains, or no number.${hasEffects(report) ? ' Loss and KL in nats.' : ''}${note === null ? '' : ` ${inline(note)}`}${all.length > most ? ` ${plural(all.length - most, 'implementation')} left out to fit.` : ''}`,
   ];
 }
 

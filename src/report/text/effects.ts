@@ -1,5 +1,6 @@
 import type { DiffReport, EffectRow } from '../../types.js';
 import { overallEffects } from '../../metrics/index.js';
+import { lossNote } from '../outputText.js';
 import { heading, noteLines, prose, type Context } from './context.js';
 import { labelText } from './kinds.js';
 import { formatCount, formatNumber, formatSigned, plural } from './number.js';
@@ -23,22 +24,24 @@ const KL_ROUNDING = 1e-14;
 
 /** What each implementation does to the prediction of the next token: a line per batch and implementation, or per implementation where batches are many. */
 export function effects(report: DiffReport, context: Context): string[] {
-  if (report.effects.length === 0) return [];
   const title = heading('Effect on the output: predicting the next token', context);
+  const note = lossNote(report);
+  if (report.effects.length === 0) return note === null ? [] : [title, ...prose(note, context)];
   if (report.effects.every(({ targets }) => targets === 0)) return [title, ...prose('No valid token is followed by another of the same document, so there is nothing to predict.', context)];
   const batches = [...new Set(report.effects.map(({ batch }) => batch))];
   const listed = batches.length <= LISTED_BATCHES;
   const overall = batches.length > 1 ? overallEffects(report.effects) : [];
   const lines = linesOf([...(listed ? report.effects : []), ...overall], report.reference);
   const fitted = fitColumns(columnsOf(context, listed), lines, context.width);
-  const note = leftOutNote(fitted.leftOut);
+  const leftOut = leftOutNote(fitted.leftOut);
   return [
     title,
+    ...(note === null ? [] : noteLines(note, context)),
     ...noteLines(`loss: mean −ln p of the next token, in nats, where a valid token is followed by another of the same document. Δ: against ${report.reference}. KL: mean KL(${report.reference} ‖ implementation), in nats. flips: predictions whose most likely token is another. *: the reference.`, context),
     '',
     ...table(fitted.columns, lines, context),
     ...(listed ? [] : ['', ...lossPerBatch(report, batches, context)]),
-    ...(note ? ['', ...noteLines(note, context)] : []),
+    ...(leftOut ? ['', ...noteLines(leftOut, context)] : []),
   ];
 }
 

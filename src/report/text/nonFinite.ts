@@ -1,4 +1,4 @@
-import type { DiffReport, ModelInfo, Row } from '../../types.js';
+import type { DiffReport, Row } from '../../types.js';
 import { comparePlaces, compareRows, nonFiniteRows } from '../../metrics/index.js';
 import { heading, noteLines, prose, type Context } from './context.js';
 import { KIND_TEXT, rangesText } from './kinds.js';
@@ -21,7 +21,7 @@ export function nonFinite(report: DiffReport, context: Context): string[] {
   if (lines.length === 0) {
     const names = new Set(report.rows.map(({ implementation }) => implementation));
     const measured = report.implementations.map(({ name }) => name).filter((name) => names.has(name));
-    const looked = report.rows.reduce((sum, row) => sum + elements(row, report.model), 0);
+    const looked = report.rows.reduce((sum, row) => sum + elements(row, report), 0);
     return [title, ...prose(`None in ${plural(looked, 'value')} of ${measured.join(', ')}.`, context)];
   }
   const fitted = fitColumns(columnsOf(report, lines, context), lines, context.width);
@@ -82,8 +82,8 @@ function isSameCount(a: Row, b: Row): boolean {
   return a.nan === b.nan && a.inf === b.inf;
 }
 
-function elements(row: Row, model: ModelInfo): number {
-  const width = { attention: model.heads * model.headDim, hidden: model.hiddenSize, logits: model.vocabSize }[row.tap];
+function elements(row: Row, { model, logits }: DiffReport): number {
+  const width = { attention: model.heads * model.headDim, hidden: model.hiddenSize, logits: logits?.width ?? model.vocabSize }[row.tap];
   return row.tokens * width;
 }
 
@@ -97,7 +97,7 @@ function columnsOf(report: DiffReport, lines: readonly Line[], { paint }: Contex
     { head: 'kind', cell: (line) => KIND_TEXT[line.row.kind] },
     { head: 'NaN', align: 'right', cell: (line) => formatCount(line.row.nan), paint: (text, line) => red(text, line.row.nan) },
     { head: 'Inf', align: 'right', cell: (line) => formatCount(line.row.inf), paint: (text, line) => red(text, line.row.inf) },
-    { head: 'elements', align: 'right', drop: 1, cell: (line) => formatCount(elements(line.row, report.model)) },
+    { head: 'elements', align: 'right', drop: 1, cell: (line) => formatCount(elements(line.row, report)) },
     { head: '', cell: (line) => (line.isFirst ? '◀ first' : ''), paint: (text) => paint.red.bold(text) },
   ];
   const hasLocal = lines.some((line) => line.row.scope === 'local');
