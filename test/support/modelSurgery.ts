@@ -38,6 +38,7 @@ function changed(form: string, change: Change['graph']): ModelProto {
   if (!change) return model;
   const builder = new GraphBuilder(graph, new OnnxGraph(model).names());
   change(graph, builder);
+  for (const [i, node] of builder.nodes.entries()) node.name = `surgery_${i}`;
   graph.node.push(...builder.nodes);
   graph.valueInfo = [];
   sortNodes(graph);
