@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { decidedExit } from './decidedExit.js';
 import { EXIT, type ExitCode } from './errors.js';
 import { gravest, hookRuns, notPassed } from './hookRuns.js';
+import { visible } from './printable.js';
 
 export { faultText } from './report/faultText.js';
 
@@ -16,6 +17,6 @@ export async function main(finish: (code: ExitCode) => void): Promise<void> {
   }
   const ran: { model: string; code: ExitCode | null }[] = [];
   for (const { model, args } of runs) ran.push({ model, code: await decidedExit(COMMAND, args) });
-  for (const line of notPassed(ran)) process.stderr.write(`${line}\n`);
+  for (const line of notPassed(ran)) process.stderr.write(`${visible(line)}\n`);
   finish(gravest(ran.map(({ code }) => code)));
 }

@@ -11,9 +11,11 @@ import { initCommand } from './commands/init.js';
 import { inspectCommand } from './commands/inspect.js';
 import { mergeCommand } from './commands/merge.js';
 import { runCommand } from './commands/run.js';
+import { say } from './commands/say.js';
 import { schemaCommand } from './commands/schema.js';
 import { AttnDiffError, EXIT } from './errors.js';
 import { packageVersion } from './pipeline/describe.js';
+import { visible } from './printable.js';
 import { faultText } from './report/faultText.js';
 import { errorText } from './report/index.js';
 
@@ -41,7 +43,7 @@ export function createProgram(host: Host): Command {
 
 /** Says what is wrong in one line, and what exit code that is. */
 export function fail(error: AttnDiffError, { finish }: Host): void {
-  process.stderr.write(`attn-diff: ${errorText(error)}\n`);
+  say(errorText(error));
   finish(error.exitCode);
 }
 
@@ -63,7 +65,7 @@ export async function runProgram(args: readonly string[], host: Host): Promise<v
     if (error instanceof CommanderError) endParsing(error, program, host);
     else if (error instanceof AttnDiffError) fail(error, host);
     else {
-      process.stderr.write(`attn-diff: ${faultText(error)}\n`);
+      process.stderr.write(`attn-diff: ${faultText(error).split('\n').map(visible).join('\n')}\n`);
       host.finish(EXIT.execution);
     }
   }

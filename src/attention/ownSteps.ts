@@ -44,11 +44,21 @@ export function asItRuns(graph: OnnxGraph, { opType, output: [tensor] }: NodePro
 
 /** The tensors from one up to another that it is computed from, both included; null where there is no way of so many nodes. */
 function pathUp(graph: OnnxGraph, from: string, to: string, steps: number): string[] | null {
-  if (from === to) return [from];
-  const node = steps > 0 ? graph.producer(from) : undefined;
-  for (const input of node?.input ?? []) {
-    const rest = pathUp(graph, input, to, steps - 1);
-    if (rest) return [from, ...rest];
+  const readBy = new Map<string, string | null>([[from, null]]);
+  let level = [from];
+  for (let step = 0; step <= steps && !readBy.has(to); step++) {
+    const above: string[] = [];
+    for (const tensor of level) {
+      for (const input of graph.producer(tensor)?.input ?? []) {
+        if (readBy.has(input)) continue;
+        readBy.set(input, tensor);
+        above.push(input);
+      }
+    }
+    level = above;
   }
-  return null;
+  if (!readBy.has(to)) return null;
+  const path: string[] = [];
+  for (let tensor: string | null = to; tensor !== null; tensor = readBy.get(tensor)!) path.unshift(tensor);
+  return path;
 }

@@ -2,6 +2,7 @@ import cliProgress from 'cli-progress';
 import type { HubOptions, HubProgress } from '../model/index.js';
 import { printable } from '../report/text/width.js';
 import { drawsProgress } from './ci.js';
+import { say } from './say.js';
 
 export interface DownloadBar extends HubOptions {
   onProgress(progress: HubProgress): void;
@@ -21,7 +22,7 @@ export function downloadBar(): DownloadBar {
     ...bar,
     onNotice: (text) => {
       bar.stop();
-      process.stderr.write(`attn-diff: ${printable(text)}\n`);
+      say(text);
     },
   };
 }

@@ -7,6 +7,7 @@ import { HISTORY_FORMAT_NAMES, HISTORY_METRICS } from '../types.js';
 import type { Host } from './host.js';
 import { withResources } from './resources.js';
 import { renderOptions } from './terminal.js';
+import { say } from './say.js';
 
 export function historyCommand(host: Host): Command {
   return new Command('history')
@@ -20,7 +21,7 @@ export function historyCommand(host: Host): Command {
       const { format, metric, last, output: target } = parseHistoryOptions(options);
       const { runs, torn } = readHistory(readTextFile(path, (problem) => new AttnDiffError('history-unreadable', { path, line: null, problem })), path);
       await withResources(host, [target], async ({ outputs: [output] }) => {
-        for (const line of torn) process.stderr.write(`attn-diff: ${tornText(path, line)}\n`);
+        for (const line of torn) say(tornText(path, line));
         output!.write(HISTORY_FORMATS[format](historyOf(runs), { path, metrics: metric, last }, renderOptions(target !== null)));
       });
       host.finish(EXIT.passed);

@@ -9,6 +9,7 @@ import { CONFIG_NAMES, configsHere } from '../pipeline/configFile.js';
 import { DTYPE_HELP, MODEL_HELP } from './run.js';
 import type { Host } from './host.js';
 import { withResources } from './resources.js';
+import { visible } from '../printable.js';
 
 /** The schema of the configuration, as the package ships it, seen from a project that has the package. */
 const SCHEMA = './node_modules/attn-diff/config.schema.json';
@@ -37,8 +38,8 @@ export function initCommand(host: Host): Command {
         if (made !== undefined) rmSync(made, { recursive: true });
         throw error;
       });
-      process.stdout.write(`Wrote ${config}${workflow === null ? '' : ` and ${workflow}`}. Look at ${workflow === null ? 'it' : 'them'}, and try: attn-diff run\n`);
-      if (workflow !== null && how.kind === 'tarball' && !existsSync(how.path)) process.stdout.write(`The workflow installs attn-diff from ${how.path}, which is not there: make it with npm pack in a clone of attn-diff and commit it, or write in the workflow where else it comes from.\n`);
+      process.stdout.write(`Wrote ${visible(config)}${workflow === null ? '' : ` and ${visible(workflow)}`}. Look at ${workflow === null ? 'it' : 'them'}, and try: attn-diff run\n`);
+      if (workflow !== null && how.kind === 'tarball' && !existsSync(how.path)) process.stdout.write(`The workflow installs attn-diff from ${visible(how.path)}, which is not there: make it with npm pack in a clone of attn-diff and commit it, or write in the workflow where else it comes from.\n`);
       host.finish(EXIT.passed);
     }) as unknown as Command;
 }

@@ -1,6 +1,7 @@
 import { AttnDiffError, type ErrorArgs } from '../errors.js';
 import { errorText } from '../report/index.js';
 import { INTERRUPTIONS } from '../runners/protocol.js';
+import { say } from './say.js';
 
 /**
  * Cleans up where the process ends in the midst of its work: with exit code 4 when it is interrupted, and with whatever
@@ -19,7 +20,7 @@ export function onEnd(cleanUp: () => void, kept: () => ErrorArgs['interrupted'][
     release();
     cleanUp();
     const error = new AttnDiffError('interrupted', { kept: kept() });
-    process.stderr.write(`attn-diff: ${errorText(error)}\n`);
+    say(errorText(error));
     process.exit(error.exitCode);
   };
   for (const signal of INTERRUPTIONS) process.on(signal, interrupt);

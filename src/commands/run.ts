@@ -13,6 +13,7 @@ import type { Host } from './host.js';
 import { withReportOptions } from './reportOptions.js';
 import { withResources } from './resources.js';
 import { outputPaths, writeReports } from './writeReports.js';
+import { say } from './say.js';
 
 export const MODEL_HELP = 'a folder with model.onnx and config.json, an .onnx file, or owner/name[@revision] of a model on the hub';
 export const DTYPE_HELP = `which .onnx file of a folder or of a model on the hub: ${DTYPES.join(', ')} (default: fp32)`;
@@ -102,7 +103,7 @@ export async function run({ config: named, unset, ...options }: RawRunOptions & 
     progress.stop();
     const code = writeReports(measured, { ...config, baseline }, outputs);
     if (made) folder.write(reproFiles(made));
-    if (config.saveRepro !== null) process.stderr.write(`attn-diff: ${reproText(made, config.saveRepro)}\n`);
+    if (config.saveRepro !== null) say(reproText(made, config.saveRepro));
     checkpoint?.remove();
     return code;
   }, config.saveRepro);

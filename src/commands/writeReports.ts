@@ -6,6 +6,7 @@ import type { DiffReport, HeldBaseline } from '../types.js';
 import { ciPlan, tellCi } from './ci.js';
 import type { Output } from './output.js';
 import type { OutputPath } from './resources.js';
+import { say } from './say.js';
 import { renderOptions } from './terminal.js';
 
 /** What is written of a report, and where. */
@@ -43,7 +44,7 @@ export function writeReports(measured: DiffReport, { reports, headsTold, ci, sav
   if (saveBaseline !== null) {
     const why = unfit(report);
     if (why === null) outputs[reports.length]!.write(baselineJson(report));
-    process.stderr.write(`attn-diff: ${savedText(saveBaseline, why)}\n`);
+    say(savedText(saveBaseline, why));
   }
   if (history !== null) outputs.at(-1)!.write(historyLine(historyRun(report, { time: new Date(), label: history.label ?? report.model.path })));
   return report.verdict.passed ? EXIT.passed : EXIT.gateFailed;

@@ -1,3 +1,4 @@
+import { visible } from '../printable.js';
 import type { Inspection } from '../types.js';
 
 /** What a first configuration is made of. */
@@ -19,13 +20,9 @@ interface Entry {
   isSet: boolean;
 }
 
-const entry = (key: string, value: unknown, ...comments: string[]): Entry => ({ key, value, comments: comments.map(oneLine), isSet: true });
+/** Comments are made visible: what a model's file says of itself could otherwise end the one that it stands in. */
+const entry = (key: string, value: unknown, ...comments: string[]): Entry => ({ key, value, comments: comments.map(visible), isSet: true });
 const example = (key: string, value: unknown, ...comments: string[]): Entry => ({ ...entry(key, value, ...comments), isSet: false });
-
-/** What a model's file says of itself could otherwise end the comment that it stands in. */
-function oneLine(text: string): string {
-  return text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ');
-}
 
 /** Implementations that a first configuration compares, where the model takes them. */
 const WANTED = ['eager', 'sdpa', 'flash'] as const;

@@ -1,5 +1,13 @@
-import { formatLimit, formatNumber } from '../report/text/number.js';
+import { formatCount, formatLimit, formatNumber } from '../report/text/number.js';
 import { clause, error, quote } from './wording.js';
+
+/** What there is too much of in a file. */
+const EXTENT = {
+  nodes: 'nodes',
+  fields: 'names, attributes and dimensions',
+  numbers: 'numbers that are not stored as raw bytes',
+  depth: 'graphs within one another',
+} as const;
 
 /** What makes a graph one that is supported. */
 const GRAPH_ADVICE = {
@@ -47,6 +55,14 @@ export const MODEL = {
     (a: { path: string; problem: string }) =>
       `${a.path}: not a whole ONNX file: ${clause(a.problem)}`,
     'Export or download it again',
+  ),
+  'model-too-large': error(
+    (a: { path: string; part: 'nodes' | 'fields' | 'numbers' | 'depth'; found: number; most: number }) =>
+      `${a.path}: ${formatCount(a.found)} ${EXTENT[a.part]}, and no more than ${formatCount(a.most)} are read`,
+    (a) =>
+      a.part === 'numbers'
+        ? 'Save the model again with onnx.save, which writes weights as raw bytes'
+        : 'Export the model again; no exporter of decoders writes so many',
   ),
   'config-missing': error(
     (a: { path: string }) =>

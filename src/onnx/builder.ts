@@ -34,6 +34,8 @@ export class GraphBuilder {
   readonly #graph: GraphProto;
   readonly #taken: Set<string>;
   readonly #constants = new Map<string, string>();
+  /** How often each name was asked for, so that the next free one is found at once. */
+  readonly #counts = new Map<string, number>();
   #scope = 'attn_diff';
 
   /** @param taken names already in use in the graph, nested graphs included */
@@ -56,7 +58,9 @@ export class GraphBuilder {
   name(hint: string): string {
     const base = `${this.#scope}/${hint}`;
     let name = base;
-    for (let i = 1; this.#taken.has(name); i++) name = `${base}_${i}`;
+    let count = this.#counts.get(base) ?? 0;
+    while (this.#taken.has(name)) name = `${base}_${++count}`;
+    this.#counts.set(base, count);
     this.#taken.add(name);
     return name;
   }
@@ -120,7 +124,7 @@ export class GraphBuilder {
     const known = this.#constants.get(key);
     if (known) return known;
     let name = `attn_diff/constant_${this.#constants.size}`;
-    while (this.#taken.has(name)) name += '_';
+    for (let count = 1; this.#taken.has(name); count++) name = `attn_diff/constant_${this.#constants.size}_${count}`;
     this.#taken.add(name);
     this.#graph.initializer.push(makeTensor(name, type, values, dims));
     this.#constants.set(key, name);

@@ -1,5 +1,6 @@
 import { elementTypes } from './elementType.js';
 import { isMicrosoftOp, isOp, type OnnxGraph } from './graph.js';
+import { memoised } from './memo.js';
 import { elementCount } from './tensor.js';
 import { DataType, type NodeProto } from './types.js';
 
@@ -50,7 +51,7 @@ export function dataFlow(graph: OnnxGraph): DataFlow {
     if (!node.input.some(isActivation) && !looksUpEmbedding(node)) continue;
     for (const output of node.output) if (output !== '' && !integers.has(output)) found.add(output);
   }
-  return { graph, typeOf, isActivation, isConstant, isNumber };
+  return { graph, typeOf, isActivation, isConstant, isNumber: numbers(graph) };
 
   function looksUpEmbedding(node: NodeProto): boolean {
     if (!isOp(node, 'Gather') && !isMicrosoftOp(node, 'GatherBlockQuantized')) return false;
@@ -58,46 +59,51 @@ export function dataFlow(graph: OnnxGraph): DataFlow {
     return !NO_WEIGHTS.has(typeOf(table)) && !isActivation(table) && isConstant(table) && !isConstant(rows);
   }
 
-  function isNumber(tensor: string): boolean {
+}
+
+function numbers(graph: OnnxGraph): (tensor: string) => boolean {
+  const sources = (tensor: string): string[] => {
+    const node = graph.producer(tensor);
+    if (isOp(node, 'Gather', 'Slice', ...SHAPING)) return node.input.slice(0, 1);
+    return isOp(node, ...COMBINING) ? node.input : [];
+  };
+  return memoised(sources, (tensor, isNumber) => {
     const constant = graph.constant(tensor);
     if (constant) return elementCount(constant) === 1;
     if (graph.values(tensor)?.length === 1) return true;
     const node = graph.producer(tensor);
     if (isOp(node, 'ConstantOfShape')) return true;
-    if (isOp(node, 'Gather', 'Slice')) return isOp(graph.producer(node.input[0]), 'Shape') || isNumber(node.input[0]!);
-    return isOp(node, ...SHAPING) ? isNumber(node.input[0]!) : isOp(node, ...COMBINING) && node.input.every(isNumber);
-  }
+    if (isOp(node, 'Gather', 'Slice') && isOp(graph.producer(node.input[0]), 'Shape')) return true;
+    const from = sources(tensor);
+    return from.length > 0 && from.every(isNumber);
+  });
 }
 
 function constants(graph: OnnxGraph): (tensor: string) => boolean {
-  const known = new Map<string, boolean>();
-  const isConstant = (tensor: string): boolean => {
-    const before = known.get(tensor);
-    if (before !== undefined) return before;
-    const node = graph.producer(tensor);
-    const constant = node ? node.input.every((input) => input === '' || isConstant(input)) : graph.initializers.has(tensor);
-    known.set(tensor, constant);
-    return constant;
-  };
-  return isConstant;
+  const sources = (tensor: string): string[] => graph.producer(tensor)?.input.filter((input) => input !== '') ?? [];
+  return memoised(sources, (tensor, isConstant) => (graph.producer(tensor) ? sources(tensor).every(isConstant) : graph.initializers.has(tensor)));
 }
 
 /** The node that reads a tensor if there is but one, looking through casts; undefined too for a graph output. */
 export function soleReader(graph: OnnxGraph, tensor: string): NodeProto | undefined {
-  const readers = graph.consumers(tensor);
-  if (readers.length !== 1 || graph.outputs.has(tensor)) return undefined;
-  const reader = readers[0]!;
-  return isOp(reader, 'Cast', 'Identity') ? soleReader(graph, reader.output[0]!) : reader;
+  for (let next = tensor; ; ) {
+    const [reader, ...others] = graph.consumers(next);
+    if (!reader || others.length > 0 || graph.outputs.has(next)) return undefined;
+    if (!isOp(reader, 'Cast', 'Identity')) return reader;
+    next = reader.output[0]!;
+  }
 }
 
 /** The tensor that a chain of nodes began with which only move its numbers. */
 export function movedFrom(graph: OnnxGraph, tensor: string): string {
-  const node = graph.producer(tensor);
-  return isOp(node, ...MOVING) ? movedFrom(graph, node.input[0]!) : tensor;
+  let from = tensor;
+  for (let node = graph.producer(from); isOp(node, ...MOVING); node = graph.producer(from)) from = node.input[0]!;
+  return from;
 }
 
 /** The tensor that a chain of casts began with. */
 export function uncast(graph: OnnxGraph, tensor: string): string {
-  const node = graph.producer(tensor);
-  return isOp(node, 'Cast', 'Identity') ? uncast(graph, node.input[0]!) : tensor;
+  let from = tensor;
+  for (let node = graph.producer(from); isOp(node, 'Cast', 'Identity'); node = graph.producer(from)) from = node.input[0]!;
+  return from;
 }

@@ -13,6 +13,8 @@ export class OnnxGraph {
   readonly outputs: ReadonlySet<string>;
   readonly #producers = new Map<string, NodeProto>();
   readonly #consumers = new Map<string, NodeProto[]>();
+  /** What {@link constant} found, so that a long chain is walked once. */
+  readonly #constants = new Map<string, TensorProto | undefined>();
 
   constructor(model: ModelProto) {
     if (!model.graph) throw new Error('a model without a graph');
@@ -43,12 +45,20 @@ export class OnnxGraph {
 
   /** The tensor behind a name if it is an initializer or comes from a Constant node, through casts perhaps. */
   constant(name: string | undefined): TensorProto | undefined {
-    if (name === undefined) return undefined;
-    const initializer = this.initializers.get(name);
-    if (initializer) return initializer;
-    const node = this.producer(name);
-    if (isOp(node, 'Identity', 'Cast')) return this.constant(node.input[0]);
-    return node?.opType === 'Constant' ? attribute(node, 'value')?.t : undefined;
+    const path: string[] = [];
+    let found: TensorProto | undefined;
+    for (let next = name; next !== undefined; ) {
+      if (this.#constants.has(next)) {
+        found = this.#constants.get(next);
+        break;
+      }
+      path.push(next);
+      const node = this.initializers.has(next) ? undefined : this.producer(next);
+      found = this.initializers.get(next) ?? (node?.opType === 'Constant' ? attribute(node, 'value')?.t : undefined);
+      next = isOp(node, 'Identity', 'Cast') ? node.input[0] : undefined;
+    }
+    for (const each of path) this.#constants.set(each, found);
+    return found;
   }
 
   /** The values behind a name if it is a constant of plain numbers. */

@@ -11,21 +11,21 @@ import type { GraphProto, NodeProto } from './types.js';
  * @returns whether anything was replaced
  */
 export function inlineBranches(graph: GraphProto, condition: string, value: boolean): boolean {
-  const found = graph.node.filter((node) => isOp(node, 'If') && node.input[0] === condition);
-  if (found.length === 0) return false;
-  graph.node = graph.node.flatMap((node) => (found.includes(node) ? branchNodes(graph, node, value) : [node]));
+  const found = new Set(graph.node.filter((node) => isOp(node, 'If') && node.input[0] === condition));
+  if (found.size === 0) return false;
+  graph.node = graph.node.flatMap((node) => (found.has(node) ? branchNodes(graph, node, value) : [node]));
   return true;
 }
 
 function branchNodes(graph: GraphProto, node: NodeProto, value: boolean): NodeProto[] {
   const branch = attribute(node, value ? 'then_branch' : 'else_branch')?.g;
   if (!branch) return [node];
-  graph.initializer.push(...branch.initializer);
-  graph.valueInfo.push(...branch.valueInfo);
+  for (const tensor of branch.initializer) graph.initializer.push(tensor);
+  for (const info of branch.valueInfo) graph.valueInfo.push(info);
   const outputs = branch.output.flatMap(({ name }, i) => {
-    const output = node.output[i]!;
+    const output = node.output[i] ?? '';
     // Inside and outside may use one name; then there is nothing left to connect.
-    return name === output ? [] : [create(NodeProtoSchema, { name: `attn_diff/inlined/${output}`, opType: 'Identity', input: [name], output: [output] })];
+    return name === output || output === '' ? [] : [create(NodeProtoSchema, { name: `attn_diff/inlined/${output}`, opType: 'Identity', input: [name], output: [output] })];
   });
   return [...branch.node, ...outputs];
 }

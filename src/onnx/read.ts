@@ -3,10 +3,19 @@ import { basename } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema, StringStringEntryProtoSchema } from 'onnx-buf';
 import { AttnDiffError } from '../errors.js';
+import { scanModel, type Extent } from './scan.js';
 import { DataLocation, type ModelProto, type TensorProto } from './types.js';
 
 /** Protobuf's own limit for one message. */
 const MAX_PROTOBUF_BYTES = 2 ** 31 - 1;
+
+/** What decoding may come to; the largest decoders, mixtures of experts among them, have about 200,000 nodes. */
+const LIMITS: readonly { part: keyof Extent; most: number }[] = [
+  { part: 'depth', most: 64 },
+  { part: 'nodes', most: 400_000 },
+  { part: 'fields', most: 10_000_000 },
+  { part: 'numbers', most: 50_000_000 },
+];
 
 /** Tensors from this size on stay in the file; smaller ones may be constants that recognition reads. */
 const STAYS_IN_FILE = 64 * 1024;
@@ -54,9 +63,12 @@ async function readBytes(path: string): Promise<Uint8Array> {
  * Decodes the bytes of an ONNX file.
  *
  * @param path only named in errors
- * @throws AttnDiffError model-not-onnx
+ * @throws AttnDiffError model-not-onnx, model-too-large
  */
 export function decodeModel(bytes: Uint8Array, path: string): ModelProto {
+  const extent = scanModel(bytes);
+  const tooMuch = extent === null ? undefined : LIMITS.find(({ part, most }) => extent[part] > most);
+  if (tooMuch) throw new AttnDiffError('model-too-large', { path, part: tooMuch.part, found: extent![tooMuch.part], most: tooMuch.most });
   let model: ModelProto;
   try {
     model = fromBinary(ModelProtoSchema, bytes);

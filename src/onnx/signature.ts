@@ -1,6 +1,7 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { AttributeProtoSchema, TensorProtoSchema } from 'onnx-buf';
 import type { OnnxGraph } from './graph.js';
+import { memoised } from './memo.js';
 
 /** Constants up to this many bytes are told apart by content, larger ones by name. */
 const COMPARED_BYTES = 4096;
@@ -13,20 +14,13 @@ const COMPARED_BYTES = 4096;
  */
 export function signatures(graph: OnnxGraph, roles: ReadonlyMap<string, string>): (tensor: string) => number {
   const numbers = new Map<string, number>();
-  const known = new Map<string, number>();
   const numberOf = (key: string): number => {
     const number = numbers.get(key) ?? numbers.size;
     numbers.set(key, number);
     return number;
   };
-  const signature = (tensor: string): number => {
-    const found = known.get(tensor);
-    if (found !== undefined) return found;
-    const number = numberOf(keyOf(tensor));
-    known.set(tensor, number);
-    return number;
-  };
-  const keyOf = (tensor: string): string => {
+  const sources = (tensor: string): string[] => (roles.has(tensor) || graph.initializers.has(tensor) ? [] : (graph.producer(tensor)?.input.filter((input) => input !== '') ?? []));
+  const keyOf = (tensor: string, signature: (input: string) => number): string => {
     const role = roles.get(tensor);
     if (role !== undefined) return `role ${role}`;
     const constant = graph.initializers.get(tensor);
@@ -41,7 +35,7 @@ export function signatures(graph: OnnxGraph, roles: ReadonlyMap<string, string>)
     const inputs = node.input.map((input) => (input === '' ? '' : signature(input)));
     return `${node.domain}:${node.opType}[${attributes.join()}](${inputs.join()})#${node.output.indexOf(tensor)}`;
   };
-  return signature;
+  return memoised(sources, (tensor, signature) => numberOf(keyOf(tensor, signature)));
 }
 
 function hex(bytes: Uint8Array): string {

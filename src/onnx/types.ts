@@ -3,6 +3,7 @@ import {
   TensorProto_DataLocation,
   TensorProto_DataType,
   type AttributeProto,
+  type FunctionProto,
   type GraphProto,
   type ModelProto,
   type NodeProto,
@@ -11,7 +12,7 @@ import {
 } from 'onnx-buf';
 
 export { TensorProto_DataType as DataType, TensorProto_DataLocation as DataLocation, AttributeProto_AttributeType as AttributeType };
-export type { AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto };
+export type { AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto };
 
 /** Bytes per element of the fixed-width data types; 4-bit types are not fixed-width in this sense. */
 export const BYTES_PER_ELEMENT: Readonly<Partial<Record<TensorProto_DataType, number>>> = {

@@ -8,7 +8,9 @@ import { PROBE_OPSET } from '../attention/rebuild.js';
 import type { AttentionSite } from '../attention/site.js';
 import { classifyOutputs, type LogitsOutput } from '../head/outputs.js';
 import { locateModel, openModelSource, type ModelOptions, type ModelSource } from '../model/index.js';
+import { checkGraph } from '../onnx/checkGraph.js';
 import { checkExternalData, externalLocations } from '../onnx/external.js';
+import { makeNamesSafe } from '../onnx/nodeNames.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import { inlineBranches } from '../onnx/inline.js';
 import { modelInputs, type TensorInfo } from '../onnx/inputs.js';
@@ -57,6 +59,8 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
   // The ONNX file before config.json: where both are wrong, --model more likely points to the wrong place.
   const location = await locateModel(path, options);
   const model = await readModel(location.onnxPath);
+  checkGraph(model, location.onnxPath);
+  makeNamesSafe(model);
   await location.fetchData(externalLocations(model));
   const source = await openModelSource(location);
   const beside = dirname(source.onnxPath);

@@ -3,6 +3,7 @@ import { AttnDiffError } from '../errors.js';
 import { savedRun } from '../gate/index.js';
 import { BASELINE_SCHEMA, REPORT_SCHEMA, type DiffReport, type Saved } from '../types.js';
 import { baselineSchema } from './baselineSchema.js';
+import { jsonText } from './jsonText.js';
 import { decode, decodeReport, parseDocument, sound } from './read.js';
 import { savedRunProblem } from './soundReport.js';
 
@@ -12,12 +13,12 @@ import { savedRunProblem } from './soundReport.js';
  */
 export function baselineJson(report: DiffReport): string {
   const document = z.encode(baselineSchema, { schema: BASELINE_SCHEMA, ...savedRun(report) });
-  const fields = Object.entries(document).map(([key, value]) => `  ${JSON.stringify(key)}: ${Array.isArray(value) ? lines(value) : JSON.stringify(value, null, 2).replaceAll('\n', '\n  ')}`);
+  const fields = Object.entries(document).map(([key, value]) => `  ${JSON.stringify(key)}: ${Array.isArray(value) ? lines(value) : jsonText(value, 2).replaceAll('\n', '\n  ')}`);
   return `{\n${fields.join(',\n')}\n}\n`;
 }
 
 function lines(items: readonly unknown[]): string {
-  return items.length === 0 ? '[]' : `[\n${items.map((item) => `    ${JSON.stringify(item)}`).join(',\n')}\n  ]`;
+  return items.length === 0 ? '[]' : `[\n${items.map((item) => `    ${jsonText(item)}`).join(',\n')}\n  ]`;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { terminalText } from '../printable.js';
 import type { BenchReport, BenchRow } from '../bench.js';
 import type { ImplementationInfo } from '../types.js';
 import { FAILURE_CLAUSE, failureText } from './failureText.js';
@@ -23,7 +24,7 @@ export function benchText(report: BenchReport, options: RenderOptions): string {
   const { columns, leftOut } = fitColumns(columnsOf(report, context), report.rows, context.width);
   const note = leftOutNote(leftOut);
   const sections = [header(report, context), table(columns, report.rows, context), [...(note === '' ? [] : noteLines(note, context)), ...notes(report, context)]];
-  return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return terminalText(`${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`);
 }
 
 function header({ environment, model, rows, baseline }: BenchReport, context: Context): string[] {

@@ -1,3 +1,4 @@
+import { terminalText } from '../printable.js';
 import { findingLevel } from '../metrics/index.js';
 import type { ComparedEffect, ComparedRow, Comparison, EffectNumbers, RowNumbers } from '../types.js';
 import { compareLines, effectLines, type CompareLine } from './compare/lines.js';
@@ -28,7 +29,7 @@ export function compareText(comparison: Comparison, options: RenderOptions): str
     findingLines(comparison, context),
     verdictLines(comparison, context),
   ];
-  return `${sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return terminalText(`${sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`);
 }
 
 function differenceLines({ differences }: Comparison, context: Context): string[] {

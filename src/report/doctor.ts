@@ -1,3 +1,4 @@
+import { terminalText } from '../printable.js';
 import { CHOSEN, type Capability, type Diagnosis, type Gpu, type ProviderCheck, type ProviderStatus } from '../doctorTypes.js';
 import { ATTENTION_PRECISIONS, type AttentionPrecision } from '../types.js';
 import { typesText } from './precisionText.js';
@@ -31,7 +32,7 @@ export function doctorText(diagnosis: Diagnosis, options: RenderOptions): string
     ...titled('Implementations on the providers that work', implementations(diagnosis.implementations, context), context),
     ...titled('Kernels by name', facts(kernels(diagnosis.implementations), context), context),
   ];
-  return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return terminalText(`${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`);
 }
 
 /** A section, or none where there is nothing to say. */

@@ -1,3 +1,4 @@
+import { terminalText } from '../printable.js';
 import type { Inspection, LayerInspection, MaskSummary } from '../types.js';
 import { findingText } from './findingText.js';
 import { outputLines } from './outputText.js';
@@ -29,7 +30,7 @@ export function inspectionText(inspection: Inspection, options: RenderOptions): 
     ...(inspection.findings.length === 0 ? [] : [[heading('Findings', context), '', ...findings(inspection, context)]]),
     [heading('Implementations', context), '', ...implementations(inspection, context)],
   ];
-  return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return terminalText(`${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`);
 }
 
 function overview(inspection: Inspection): (readonly [string, string])[] {

@@ -5,6 +5,7 @@ import type { Comparison, DiffReport, Inspection } from '../types.js';
 import { benchSchema } from './benchSchema.js';
 import { compareSchema } from './compareSchema.js';
 import { doctorSchema, type DoctorDocument } from './doctorSchema.js';
+import { jsonText } from './jsonText.js';
 import { libraryRemedy, providerRemedy } from './providerText.js';
 import { reportSchema } from './schema.js';
 
@@ -58,5 +59,5 @@ function withoutNonFinite(value: unknown): unknown {
 }
 
 function write(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
+  return `${jsonText(value, 2)}\n`;
 }

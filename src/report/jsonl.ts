@@ -1,5 +1,6 @@
 import type { DiffReport } from '../types.js';
 import { encodedReport } from './json.js';
+import { jsonText } from './jsonText.js';
 
 /** The `type` of the lines that each list of the report becomes, in the order of the lines. */
 const LISTS = { rows: 'row', effects: 'effect', ranges: 'range', maps: 'map', explanations: 'explanation', findings: 'finding' } as const;
@@ -24,5 +25,5 @@ export function jsonlReport(report: DiffReport): string {
     { type: 'timing', ...timing },
     { type: 'verdict', ...outcome },
   ];
-  return `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`;
+  return `${lines.map((line) => jsonText(line)).join('\n')}\n`;
 }

@@ -1,4 +1,5 @@
 import { create } from 'xmlbuilder2';
+import { terminalText } from '../printable.js';
 import type { Check, DiffReport, Finding } from '../types.js';
 import { checkCommand, checkSentences, checkTitle } from './checkText.js';
 import { commandText } from './commandText.js';
@@ -37,7 +38,7 @@ export function junitReport(report: DiffReport): string {
   };
   const root = create({ version: '1.0', encoding: 'UTF-8', invalidCharReplacement: NO_CHARACTER });
   append(root, { name: 'testsuites', attributes: { name: 'attn-diff', ...counts, time: seconds }, children: [suite] });
-  return `${root.end({ prettyPrint: true })}\n`;
+  return terminalText(`${root.end({ prettyPrint: true })}\n`);
 }
 
 function append(parent: ReturnType<typeof create>, { name, attributes = {}, children = [], text }: Element): void {

@@ -1,4 +1,5 @@
 import { findingLevel } from '../metrics/index.js';
+import { terminalText } from '../printable.js';
 import type { DiffReport, Finding } from '../types.js';
 import { comparisonSentences } from './baselineText.js';
 import { checkCommand, checkSentences } from './checkText.js';
@@ -30,10 +31,10 @@ const LONGEST_COMMAND = 2000;
  */
 export function markdownReport(report: DiffReport): string {
   for (const most of MOST) {
-    const text = write(report, { most });
+    const text = terminalText(write(report, { most }));
     if (text.length <= LONGEST) return text;
   }
-  return cut(write(report, { most: 1 }), LONGEST);
+  return cut(terminalText(write(report, { most: 1 })), LONGEST);
 }
 
 function write(report: DiffReport, cutting: Cut): string {

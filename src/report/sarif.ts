@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { EXIT } from '../errors.js';
 import type { DiffReport } from '../types.js';
 import { issues, type Issue } from './issues.js';
+import { jsonText } from './jsonText.js';
 import { ruleId, RULES } from './sarif/rules.js';
 import { shardSentences } from './shardText.js';
 import { placeText } from './text/kinds.js';
@@ -33,7 +34,7 @@ export function sarifReport(report: DiffReport): string {
       },
     ],
   };
-  return `${JSON.stringify(log, null, 2)}\n`;
+  return `${jsonText(log, 2)}\n`;
 }
 
 function resultOf(issue: Issue, fingerprint: string, report: DiffReport): object {

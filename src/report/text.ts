@@ -1,3 +1,4 @@
+import { terminalText } from '../printable.js';
 import type { DiffReport } from '../types.js';
 import { contextOf, type Context, type RenderOptions } from './text/context.js';
 import { baselineSection } from './text/baseline.js';
@@ -29,5 +30,5 @@ const WITHOUT_BATCHES: readonly Section[] = [header, verdictSection];
 export function textReport(report: DiffReport, options: RenderOptions): string {
   const context = contextOf(options);
   const sections = (report.batches.length === 0 ? WITHOUT_BATCHES : SECTIONS).map((section) => section(report, context).join('\n')).filter((text) => text !== '');
-  return `${sections.join('\n\n')}\n`;
+  return terminalText(`${sections.join('\n\n')}\n`);
 }

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkCommand, checkPlace, checkSentences, passingLimit, sourceText } from '../../src/report/checkText.js';
@@ -138,11 +138,13 @@ describe('the command that shows a check again', () => {
     expect(commandFor({ name: 'max-abs', implementation: 'sdpa', batch: 'left' }, { ...REPORT, command: ['run', '--model=m', '--data', 'd.jsonl'] })).toBe('attn-diff run --model=m --data d.jsonl --impl sdpa');
   });
 
-  it.each([['sh', []], ['bash', ['a\nb', "\tit's\r\n\u0001\u001B[31m\u007F", '\u0085\u2028x', String.raw`\n` + '\n']]] as const)('is what %s reads back, whatever is in it', (shell, more) => {
-    const awkward = ["it's", '', '$HOME `id` "x"', '--', '*', String.raw`\'`, '日本語', 'two  spaces', '#2', '~', ...more];
+  const isThere = (shell: string): boolean => spawnSync(shell, ['-c', ':']).status === 0;
+
+  it.each([['sh', []], ['bash', [String.raw`\n` + '\n']], ['zsh', ['%=\n']], ['fish', []]].filter(([shell]) => isThere(shell as string)) as [string, string[]][])('is what %s reads back, whatever is in it', (shell, more) => {
+    const awkward = ["it's", '', '$HOME `id` "x"', '--', '-n', '*', String.raw`\'`, String.raw`a\\b\ `.trim(), String.raw`\n`, '日本語', 'two  spaces', '#2', '~', '~root', '=ls', '%self', '{a,b}', 'a!b', "it's!!", '$(id)', '(id)', ';id', '&', '|', '<>', '^', '?', '[a]', 'x=y', 'a\nb', "\tit's\r\n\u0001\u001B[31m\u007F", '\u0085\u2028x', 'a\u202Eb\u200B', '100%\t\\', ...more];
     const quoted = awkward.map(shellQuote);
     expect(quoted.filter((each) => each !== printable(each) || each.includes('\n'))).toEqual([]);
-    const echo = (words: string): string[] => execFileSync(shell, ['-c', `f() { for each in "$@"; do printf '%s\\0' "$each"; done; }; ${words.replace('attn-diff', 'f')}`], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C.UTF-8' } }).split('\0').slice(0, -1);
+    const echo = (words: string): string[] => execFileSync(shell, ['-c', `f() { for each in "$@"; do printf '%s\\0' "$each"; done; }; ${words.replace('attn-diff', 'f')}`].map((text) => (shell === 'fish' && text !== '-c' ? `function f; printf '%s\\0' $argv; end; ${words.replace('attn-diff', 'f')}` : text)), { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C.UTF-8' } }).split('\0').slice(0, -1);
     expect(echo(commandText(awkward))).toEqual(awkward);
     for (const width of [5, 20, 60]) expect(echo(commandLines(awkward, width, '    ').join('\n'))).toEqual(awkward);
   });

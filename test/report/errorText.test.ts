@@ -50,6 +50,7 @@ const ARGS: ErrorArgs = {
   'model-unreadable': { path: nasty('path'), problem: nasty('problem') },
   'model-empty': { path: nasty('path') },
   'model-not-onnx': { path: nasty('path'), problem: nasty('problem') },
+  'model-too-large': { path: nasty('path'), part: 'nodes', found: 1e6, most: 400_000 },
   'config-missing': { path: nasty('path') },
   'config-unreadable': { path: nasty('path'), problem: nasty('problem') },
   'config-unsupported': { path: nasty('path'), problem: nasty('problem') },
@@ -111,7 +112,7 @@ describe('errorText', () => {
     expect(text).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
     expect(text).toMatch(/\.$/);
     expect(text).not.toMatch(/\.\.|undefined|\[object|\. \.|\.:/);
-    const isChoice = (key: string): boolean => key === 'remedy' || key === 'reason' || (code === 'input-refused' && key === 'what');
+    const isChoice = (key: string): boolean => key === 'remedy' || key === 'reason' || key === 'part' || key === 'found' || key === 'most' || (code === 'input-refused' && key === 'what');
     const values = (Object.entries(ARGS[code]).filter(([key]) => !isChoice(key)).map(([, value]) => value) as unknown[]).flatMap((value) => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (Object.values(value) as unknown[]) : [value]));
     for (const value of values) {
       const [said = ''] = String(value ?? '').split(/\r|,/);

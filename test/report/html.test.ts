@@ -6,7 +6,8 @@ import type { PageData } from '../../src/pageTypes.js';
 import { checkSentences } from '../../src/report/checkText.js';
 import { findingText } from '../../src/report/findingText.js';
 import { htmlReport } from '../../src/report/html.js';
-import { html, shown } from '../../src/report/html/markup.js';
+import { html } from '../../src/report/html/markup.js';
+import { visible } from '../../src/printable.js';
 import type { DiffReport, Row } from '../../src/types.js';
 import { largeReport } from '../support/largeReport.js';
 import { notANumber, sampleReport, withoutGuard } from './sample.js';
@@ -99,8 +100,8 @@ describe('hostile names', () => {
   });
 
   test('are the same in the data', () => {
-    expect(dataOf(page).implementations[1]!.name).toBe(shown(evil));
-    expect(dataOf(page).maps[0]!.streams[0]!.implementation).toBe(shown(evil));
+    expect(dataOf(page).implementations[1]!.name).toBe(visible(evil));
+    expect(dataOf(page).maps[0]!.streams[0]!.implementation).toBe(visible(evil));
   });
 
   test('of any kind leave a template as it was', () => {
@@ -108,7 +109,7 @@ describe('hostile names', () => {
       fc.property(fc.string({ unit: fc.constantFrom('<', '>', '&', '"', "'", '/', '-', '!', 'p', ' ', '\n', '\u2028', '\u202E', 'é', '\u{1F600}') }), (text) => {
         const made = html`<p title="${text}">${text}</p>`.text;
         expect(made.match(/[<>"]/g)).toEqual(['<', '"', '"', '>', '<', '>']);
-        expect(textOf(made)).toBe(shown(text));
+        expect(textOf(made)).toBe(visible(text));
       }),
     );
   });

@@ -37,7 +37,7 @@ describe('Markdown report', () => {
     const first = (report: DiffReport): string => markdown(report).split('\n')[0]!;
     expect(first(BROKEN)).toBe('<!-- attn-diff run --model fixtures/eager/model.onnx -->');
     expect(first(sampleReport())).toBe(first(BROKEN));
-    expect(first({ ...BROKEN, command: ['run', '--prompt', 'a -->\n<b>'] })).toBe(String.raw`<!-- attn-diff run --prompt $'a --&gt;\u000a<b&gt;' -->`);
+    expect(first({ ...BROKEN, command: ['run', '--prompt', 'a -->\n<b>'] })).toBe(String.raw`<!-- attn-diff run --prompt "$(printf 'a \055\055\076\012\074b\076')" -->`);
   });
 
   it('says of a run that passes with a fault that it is to be looked at, in whole words', () => {

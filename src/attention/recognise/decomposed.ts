@@ -1,5 +1,7 @@
 import { elementTypes } from '../../onnx/elementType.js';
+import { uncast } from '../../onnx/dataFlow.js';
 import { attribute, isOp, type OnnxGraph } from '../../onnx/graph.js';
+import { memoised } from '../../onnx/memo.js';
 import { DataType, type NodeProto } from '../../onnx/types.js';
 import type { AttentionSite, MatchResult, Quantisation, ScaleFactor } from '../site.js';
 import { matchProduct, type Product } from './product.js';
@@ -82,14 +84,25 @@ function scoresAbove(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantis
   }
 }
 
+const scoreTests = new WeakMap<OnnxGraph, (tensor: string) => boolean>();
+
 /** Whether a tensor is scores: reached from a MatMul of computed tensors through scales, casts and masks only. */
 function leadsToScores(graph: OnnxGraph, from: string): boolean {
-  const node = graph.producer(dequantised(graph, from, []));
-  if (matchProduct(graph, node)) return true;
-  if (isOp(node, ...PASS_THROUGH)) return leadsToScores(graph, node.input[0]!);
-  const scaled = peelScale(graph, node);
-  if (scaled) return leadsToScores(graph, scaled.rest);
-  return isOp(node, 'Add') && node.input.some((input) => leadsToScores(graph, input));
+  const test = scoreTests.get(graph) ?? scoreTest(graph);
+  scoreTests.set(graph, test);
+  return test(from);
+}
+
+function scoreTest(graph: OnnxGraph): (tensor: string) => boolean {
+  const sources = (tensor: string): string[] => {
+    const node = graph.producer(dequantised(graph, tensor, []));
+    if (matchProduct(graph, node)) return [];
+    if (isOp(node, ...PASS_THROUGH)) return [node.input[0]!];
+    const scaled = peelScale(graph, node);
+    if (scaled) return [scaled.rest];
+    return isOp(node, 'Add') ? node.input : [];
+  };
+  return memoised(sources, (tensor, isScores) => matchProduct(graph, graph.producer(dequantised(graph, tensor, []))) !== null || sources(tensor).some(isScores));
 }
 
 /** Whether what leaves a softmax multiplies a computed tensor, as attention's probabilities do. */
@@ -137,12 +150,6 @@ function peelQuery(graph: OnnxGraph, from: string, quantisation: Quantisation[])
   const tensor = uncast(graph, dequantised(graph, from, quantisation));
   const scaled = peelScale(graph, graph.producer(tensor));
   return scaled ? { tensor: uncast(graph, scaled.rest), factors: [{ tensor: scaled.tensor, divides: scaled.divides }] } : { tensor, factors: [] };
-}
-
-/** The tensor that a chain of casts began with: mixed-precision exports cast around attention. */
-function uncast(graph: OnnxGraph, tensor: string): string {
-  const node = graph.producer(tensor);
-  return isOp(node, 'Cast', 'Identity') ? uncast(graph, node.input[0]!) : tensor;
 }
 
 /**

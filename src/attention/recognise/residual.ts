@@ -34,12 +34,12 @@ export function hiddenAfter(graph: OnnxGraph, attentionOutput: string): string |
 
 /** The tensor that the next layer reads: behind the Clip that keeps a layer's end in range, where there is one. */
 function clipped(graph: OnnxGraph, sum: string): string {
-  let tensor = sum;
-  for (;;) {
+  let last = sum;
+  for (let tensor = sum; ; ) {
     const node = onlyReader(graph, tensor);
-    if (!isOp(node, ...SAME_VALUES)) return sum;
+    if (!isOp(node, ...SAME_VALUES)) return last;
     tensor = node.output[0]!;
-    if (isOp(node, 'Clip')) return clipped(graph, tensor);
+    if (isOp(node, 'Clip')) last = tensor;
   }
 }
 
@@ -63,7 +63,13 @@ function firstSum(graph: OnnxGraph, from: string): string | null {
 
 /** The nodes that read a tensor, looking through casts: exporters put norms' casts before the residual branches off. */
 function readers(graph: OnnxGraph, tensor: string): NodeProto[] {
-  return graph.consumers(tensor).flatMap((node) => (isOp(node, ...SAME_VALUES) ? readers(graph, node.output[0]!) : [node]));
+  const found: NodeProto[] = [];
+  const open = [...graph.consumers(tensor)].toReversed();
+  for (let node = open.pop(); node; node = open.pop()) {
+    if (!isOp(node, ...SAME_VALUES)) found.push(node);
+    else for (const reader of [...graph.consumers(node.output[0]!)].toReversed()) open.push(reader);
+  }
+  return found;
 }
 
 /** The sum that a node adds to the residual stream; null for a node that adds nothing computed. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type HISTORY_FORMAT_NAMES, HISTORY_SCHEMA, type History, type HistoryRun } from '../../types.js';
+import { jsonText } from '../jsonText.js';
 import type { RenderOptions } from '../text/context.js';
 import { historyCsv } from './csv.js';
 import { historyMarks } from './marks.js';
@@ -19,7 +20,7 @@ export function historyOf(runs: HistoryRun[]): History {
 /** What `attn-diff history` writes, by the name of the format. */
 export const HISTORY_FORMATS: Record<(typeof HISTORY_FORMAT_NAMES)[number], (history: History, view: HistoryView, options: RenderOptions) => string> = {
   text: historyText,
-  json: (history, { last }) => `${JSON.stringify(z.encode(historySchema, lastOf(history, last)), null, 2)}\n`,
+  json: (history, { last }) => `${jsonText(z.encode(historySchema, lastOf(history, last)), 2)}\n`,
   csv: (history, { last }) => historyCsv(lastOf(history, last)),
 };
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { findingLevel, overallEffects } from '../../metrics/index.js';
 import { HISTORY_RUN_SCHEMA, type DiffReport, type HistoryImplementation, type HistoryPlace, type HistoryRun, type Row } from '../../types.js';
+import { jsonText } from '../jsonText.js';
 import { overviews } from '../worst.js';
 import { historyRunSchema } from './schema.js';
 
@@ -25,7 +26,7 @@ export function historyRun(report: DiffReport, { time, label }: { time: Date; la
 
 /** A run as a line of a history, with its line end; NaN and ±Infinity are strings, as in the report. */
 export function historyLine(run: HistoryRun): string {
-  return `${JSON.stringify(z.encode(historyRunSchema, run))}\n`;
+  return `${jsonText(z.encode(historyRunSchema, run))}\n`;
 }
 
 function implementationsOf(report: DiffReport): HistoryImplementation[] {

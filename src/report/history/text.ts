@@ -1,3 +1,4 @@
+import { terminalText } from '../../printable.js';
 import type { History, HistoryImplementation, HistoryMark, HistoryMetric, HistoryRun } from '../../types.js';
 import { contextOf, facts, heading, noteLines, prose, type Context, type RenderOptions } from '../text/context.js';
 import { klText } from '../text/effects.js';
@@ -36,7 +37,7 @@ export function historyText({ runs, marks }: History, { path, metrics, last }: H
     ...metrics.map((metric) => plot(shown, metric, context)),
     turningPoints(runs, marks, from, context),
   ];
-  return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return terminalText(`${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`);
 }
 
 function aboutRuns(runs: readonly HistoryRun[], shown: readonly HistoryRun[], path: string): [string, string][] {

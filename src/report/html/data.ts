@@ -2,7 +2,7 @@ import type { PageColumn, PageData, PageTable } from '../../pageTypes.js';
 import { overBatches } from '../../metrics/index.js';
 import type { Check, DiffReport, TokenMap, TokenMapStream } from '../../types.js';
 import { checkPlace, checkTitle, sourceText } from '../checkText.js';
-import { shown } from './markup.js';
+import { visible } from '../../printable.js';
 
 /** Digits of a number on the page, which shows three; the JSON report has all. */
 const DIGITS = 6;
@@ -12,9 +12,9 @@ const NUMBERS = [1, 253] as const;
 /** What the page's script draws of a report. Control characters in names become spaces. */
 export function pageData({ reference, implementations, batches, model, rows, effects, ranges, verdict, maps }: DiffReport): PageData {
   return {
-    reference: shown(reference),
-    implementations: implementations.map(({ name, rounding }) => ({ name: shown(name), rounding })),
-    batches: batches.map(({ name }) => shown(name)),
+    reference: visible(reference),
+    implementations: implementations.map(({ name, rounding }) => ({ name: visible(name), rounding })),
+    batches: batches.map(({ name }) => visible(name)),
     layers: model.layers,
     tables: { rows: pageTable(rows), effects: pageTable(effects, false), ranges: pageTable(ranges), checks: pageTable(verdict.checks.map(checkLine), false) },
     overall: pageTable(overBatches(ranges)),
@@ -39,7 +39,7 @@ function columnOf(values: readonly unknown[], isRounded: boolean): PageColumn {
   if (values.every((value) => value === null || typeof value === 'number')) return { words: null, values: values.map((value) => (value === null ? null : numberValue(value, isRounded))) };
   const words = [...new Set(values)];
   const index = new Map(words.map((word, i) => [word, i]));
-  return { words: words.map((word) => (word === null ? null : shown(String(word)))), values: values.map((value) => index.get(value)!) };
+  return { words: words.map((word) => (word === null ? null : visible(String(word)))), values: values.map((value) => index.get(value)!) };
 }
 
 function numberValue(value: number, isRounded: boolean): number | string {
@@ -62,7 +62,7 @@ function pageMaps(maps: readonly TokenMap[]): Pick<PageData, 'maps' | 'mapBytes'
   return {
     maps: all.map(({ map, bytes }) => {
       const worst = bytes.map((seen) => seen.lastIndexOf(1));
-      return { ...map, batch: shown(map.batch), streams: map.streams.map((stream) => ({ ...stream, implementation: shown(stream.implementation) })), worst: worst.indexOf(Math.max(...worst)) };
+      return { ...map, batch: visible(map.batch), streams: map.streams.map((stream) => ({ ...stream, implementation: visible(stream.implementation) })), worst: worst.indexOf(Math.max(...worst)) };
     }),
     mapBytes: numbers.length === 0 ? null : [Math.min(...numbers), Math.max(...numbers)],
   };

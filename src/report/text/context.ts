@@ -1,6 +1,6 @@
 import { Chalk, type ChalkInstance } from 'chalk';
 import type { PageAssets } from '../../pageTypes.js';
-import { displayWidth, wrap } from './width.js';
+import { displayWidth, printable, wrap } from './width.js';
 
 export interface RenderOptions {
   /** Columns of the terminal; no line is longer, for 60 and more. */
@@ -39,14 +39,22 @@ export function heading(title: string, context: Context): string {
   return context.paint.bold.cyan(title);
 }
 
-/** Lines of `label  value`, the value broken and indented under itself; an empty label continues the one above. */
+/**
+ * Lines of `label  value`, the value broken and indented under itself; an empty label continues the one above. A label
+ * that would leave the values less than half of the line stands above its own.
+ */
 export function facts(entries: readonly (readonly [string, string])[], context: Context): string[] {
-  const labelWidth = Math.max(0, ...entries.map(([label]) => displayWidth(label))) + 2;
+  const width = Math.min(context.width, MEASURE);
+  const shown = entries.map(([label, value]) => ({ label: printable(label), value }));
+  const fitting = shown.map(({ label }) => displayWidth(label)).filter((taken) => taken + 2 <= width / 2);
+  const labelWidth = Math.max(0, ...fitting) + 2;
   const indent = ' '.repeat(labelWidth);
-  return entries.flatMap(([label, value]) => {
-    const lines = wrap(value, Math.min(context.width, MEASURE) - labelWidth);
-    return lines.map((line, index) =>
-      index === 0 ? context.paint.dim(label + ' '.repeat(labelWidth - displayWidth(label))) + line : indent + line,
-    );
+  return shown.flatMap(({ label, value }) => {
+    const lines = wrap(value, width - labelWidth);
+    const taken = displayWidth(label);
+    if (taken + 2 > labelWidth) {
+      return [...wrap(label, width).map((line) => context.paint.dim(line)), ...lines.map((line) => indent + line)];
+    }
+    return lines.map((line, index) => (index === 0 ? context.paint.dim(label + ' '.repeat(labelWidth - taken)) : indent) + line);
   });
 }

@@ -1,3 +1,4 @@
+import { terminalText } from '../../printable.js';
 import { ENOUGH } from '../../metrics/index.js';
 import { CAUSES, type DiffReport, type Explanation, type Factor, type Finding, type Recommendation } from '../../types.js';
 import { shareText } from '../causeText.js';
@@ -27,7 +28,7 @@ const NEXT_TO_NOTHING = 0.005;
 export function explainReport(report: DiffReport, options: RenderOptions): string {
   const context = contextOf(options);
   const sections = [shortHeader(report, context), ...explanationSections(report, context), otherFaults(report, context), recommendationSection(report, context), baselineSection(report, context), verdictSection(report, context)];
-  return `${sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  return terminalText(`${sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`);
 }
 
 function shortHeader({ environment, reference, implementations, model, batches, shard }: DiffReport, context: Context): string[] {

@@ -34,29 +34,32 @@ export function fitColumns<R>(
   rows: readonly R[],
   width: number,
 ): { columns: Column<R>[]; leftOut: string[] } {
+  const widths = new Map(columns.map((column) => [column, columnWidth(column, rows)]));
+  const widthOf = (some: readonly Column<R>[]): number => some.reduce((sum, column) => sum + widths.get(column)!, GAP.length * (some.length - 1));
   let kept = [...columns];
-  while (tableWidth(kept, rows) > width) {
+  while (widthOf(kept) > width) {
     const next = kept.filter((column) => column.drop !== undefined).toSorted((a, b) => (a.drop ?? 0) - (b.drop ?? 0))[0];
     if (!next) break;
     kept = kept.filter((column) => column !== next);
   }
-  kept = narrowed(kept, rows, width);
+  kept = narrowed(kept, widths, widthOf(kept) - width);
   const leftOut = columns.filter(({ head }) => !kept.some((column) => column.head === head)).map((column) => column.head.replaceAll('\n', ' '));
   return { columns: kept, leftOut };
 }
 
 /** Columns of text cut down, the widest first, where none can be left out any more; numbers are never cut. */
-function narrowed<R>(columns: readonly Column<R>[], rows: readonly R[], width: number): Column<R>[] {
-  const narrower = [...columns];
-  for (let excess = tableWidth(narrower, rows) - width; excess > 0; excess--) {
-    const widths = narrower.map((column) => (column.align === 'right' ? 0 : columnWidth(column, rows)));
-    const widest = widths.indexOf(Math.max(...widths));
-    const column = narrower[widest];
-    const most = (widths[widest] ?? 0) - 1;
-    if (!column || most < NARROWEST) break;
-    narrower[widest] = { ...column, max: most };
+function narrowed<R>(columns: readonly Column<R>[], widths: ReadonlyMap<Column<R>, number>, excess: number): Column<R>[] {
+  const left = columns.map((column) => (column.align === 'right' ? 0 : widths.get(column)!));
+  for (let over = excess; over > 0; ) {
+    const widest = left.indexOf(Math.max(...left));
+    // Down to the next widest at once; where two are alike, by one.
+    const next = Math.max(NARROWEST, ...left.filter((_, i) => i !== widest));
+    const cut = Math.min(over, Math.max(1, left[widest]! - next));
+    if (left[widest]! - cut < NARROWEST) break;
+    left[widest]! -= cut;
+    over -= cut;
   }
-  return narrower;
+  return columns.map((column, i) => (column.align === 'right' || left[i] === widths.get(column) ? column : { ...column, max: left[i]! }));
 }
 
 /** One line that says which columns were left out and how to see them; none where all are there. */
