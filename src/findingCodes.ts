@@ -13,6 +13,7 @@ const LEVEL: Readonly<Record<Finding['code'], FindingLevel>> = {
   ...(Object.fromEntries(CAUSES.map((cause) => [cause, 'fault'])) as Record<Cause, 'fault'>),
   'wrong-mask': 'fault',
   'stray-cast': 'fault',
+  'left-out': 'notice',
   'window-not-as-configured': 'fault',
   'propagation-only': 'notice',
   'within-rounding': 'fine',

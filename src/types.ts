@@ -363,6 +363,8 @@ export type Finding =
   | { code: Cause; implementation: string; against: string; layers: number[]; batch: string; relL2: number; limit: number; explained: number; deviation: Deviation; firstToken: number | null }
   /** The file's mask does otherwise than config.json asks for; all but `original` are run with the right one. */
   | { code: 'wrong-mask'; layers: number[]; node: string; fault: MaskFault['kind']; query: number; key: number; value: number | null; causal: boolean }
+  /** One of the usual implementations was not run, because it cannot be built for this model. */
+  | ({ code: 'left-out' } & LeftOut)
   /** A cast to a type of fewer bits in the attention of one layer, which the others do not have. */
   | ({ code: 'stray-cast'; layer: number } & StrayCast)
   /** The file's masks slide otherwise than config.json says. */
@@ -477,6 +479,11 @@ export interface MaskFault {
   key: number;
   /** What is added to the score, of `fill` and `bias`; null for others. */
   value: number | null;
+}
+
+export interface LeftOut {
+  implementation: string;
+  problem: string;
 }
 
 /** What of a layer's attention a cast is on. */

@@ -9,7 +9,7 @@ import { checkPast } from './past.js';
 import { beyondPositions, makeSequences } from './sequences.js';
 
 type BatchConfig = Pick<RunConfig, 'prompts' | 'padding' | 'length' | 'chat' | 'pack' | 'past' | 'mask' | 'batchSize'>;
-type ModelLimits = Pick<ModelConfig, 'vocabSize' | 'maxPositions' | 'padTokenId' | 'eosTokenId' | 'heads'>;
+type ModelLimits = Pick<ModelConfig, 'vocabSize' | 'maxPositions' | 'padTokenId' | 'eosTokenId' | 'heads' | 'isCausal'>;
 
 /**
  * Makes the run's batches: one per padding side, in the order asked for, with the same sequences in the same order,
@@ -24,6 +24,7 @@ type ModelLimits = Pick<ModelConfig, 'vocabSize' | 'maxPositions' | 'padTokenId'
  */
 export async function assembleBatches(config: BatchConfig, tokenizer: Tokenizer | null, model: ModelLimits): Promise<Batch[]> {
   const { length, past } = config;
+  if (past > 0 && !model.isCausal) throw new AttnDiffError('bad-option', { option: '--past', value: `${past}`, problem: 'this model attends in both directions (config.json), so that no token can be decoded before the others are there', remedy: 'a model that decodes, or leave it out' });
   if (length !== null && length > model.maxPositions) throw beyondPositions('--length', `${length}`, model.maxPositions);
   const mask = config.mask === null ? null : await readMask(config.mask);
   const { sequences, source } = await makeSequences(config, tokenizer, model);
@@ -33,7 +34,7 @@ export async function assembleBatches(config: BatchConfig, tokenizer: Tokenizer 
   const groups = config.prompts.kind === 'data' ? grouped(build.rows, config.batchSize) : [{ name: null, from: 0, to: build.rows }];
   return groups.flatMap(({ name, from, to }) =>
     config.padding.map((padding) => {
-      const batch = build.batch(from, to, { padding, padTokenId, past, source, name: name ?? padding });
+      const batch = build.batch(from, to, { padding, padTokenId, past, source, name: name ?? padding, causal: model.isCausal });
       if (past > 0) checkPast(batch);
       return mask === null ? batch : withMask(batch, mask, model.heads);
     }),

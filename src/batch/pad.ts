@@ -10,6 +10,8 @@ export interface BatchOptions {
   name: string;
   /** Tokens of each row that are prefilled; 0, the default, for one pass. */
   past?: number;
+  /** Whether the model attends to no later token, as by default. */
+  causal?: boolean;
 }
 
 export interface BatchParts extends BatchOptions {
@@ -47,7 +49,7 @@ export function buildPackedBatch({ rows, length, ...options }: PackedParts): Bat
   return fill(rows, length, options, new Int32Array(rows.length * length).fill(-1));
 }
 
-function fill(rows: readonly number[][][], length: number, { padding, padTokenId, source, name, past = 0 }: BatchOptions, documents: Int32Array | null): Batch {
+function fill(rows: readonly number[][][], length: number, { padding, padTokenId, source, name, past = 0, causal = true }: BatchOptions, documents: Int32Array | null): Batch {
   const size = rows.length;
   const inputIds = new BigInt64Array(size * length).fill(BigInt(padTokenId));
   const attentionMask = new BigInt64Array(size * length);
@@ -64,5 +66,5 @@ function fill(rows: readonly number[][][], length: number, { padding, padTokenId
     }
   }
   const masked: Masked = { size, length, attentionMask, documents, mask: null, past };
-  return { name, padding, ...masked, inputIds, positionIds, kinds: tokenKinds(masked), source };
+  return { name, padding, ...masked, inputIds, positionIds, kinds: tokenKinds(masked, causal), source };
 }

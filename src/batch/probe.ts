@@ -7,9 +7,9 @@ const PROBE_VALID = 5;
 const PROBE_SEED = 1;
 
 /** The short batch on which a rebuilt graph is checked, seeded: a full row, and one padded on each side given; 8 tokens a row. */
-export function rebuildProbeBatch(vocabSize: number, sides: readonly PaddingSide[] = PADDING_SIDES): Batch {
+export function rebuildProbeBatch(vocabSize: number, sides: readonly PaddingSide[] = PADDING_SIDES, causal = true): Batch {
   const [full, left, right] = Array.from({ length: 3 }, (_, row) => randomSequences({ batch: 1, length: PROBE_LENGTH, seed: PROBE_SEED + row, vocabSize })[0]!) as [number[], number[], number[]];
-  const parts = { padTokenId: 0, length: PROBE_LENGTH, source: 'random', name: 'probe' };
+  const parts = { padTokenId: 0, length: PROBE_LENGTH, source: 'random', name: 'probe', causal };
   const whole = buildBatch({ ...parts, sequences: [full], padding: 'left' });
   const padded = { left, right };
   return sides.map((padding) => buildBatch({ ...parts, sequences: [padded[padding].slice(0, PROBE_VALID)], padding })).reduce(stack, whole);

@@ -18,6 +18,8 @@ export interface RunConfig extends RunInputs, BaselineConfig, KeepingConfig {
   dtype: Dtype | null;
   /** In the order asked for; the reference comes first where it was not among them. */
   implementations: Stream[];
+  /** Whether they were asked for by name, so that one that cannot be built is an error and not left out. */
+  areChosen: boolean;
   /** The label of one of the implementations. */
   reference: string;
   /** What attention is run in, where an implementation does not say otherwise. */
@@ -87,6 +89,7 @@ function checked(given: RawRunOptions, subcommand: readonly string[], file: Conf
     model: options.model,
     dtype: options.dtype,
     ...withReference(nameStreams(options.impl, defaults), options.reference, defaults),
+    areChosen: raw.impl !== undefined,
     ...runInputs(options, raw),
     precision,
     activations: options.activations ?? null,

@@ -17,6 +17,7 @@ const SEVERITY = ranksOf<Finding['code']>({
   'wrong-mask': true,
   'window-not-as-configured': true,
   'stray-cast': true,
+  'left-out': true,
   'node-divergence': true,
   ...(Object.fromEntries(CAUSES.map((cause) => [cause, true])) as Record<Cause, true>),
   'local-divergence': true,

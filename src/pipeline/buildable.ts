@@ -7,11 +7,13 @@ import type { AttentionSettings, ImplementationName, Stream } from '../types.js'
 import type { LoadedModel } from './load.js';
 
 /** Why an implementation cannot be run on padded batches of this model; null where it can. */
-export function obstacle({ sites, sizes }: Pick<LoadedModel, 'sites' | 'sizes'>, name: ImplementationName, settings: AttentionSettings = DEFAULT_SETTINGS): string | null {
+export function obstacle({ sites, sizes, source: { config } }: LoadedModel, name: ImplementationName, settings: AttentionSettings = DEFAULT_SETTINGS): string | null {
   if (name === 'original' && sites.some(({ mask }) => mask.kind === 'lengths' && mask.ring)) {
     return "the file's GroupQueryAttention keeps a sliding-window cache, with which ONNX Runtime takes no padded batch";
   }
-  return name === 'original' ? null : (providerObstacle(name, settings) ?? implementationOf(name, settings).obstacle?.(sizes.headDim) ?? null);
+  if (name === 'original') return null;
+  if (settings.maskForm === 'causal' && !config.isCausal) return 'without a mask (mask=causal) it is causal, and this model attends in both directions';
+  return providerObstacle(name, settings) ?? implementationOf(name, settings).obstacle?.({ headDim: sizes.headDim, causal: config.isCausal }) ?? null;
 }
 
 /**

@@ -21,7 +21,7 @@ export function describeModel({ source, graph, opset, sites, widened }: LoadedMo
     exporter: exporter(graph.model.producerName, graph.model.producerVersion, sites),
     opset,
     precision: modelPrecision(graph),
-    attention: `${[...new Set(sites.map(({ form }) => form))].join('+')}${widened ? ', bf16 read as fp32' : ''}`,
+    attention: `${[...new Set(sites.map(({ form }) => form))].join('+')}${widened ? ', bf16 read as fp32' : ''}${config.isCausal ? '' : ', bidirectional'}`,
     notCompared: config.otherLayers,
   };
 }

@@ -5,7 +5,7 @@ import type { RunConfig } from '../config/index.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import { aggregate, effectRows, tokenMap, withRatios } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
-import type { Batch, EffectRow, Failure, ImplementationInfo, LogitsInfo, ProviderName, RangeRow, Row, Stream, TokenMap } from '../types.js';
+import { PADDING_SIDES, type Batch, type EffectRow, type Failure, type ImplementationInfo, type LogitsInfo, type ProviderName, type RangeRow, type Row, type Stream, type TokenMap } from '../types.js';
 import { withBaselines, type StreamPlan } from './baselines.js';
 import { failed, implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
@@ -156,7 +156,7 @@ class Measuring implements Measurement {
   async implementations(): Promise<ImplementationInfo[]> {
     const { config, loaded, batches } = this.#context;
     // Where every batch is from an earlier run, no node has been seen to run.
-    if (!this.#hasRun) await this.run(probeFor(batches, loaded.sizes.vocabSize));
+    if (!this.#hasRun) await this.run(probeFor(batches, loaded.sizes.vocabSize, loaded.source.config.isCausal));
     for (const { part } of [this.#home, ...this.#others]) if (part) await this.#see(part).catch(passOver);
     return config.implementations.map((stream) => {
       const failure = this.#failures.get(stream.label) ?? null;
@@ -259,7 +259,7 @@ function passOver(error: unknown): void {
 }
 
 /** A short batch to see the kernels on; where the run's batches have a fixed form, one of them. */
-function probeFor(batches: readonly Batch[], vocabSize: number): Batch {
+function probeFor(batches: readonly Batch[], vocabSize: number, causal: boolean): Batch {
   const first = batches[0];
-  return first && (first.mask !== null || first.past > 0) ? first : rebuildProbeBatch(vocabSize);
+  return first && (first.mask !== null || first.past > 0) ? first : rebuildProbeBatch(vocabSize, PADDING_SIDES, causal);
 }

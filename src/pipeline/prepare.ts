@@ -3,7 +3,7 @@ import { assembleBatches } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
 import { loadTokenizer, type HubOptions } from '../model/index.js';
-import type { Batch, ShardOf, Stream } from '../types.js';
+import type { Batch, ImplementationName, LeftOut, ShardOf, Stream } from '../types.js';
 import { computesInHalf } from '../onnx/roundActivations.js';
 import { checkBudgetEntries } from './budgetEntries.js';
 import { obstacle } from './buildable.js';
@@ -13,6 +13,8 @@ import { batchesOf, shardOf } from './shard.js';
 /** A run with everything checked that can be checked without executing the model. */
 export interface PreparedRun {
   config: RunConfig;
+  /** Implementations of the usual ones that cannot be built for this model, and why. */
+  leftOut: readonly LeftOut[];
   loaded: LoadedModel;
   /** Those that are to be run. */
   batches: Batch[];
@@ -27,12 +29,9 @@ export interface PreparedRun {
  *
  * @throws AttnDiffError codes of exit 2 and 3
  */
-export async function prepareRun(config: RunConfig, hub: HubOptions = {}): Promise<PreparedRun> {
-  const loaded = await loadModel(config.model, { dtype: config.dtype, hub });
-  for (const { name, settings } of config.implementations) {
-    const problem = obstacle(loaded, name, settings);
-    if (problem !== null) throw new AttnDiffError('not-buildable', { implementation: name, problem });
-  }
+export async function prepareRun(asked: RunConfig, hub: HubOptions = {}): Promise<PreparedRun> {
+  const loaded = await loadModel(asked.model, { dtype: asked.dtype, hub });
+  const { config, leftOut } = possible(asked, loaded);
   if (config.activations !== null && computesInHalf(loaded.graph)) {
     throw new AttnDiffError('bad-option', { option: '--activations', value: config.activations, problem: 'the file computes in half precision already, so that nothing would be rounded', remedy: 'it with a float32 export, or leave it out' });
   }
@@ -43,7 +42,24 @@ export async function prepareRun(config: RunConfig, hub: HubOptions = {}): Promi
     if (problem != null) throw new AttnDiffError('not-buildable', { implementation: stream.label, problem });
   }
   checkBudgetEntries(config.gate.budgets, { batches, layers: loaded.sites.map(({ layer }) => layer), implementations: config.implementations, reference: config.reference });
-  return { config, loaded, ...(config.shard ? { batches: batchesOf(batches, config.shard), shard: shardOf(batches, config.shard) } : { batches, shard: null }) };
+  return { config, leftOut, loaded, ...(config.shard ? { batches: batchesOf(batches, config.shard), shard: shardOf(batches, config.shard) } : { batches, shard: null }) };
+}
+
+/**
+ * The configuration with the implementations that can be built for a model. One that was asked for and cannot be is an
+ * error; of the usual ones it is left out, unless it is the reference or nothing would be left to compare.
+ *
+ * @throws AttnDiffError not-buildable
+ */
+function possible(config: RunConfig, loaded: LoadedModel): { config: RunConfig; leftOut: LeftOut[] } {
+  const leftOut = config.implementations.flatMap(({ label, name, settings }): (LeftOut & { name: ImplementationName })[] => {
+    const problem = obstacle(loaded, name, settings);
+    return problem === null ? [] : [{ implementation: label, name, problem }];
+  });
+  const implementations = config.implementations.filter(({ label }) => leftOut.every(({ implementation }) => implementation !== label));
+  const [first] = leftOut;
+  if (first && (config.areChosen || implementations.length < 2 || implementations.every(({ label }) => label !== config.reference))) throw new AttnDiffError('not-buildable', { implementation: first.name, problem: first.problem });
+  return { config: { ...config, implementations }, leftOut: leftOut.map(({ implementation, problem }) => ({ implementation, problem })) };
 }
 
 /** Why an implementation takes no such batch; null where it does. */

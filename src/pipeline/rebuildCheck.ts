@@ -58,7 +58,7 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
   const { graph, sizes, inputs } = loaded;
   const runner = typeof runnerNow === 'function' ? runnerNow : () => runnerNow;
   const byLength = sites.some(({ mask }) => mask.kind === 'lengths');
-  const batch = rebuildProbeBatch(sizes.vocabSize, PADDING_SIDES.filter((side) => sites.every(({ mask }) => understands(mask, side))));
+  const batch = rebuildProbeBatch(sizes.vocabSize, PADDING_SIDES.filter((side) => sites.every(({ mask }) => understands(mask, side))), loaded.source.config.isCausal);
   const equivalent = streamOf(EQUIVALENT[sites[0]!.form]);
   const outputs = loaded.outputs.filter(({ type }) => type.includes('float')).map(({ name }) => name);
   const execute = async (others: readonly Stream[], dequantise: boolean): Promise<Pass> => {

@@ -2,7 +2,7 @@ import { hasBfloat16 } from '../attention/kernels.js';
 import { settingsText } from '../attention/settings.js';
 import { worstMaps } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
-import { REPORT_SCHEMA, type DiffReport, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
+import { REPORT_SCHEMA, type DiffReport, type Finding, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
 import { checkWindows } from './buildable.js';
 import { conclude } from './conclude.js';
 import { describeBatch, describeModel } from './describe.js';
@@ -47,7 +47,7 @@ export interface RunHooks {
  *
  * @throws AttnDiffError not-buildable, site-not-recognised, rebuild-differs (exit 3), execution-failed, runner-crashed, timed-out (exit 4)
  */
-export async function runDiff({ config, loaded, batches, shard, plant }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined, onRepro, signal }: RunHooks = {}): Promise<DiffReport> {
+export async function runDiff({ config, leftOut, loaded, batches, shard, plant }: PreparedRun, runners: Runners, { onProgress = () => undefined, explainAllLayers = false, done = [], onResult = () => undefined, onRepro, signal }: RunHooks = {}): Promise<DiffReport> {
   const started = performance.now();
   // Gigabytes are read while the model runs elsewhere; what fails is thrown where it is waited for.
   const digest = modelDigest(loaded, signal);
@@ -83,7 +83,7 @@ export async function runDiff({ config, loaded, batches, shard, plant }: Prepare
   const { reference } = config;
   const limits = roundingLimits((label) => config.activations ?? precisionBetween(label, loaded, config.implementations) ?? model.precision, implementations, config.implementations, reference);
   const told = implementations.map((info, i) => ({ ...info, settings: settingsText(config.implementations[i]!), rounding: limits(info.name) }));
-  const ofFile = fileFindings(loaded, sites);
+  const ofFile = [...fileFindings(loaded, sites), ...leftOut.map((each): Finding => ({ code: 'left-out', ...each }))];
   onProgress({ stage: 'looking for causes', done: total - 1, total });
   const context = { config, loaded, sites, batches, runners, ...(plant && { plant }) };
   const { look, answers } = recorded(lookAgain(context, { allLayers: explainAllLayers }));

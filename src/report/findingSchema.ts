@@ -32,6 +32,7 @@ export const finding = z
     causeFinding,
     maskFinding,
     castFinding,
+    z.strictObject({ code: z.literal('left-out'), implementation: label, problem: text('Why it cannot be built.') }),
     windowFinding,
     z.strictObject({ code: z.literal('identical'), implementation: label }),
     z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, asked, kernel: text('The kernel that ran instead.'), provider: text('Where it ran.'), written, ran, reason: z.enum(PROOF_REASONS).describe('Why it counts as another.') }),

@@ -134,6 +134,10 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
         f.place === 'output' ? 'Every implementation is run through it, so the tables do not show it.' : 'Every implementation but original is run without it, so the tables do not show it unless original is among --impl.'
       } Take the cast out of the graph, or export again.`,
   },
+  'left-out': {
+    clause: () => 'was left out, because it cannot be built for this model',
+    sentences: (f) => `${f.implementation} was not run: ${f.problem}. The others were. --impl names what is run, and makes this an error.`,
+  },
   'window-not-as-configured': {
     clause: (f) => `the file has ${windowWords(f.found)} where config.json asks for ${windowWords(f.expected)}`,
     sentences: (f) =>

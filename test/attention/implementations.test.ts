@@ -67,6 +67,13 @@ describe('on a case computed by hand', () => {
     expect(means.slice(4)).toEqual([2, 2.5]);
   });
 
+  it.each<[Name, Case['settings']]>([['eager', {}], ['sdpa', {}], ['exact', {}], ['flash', { precision: 'bf16' }], ['sdpa', { precision: 'bf16' }]])('%s with %j averages over all tokens of its row that are no padding, in both directions', async (name, settings) => {
+    const bothWays = buildBatch({ sequences: [[5, 6, 7], [8, 9]], padding: 'left', padTokenId: 0, length: null, source: 'test', name: 'hand', causal: false });
+    const means = await attended(name, { batch: bothWays, causal: false, ...(settings && { settings }) });
+    expect(bothWays.kinds).toEqual(['valid', 'valid', 'valid', 'padding', 'valid', 'valid']);
+    expect([...means.slice(0, 3), ...means.slice(4)]).toEqual([2, 2, 2, 2.5, 2.5]);
+  });
+
   it('a fully masked row is the mean of all values in eager, zero in sdpa, flash and exact', async () => {
     const rows = await Promise.all(NAMES.map(async (name) => (await attended(name))[3]));
     expect(rows).toEqual([2, 0, 0, 0]);

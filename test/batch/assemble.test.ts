@@ -9,7 +9,7 @@ import { loadTokenizer, openModelSource } from '../../src/model/index.js';
 import { folderWith } from '../model/helpers.js';
 import { readReference } from './reference.js';
 
-const model = { vocabSize: 200, maxPositions: 16, padTokenId: null, eosTokenId: null, heads: 4 };
+const model = { vocabSize: 200, maxPositions: 16, isCausal: true, padTokenId: null, eosTokenId: null, heads: 4 };
 /** One token per character. */
 const encode = (text: string): number[] => [...text].map((c) => c.charCodeAt(0));
 const encodeChat: Tokenizer['encodeChat'] = (messages) => encode(messages.map(({ role, content }) => `${role[0]}:${String(content)};`).join(''));

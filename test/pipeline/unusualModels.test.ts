@@ -106,3 +106,38 @@ describe('nodes that no output needs', () => {
     expect(report.rows.filter(({ implementation, scope, kind }) => implementation === 'original' && scope === 'local' && kind === 'valid').every(({ maxAbs }) => maxAbs < 1e-6)).toBe(true);
   });
 });
+
+describe('a model that attends in both directions', () => {
+  /** Every layer's mask hides padding alone. */
+  const paddingOnly = (model: ModelProto): void => {
+    for (const { mask, core } of sitesOf(model)) {
+      const tensor = mask.kind === 'tensor' ? mask.tensor : '';
+      behind(
+        model, tensor,
+        (builder) => builder.op('Where', [builder.op('Unsqueeze', [builder.cast('attention_mask', DataType.BOOL), builder.ints(1, 2)]), builder.float(0), builder.float(-3.4028234663852886e38)]),
+        (node) => node.output[0] === core.input[0],
+      );
+    }
+  };
+  const bidirectional = (): string => operated({ model: paddingOnly, config: (config) => ({ ...config, is_causal: false }) });
+
+  it('is compared as such, without the kernels that are causal alone', async () => {
+    const report = await runOn(bidirectional());
+    expect(report.implementations.map(({ name }) => name)).toEqual(['eager', 'sdpa']);
+    expect(report.findings).toContainEqual({ code: 'left-out', implementation: 'flash', problem: 'GroupQueryAttention is causal, and this model attends in both directions' });
+    expect(report.findings.some(({ code }) => code === 'wrong-mask')).toBe(false);
+    expect(report.verdict.passed).toBe(true);
+    expect(report.rebuild.equivalentRelL2).toBeLessThan(1e-6);
+    expect(report.model.attention).toBe('decomposed, bidirectional');
+    // Left padding hides no row from a query that attends in both directions.
+    expect(report.batches[0]!.tokens.fullyMasked).toBe(0);
+  });
+
+  it('is compared with flash where its rounding is emulated, and refuses it by name where it is not', async () => {
+    const folder = bidirectional();
+    const report = await runOn(folder, { impl: 'eager,original,flash:precision=bf16' });
+    expect(report.rows.filter(({ implementation, scope, kind }) => implementation === 'flash:precision=bf16' && scope === 'local' && kind === 'valid').every(({ relL2 }) => relL2 > 0 && relL2 < 2 ** -6)).toBe(true);
+    await expect(runOn(folder, { impl: 'eager,flash' })).rejects.toMatchObject({ code: 'not-buildable', args: { implementation: 'flash' } });
+    await expect(runOn(folder, { impl: 'eager,sdpa', past: '2' })).rejects.toMatchObject({ code: 'bad-option', args: { option: '--past' } });
+  });
+});

@@ -3,7 +3,7 @@ import { DataType } from '../../onnx/types.js';
 import type { AttentionSettings } from '../../types.js';
 import { isEmulated } from '../kernels.js';
 import { flashTiles } from './flashTiles.js';
-import { fused, widened } from './fused.js';
+import { fused, kernelObstacle, widened } from './fused.js';
 import { scattered, unpadded } from './unpadding.js';
 import { varlen } from './varlen.js';
 import type { AttentionInputs, Implementation } from './types.js';
@@ -30,7 +30,7 @@ export function flash(settings: AttentionSettings): Implementation {
       const segments = inputs.masks.segments('all');
       const byHead = (tensor: string, heads: number): string => builder.transpose(builder.reshapeTo(unpadded(builder, tensor, heads * inputs.headDim, segments), 0, 0, heads, inputs.headDim), 0, 2, 1, 3);
       const [query, key, value] = [byHead(inputs.query, inputs.heads), byHead(inputs.key, inputs.kvHeads), byHead(inputs.value, inputs.kvHeads)];
-      const output = flashTiles(builder, { ...inputs, query, key, value });
+      const output = flashTiles(builder, { ...inputs, query, key, value }, segments.seqlensK);
       return scattered(builder, builder.transpose(output, 0, 2, 1, 3), segments, inputs);
     },
   };
@@ -39,7 +39,7 @@ export function flash(settings: AttentionSettings): Implementation {
 function operator(precision: AttentionSettings['precision']): Implementation {
   return {
     ...fused('flash', 'GroupQueryAttention', precision),
-    obstacle: (headDim) => (headDim % 8 === 0 ? null : `GroupQueryAttention takes head sizes that are a multiple of 8, and this model's is ${headDim}`),
+    obstacle: (model) => kernelObstacle('GroupQueryAttention', model),
     build(builder, inputs) {
       const { query, key, value, heads, kvHeads, headDim, decoding } = inputs;
       if (decoding !== null) return widened(builder, decoded(builder, inputs, decoding.past, decoding.steps), precision);

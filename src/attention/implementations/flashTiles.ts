@@ -1,4 +1,5 @@
 import type { GraphBuilder } from '../../onnx/builder.js';
+import { DataType } from '../../onnx/types.js';
 import { rounded } from '../rounding.js';
 import { flushed } from './flush.js';
 import { repeatKv } from './repeatKv.js';
@@ -16,9 +17,10 @@ const DOUBLINGS = 12;
  * product of these exponentials, but for fp32 rounding.
  *
  * @param inputs unpadded: query [R,H,L,D], key and value [R,Hkv,L,D], valid tokens in front
+ * @param seqlensK int32 [R]: number of each row's valid tokens − 1
  * @returns [R,H,L,D]; rows behind the last valid token hold numbers that nobody looks at
  */
-export function flashTiles(builder: GraphBuilder, inputs: AttentionInputs): string {
+export function flashTiles(builder: GraphBuilder, inputs: AttentionInputs, seqlensK: string): string {
   const { query, heads, kvHeads, scale, softcap, mask, settings, trace = () => undefined } = inputs;
   const { precision, flashBlock } = settings;
   const length = builder.op('Shape', [query], { start: 2n, end: 3n });
@@ -32,7 +34,7 @@ export function flashTiles(builder: GraphBuilder, inputs: AttentionInputs): stri
   trace('scores', scores);
   const scaled = softcapped(builder, builder.op('Mul', [scores, builder.float(scale)]), softcap);
   trace('scaled', scaled);
-  const masked = builder.op('Where', [visible(builder, length, builder.op('Add', [length, missing]), mask), scaled, builder.float(-Infinity)]);
+  const masked = builder.op('Where', [visible(builder, length, builder.op('Add', [length, missing]), mask, seqlensK), scaled, builder.float(-Infinity)]);
   trace('masked', masked);
   // [R,H,L,tiles,block]
   const tiles = builder.op('Reshape', [masked, builder.ints(0, 0, 0, -1, flashBlock)]);
@@ -53,13 +55,16 @@ export function flashTiles(builder: GraphBuilder, inputs: AttentionInputs): stri
   return output;
 }
 
-/** bool [L, keys]: which slots a slot may look at; those behind the last valid token are looked at by none before them. */
-function visible(builder: GraphBuilder, length: string, keys: string, { window, causal, shift }: AttentionInputs['mask']): string {
+/**
+ * bool [L, keys], or [R,1,L,keys] in both directions: which slots a slot attends to. Causally none before the last valid
+ * token attends to those behind it; else they are masked.
+ */
+function visible(builder: GraphBuilder, length: string, keys: string, { window, causal, shift }: AttentionInputs['mask'], seqlensK: string): string {
   const range = (end: string): string => builder.op('Range', [builder.int(0), builder.op('Squeeze', [end]), builder.int(1)]);
   const queries = builder.op('Unsqueeze', [builder.op('Add', [range(length), builder.int(shift)]), builder.ints(1)]);
   const slots = builder.op('Unsqueeze', [range(keys), builder.ints(0)]);
   const distance = builder.op('Sub', [queries, slots]);
-  const past = causal ? builder.op('GreaterOrEqual', [distance, builder.int(0)]) : builder.op('Less', [slots, length]);
+  const past = causal ? builder.op('GreaterOrEqual', [distance, builder.int(0)]) : builder.op('LessOrEqual', [slots, builder.reshapeTo(builder.cast(seqlensK, DataType.INT64), -1, 1, 1, 1)]);
   return window === null ? past : builder.op('And', [past, builder.op('Less', [distance, builder.int(window)])]);
 }
 

@@ -2,7 +2,7 @@ import type { GraphBuilder } from '../../onnx/builder.js';
 import { HALF_TYPES } from '../../onnx/half.js';
 import { DataType } from '../../onnx/types.js';
 import type { AttentionPrecision } from '../../types.js';
-import type { Implementation } from './types.js';
+import type { AttentionTraits, Implementation } from './types.js';
 
 const MICROSOFT: Implementation['opsets'] = [
   { domain: '', version: 18 },
@@ -24,6 +24,12 @@ export function fused(name: Implementation['name'], operator: string, precision:
     outputType: 'float32',
     computeOps: [operator],
   };
+}
+
+/** Why ONNX Runtime's flash operators cannot compute a model's attention; null where they can. */
+export function kernelObstacle(operator: string, { headDim, causal }: AttentionTraits): string | null {
+  if (!causal) return `${operator} is causal, and this model attends in both directions`;
+  return headDim % 8 === 0 ? null : `${operator} takes head sizes that are a multiple of 8, and this model's is ${headDim}`;
 }
 
 /** The type that a provider computes in which has the precision. */

@@ -30,6 +30,13 @@ export interface AttentionInputs {
   trace?: (step: Step, tensor: string) => void;
 }
 
+/** What a model's attention asks of a kernel. */
+export interface AttentionTraits {
+  headDim: number;
+  /** Whether queries attend to no later token. */
+  causal: boolean;
+}
+
 export interface Decoding {
   past: number;
   steps: number;
@@ -94,8 +101,8 @@ export interface Implementation {
   outputType: 'float32' | 'float64';
   /** Operators whose execution identifies the kernel; the rest is layout. */
   computeOps: readonly string[];
-  /** Why its kernel cannot compute heads of this size; null where it can. */
-  obstacle?(headDim: number): string | null;
+  /** Why its kernel cannot compute this model's attention; null where it can. */
+  obstacle?(model: AttentionTraits): string | null;
   /** Adds the nodes for one layer and returns the output, [B,H,S,D]. */
   build(builder: GraphBuilder, inputs: AttentionInputs): string;
 }

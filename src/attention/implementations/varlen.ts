@@ -1,5 +1,5 @@
 import type { AttentionPrecision } from '../../types.js';
-import { fused, narrowed, widened } from './fused.js';
+import { fused, kernelObstacle, narrowed, widened } from './fused.js';
 import { scattered, unpadded } from './unpadding.js';
 import type { Implementation } from './types.js';
 
@@ -14,7 +14,7 @@ export const PAGE = 256;
 export function varlen(precision: AttentionPrecision): Implementation {
   return {
     ...fused('flash', 'PagedAttention', precision),
-    obstacle: (headDim) => (headDim % 8 === 0 ? null : `PagedAttention takes head sizes that are a multiple of 8, and this model's is ${headDim}`),
+    obstacle: (model) => kernelObstacle('PagedAttention', model),
     build(builder, inputs) {
       const { query, key, value, heads, kvHeads, headDim, scale, softcap, mask: { window }, masks } = inputs;
       const packed = masks.packed();

@@ -31,6 +31,7 @@ const FINDINGS: Readonly<Record<Finding['code'], Words>> = {
   'head-mapping': { short: 'Query heads take the keys and values of other heads.', help: 'Repeat keys and values so that query head h takes head ⌊h / (H / Hkv)⌋.' },
   'wrong-mask': { short: 'The mask in the file is not the one that config.json asks for.', help: 'Export again, or correct the mask in the graph; where the model attends in both directions, say so in config.json ("is_causal": false).' },
   'stray-cast': { short: 'One layer casts to a type of fewer bits inside attention, and others do not.', help: 'Take the cast out of the graph, or export again.' },
+  'left-out': { short: 'One of the usual implementations cannot be built for this model, and was not run.', help: 'No action needed; --impl names what is run.' },
   'window-not-as-configured': { short: 'The masks of the file have another sliding window than config.json says.', help: 'Export again with a transformers release that keeps the window, or correct config.json.' },
   'propagation-only': { short: 'Layers amplify rounding; no kernel is to blame.', help: 'Judge it by the logits or the loss, and add exact to --impl to see which of the two is nearer to the truth.' },
   'within-rounding': { short: 'The implementation agrees with the reference to within rounding.', help: 'Carry on.' },
