@@ -13,9 +13,9 @@ export type { ReportFile } from './pipeline/mergeChecks.js';
 export { errorText } from './report/errorText.js';
 export { readReport } from './report/read.js';
 export type {
-  Alignment, AttentionPrecision, BaselineComparison, BatchInfo, Budget, Cause, Check, CheckName, CheckSource, DiffReport, EffectRow, EnvironmentInfo, Explanation, Factor, Failure, Finding, GateOptions,
+  Alignment, AttentionPrecision, BaselineComparison, BatchInfo, Budget, Cause, Check, CheckName, CheckSource, ConfigurationInfo, DiffReport, EffectRow, EnvironmentInfo, Explanation, Factor, Failure, Finding, GateOptions,
   KeyField, Level, MachineField, MaskFill, NonFiniteOrigin, PaddingSide, Precision, ProviderName, RangeRow, RebuildCheck, Recommendation, ReportFormatName, Row, RunImplementationInfo, RunModelInfo, Scope, Shard, Tap,
-  TokenKind, TokenMap, TokenMapStream, Verdict,
+  TokenKind, TokenMap, TokenMapStream, Verdict, Weakening,
 } from './types.js';
 
 export interface FormatOptions {

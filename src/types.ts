@@ -3,6 +3,7 @@
  * T key length, H query heads, Hkv key/value heads, D head size.
  */
 import type { BaselineComparison } from './baselineTypes.js';
+import type { ConfigurationInfo } from './configurationTypes.js';
 import type { Alignment, AttentionPrecision, Deviation, ImplementationName, ProviderName } from './stream.js';
 import type { LeftOut, MaskFault, StrayCast } from './fileFaults.js';
 import type { Failure, ImplementationInfo, ProofReason, RunImplementationInfo } from './implementationInfo.js';
@@ -10,10 +11,12 @@ import type { PaddingSide, Scope, Tap, TokenKind } from './tap.js';
 import type { LogitsInfo, OutputInfo } from './ioTypes.js';
 import type { Precision } from './tensor.js';
 import type { Shard } from './shardTypes.js';
+import type { TokenMap } from './tokenMapTypes.js';
 import type { Verdict } from './gateTypes.js';
 
 export * from './baselineTypes.js';
 export * from './compareTypes.js';
+export * from './configurationTypes.js';
 export * from './fileFaults.js';
 export * from './gateTypes.js';
 export * from './historyTypes.js';
@@ -23,6 +26,7 @@ export * from './shardTypes.js';
 export * from './stream.js';
 export * from './tap.js';
 export * from './tensor.js';
+export * from './tokenMapTypes.js';
 
 /** One padded batch. All arrays are row-major [size, length]. */
 export interface Batch {
@@ -389,27 +393,6 @@ export type Finding =
   | { code: 'kernel-fault'; implementation: string; against: string; provider: ProviderName; kernel: string; twin: string; layers: number[]; batch: string; relL2: number; limit: number; twinRelL2: number; heads: number[]; allHeads: boolean; firstToken: number | null }
   | { code: 'nothing-compared' };
 
-/** What is measured of one tap, for each layer and token of a batch; see metrics/tokenMap.ts for the bytes. */
-export interface TokenMapStream {
-  implementation: string;
-  /** `attention` of the local scope; `hidden`, and after it the logits, of the accumulated one. */
-  scope: Scope;
-  /** What each row of the map is of, from top to bottom; null for the logits. */
-  layers: (number | null)[];
-  /** ‖Δ‖ / ‖ref‖ of each token: base64 of one byte for each layer and token, [layers, size·length]. */
-  relL2: string;
-}
-
-/** Where in one batch implementations part from the reference. */
-export interface TokenMap {
-  batch: string;
-  size: number;
-  length: number;
-  /** One letter a token, row-major: v valid, p padding, m fully masked. */
-  kinds: string;
-  streams: TokenMapStream[];
-}
-
 /** What a report can be written as. */
 export const REPORT_FORMATS = ['text', 'json', 'jsonl', 'csv', 'markdown', 'junit', 'sarif', 'html', 'github'] as const;
 export type ReportFormatName = (typeof REPORT_FORMATS)[number];
@@ -423,6 +406,8 @@ export interface DiffReport {
   command: string[];
   /** The configuration file that took part; null for none. */
   configFile: string | null;
+  /** What it does to the run; null without one. */
+  configuration: ConfigurationInfo | null;
   model: RunModelInfo;
   environment: EnvironmentInfo;
   batches: BatchInfo[];

@@ -1,8 +1,9 @@
 import { EXIT, type ExitCode } from '../errors.js';
 import type { KeepingConfig, ReportTarget } from '../config/index.js';
 import { heldAgainst, unfit } from '../gate/index.js';
-import { baselineJson, explainReport, FORMATS, historyLine, historyRun, savedText } from '../report/index.js';
+import { baselineJson, configurationLine, explainReport, FORMATS, historyLine, historyRun, savedText } from '../report/index.js';
 import type { DiffReport, HeldBaseline } from '../types.js';
+import { printable } from '../report/text/width.js';
 import { ciPlan, tellCi } from './ci.js';
 import type { Output } from './output.js';
 import type { OutputPath } from './resources.js';
@@ -40,6 +41,8 @@ export function writeReports(measured: DiffReport, { reports, headsTold, ci, sav
   const isExplained = report.command[0] === 'explain';
   const texts = reports.map(({ format, path }) => (isExplained && format === 'text' ? explainReport : FORMATS[format])(format === 'html' ? whole : report, renderOptions(path !== null)));
   texts.forEach((text, i) => outputs[i]!.write(text));
+  // CSV has no place for it.
+  if (report.configuration?.isFound && reports.some(({ format }) => format === 'csv')) process.stderr.write(`attn-diff: ${printable(configurationLine(report)!)}.\n`);
   tellCi(ciPlan(process.env, reports, ci), report, (text) => void process.stderr.write(text));
   if (saveBaseline !== null) {
     const why = unfit(report);

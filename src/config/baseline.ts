@@ -18,7 +18,7 @@ export const factor = z
   .transform((text) => text.replace(/x$/i, ''))
   .pipe(decimal(Number.MIN_VALUE, Number.MAX_VALUE, 'it is not above 0, or not finite'));
 
-const DEFAULT_FACTOR = '1.5x';
+export const DEFAULT_FACTOR = '1.5x';
 
 export const baselineFields = {
   saveBaseline: filePath.optional(),

@@ -1,5 +1,5 @@
 import { AttnDiffError } from '../errors.js';
-import type { Budget, Level } from '../types.js';
+import type { Budget, Level, OutsidePath } from '../types.js';
 import { budgetsOf } from './fileBudget.js';
 import { fileSchema, type FileContent } from './fileSchema.js';
 import { parseJson, parseYaml } from './parseText.js';
@@ -13,8 +13,18 @@ export interface ConfigFile {
   raw: RawRunOptions;
   budgets: Budget[];
   findings: Record<string, Level>;
+  /** Whether it was found rather than named: then its author need not be who runs this. */
+  isFound: boolean;
+  /** Paths of a found file that do not lie below its folder, or lie where tools keep what they run. */
+  outside: readonly OutsideKey[];
   /** The line of a key, from 1; of one that is not there, that of what should hold it. */
   lineOf: (key: readonly PropertyKey[]) => number;
+}
+
+/** A path of a configuration file, by its key, such as `report.html`. */
+export interface OutsideKey extends OutsidePath {
+  isWritten: boolean;
+  place: 'outside' | 'tools';
 }
 
 /** The key of package.json that holds a configuration. */
@@ -45,6 +55,8 @@ export function readConfigFile(text: string, path: string): ConfigFile | null {
     raw: { ...rawOptions(options), ...(report && { report: Object.entries(report).map(([format, file]) => `${format}=${file}`) }) },
     budgets: budgetsOf(budgets, refused, (key) => ({ kind: 'config', path, key: keyText(key), line: lineOf(key) })),
     findings,
+    isFound: false,
+    outside: [],
     lineOf,
   };
 }

@@ -17,6 +17,7 @@ export { parseHistoryOptions } from './history.js';
 export { valueHint } from './hints.js';
 export { parseMergeOptions } from './merge.js';
 export { parseRunOptions } from './run.js';
+export type { OutsideKey } from './file.js';
 export type { BenchConfig, RawBenchOptions } from './bench.js';
 export type { KeepingConfig } from './keeping.js';
 export type { RawMergeOptions } from './merge.js';

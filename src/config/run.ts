@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
 import type { Dtype } from '../model/dtype.js';
-import type { AttentionPrecision, Budget, CheckSource, GateOptions, Stream } from '../types.js';
+import type { AttentionPrecision, Budget, CheckSource, ConfigurationInfo, GateOptions, Stream } from '../types.js';
 import { baselineConfig, type BaselineConfig } from './baseline.js';
+import { configurationOf } from './configuration.js';
 import { inFile, withFile, type ConfigFile } from './file.js';
 import { keepingConfig, type KeepingConfig } from './keeping.js';
 import { runInputs, type RunInputs } from './inputs.js';
@@ -43,6 +44,8 @@ export interface RunConfig extends RunInputs, BaselineConfig, KeepingConfig {
   command: string[];
   /** The configuration file that took part; null for none. */
   configFile: string | null;
+  /** What it does to the run, but for its budgets; null without one. */
+  configuration: ConfigurationInfo | null;
 }
 
 export interface ParseOptions {
@@ -65,7 +68,7 @@ export type CalledGate = Pick<GateOptions, 'budgets' | 'findings'>;
  * Checks the options of `attn-diff run` and fills in the defaults. Nothing is opened.
  *
  * @throws AttnDiffError bad-option (the first that is wrong), unknown-implementation; config-file-invalid where the
- *   file sets it
+ *   file sets it; config-file-outside
  */
 export function parseRunOptions(given: RawRunOptions, { subcommand = 'run', file: whole = null, fileArguments = [], unset, called = { budgets: [], findings: {} } }: ParseOptions = {}): RunConfig {
   const file = unset === undefined ? whole : withoutKeys(whole, unset);
@@ -104,6 +107,7 @@ function checked(given: RawRunOptions, subcommand: readonly string[], file: Conf
     ...keepingOfRun(options, reports),
     command: commandOf(subcommand, given),
     configFile: file?.path ?? null,
+    configuration: file && configurationOf({ given, raw, file, findings: called.findings }),
   };
 }
 

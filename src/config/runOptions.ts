@@ -37,13 +37,14 @@ export interface RawRunOptions extends RawInputOptions, RawReportOptions, RawBas
 
 export const seconds = decimal(0.001, 86_400, 'it is not between 0.001 and 86400');
 export const implementationNames = list(z.string().min(1, 'it has an empty name').register(HINTS, { words: IMPLEMENTATIONS }));
+export const DEFAULT_IMPLEMENTATIONS = 'eager,sdpa,flash';
 export const dtypeName = word(DTYPES).nullable().default(null);
 
 /** The options of `attn-diff run`, as commander hands them over. */
 export const runSchema = z.object({
   model: filePath,
   dtype: dtypeName,
-  impl: z.string().default('eager,sdpa,flash').pipe(implementationNames),
+  impl: z.string().default(DEFAULT_IMPLEMENTATIONS).pipe(implementationNames),
   reference: z.string().min(1, 'it is empty').register(HINTS, { words: IMPLEMENTATIONS }).default('eager'),
   provider: z.string().default('cpu').pipe(word(PROVIDERS)),
   timeout: seconds.optional(),

@@ -4,7 +4,7 @@ import { differenceSubject, keyValueText } from '../report/text/keys.js';
 import { plural } from '../report/text/number.js';
 import { printable, truncate } from '../report/text/width.js';
 import { MACHINE_FIELDS } from '../types.js';
-import { clause, error } from './wording.js';
+import { clause, error, quote } from './wording.js';
 
 /** Files of attn-diff itself, configurations, reports, baselines, cannot be used: exit code 2. */
 export const SAVED = {
@@ -33,6 +33,12 @@ export const SAVED = {
     (a: { path: string; line: number; key: string | null; problem: string }) =>
       `${a.path}:${a.line}${a.key === null ? '' : `, ${a.key}`}: ${clause(a.problem)}`,
     'attn-diff schema config lists what a configuration may hold',
+  ),
+  /** `flag` is the option of the key; `tools`: a folder such as .git or node_modules. */
+  'config-file-outside': error(
+    (a: { path: string; line: number; key: string; target: string; place: 'outside' | 'tools'; flag: string }) =>
+      `${a.path}:${a.line}, ${a.key}: ${quote(a.target)} is ${a.place === 'outside' ? 'not below its folder' : 'in a folder that programs take code from'}, and a configuration that is found rather than named may not write there`,
+    (a) => `If you trust it, give --config ${a.path}; else say with ${a.flag} where to write, or leave the file out with --no-config`,
   ),
   'config-file-ambiguous': error(
     (a: { paths: string[] }) =>

@@ -28,7 +28,7 @@ export const DEFAULT_LIMITS: Readonly<Record<Fineness, { local: number; accumula
 export const DEFAULT_RATIO = 2;
 
 /** What of a run the budgets follow from. */
-interface Against {
+export interface Against {
   implementations: readonly Pick<RunImplementationInfo, 'name' | 'rounding' | 'precision'>[];
   reference: string;
   /** Of plain attention. */

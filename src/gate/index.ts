@@ -6,3 +6,4 @@ export { DEFAULT_LIMITS, DEFAULT_RATIO } from './defaults.js';
 export { judge } from './judge.js';
 export { keyDifferences, requireSameKey } from './runKey.js';
 export { regressionChecks } from './regression.js';
+export { weakenedBudgets } from './weakened.js';

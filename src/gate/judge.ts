@@ -1,5 +1,6 @@
 import type { Check, DiffReport, Finding, GateOptions, Level, Row, Verdict } from '../types.js';
-import { compareRows, findingLevel, nonFiniteRows } from '../metrics/index.js';
+import { compareRows, nonFiniteRows } from '../metrics/index.js';
+import { usualLevel } from '../findingCodes.js';
 import { budgetChecks } from './budgets.js';
 import { defaultBudgets } from './defaults.js';
 
@@ -66,15 +67,8 @@ function nonFiniteCheck(rows: readonly Row[], implementation: string): Check {
   return { ...NOWHERE, name: 'non-finite', level: 'error', operator: '==', expected: 0, actual, layer, tap, scope, batch, kind: 'valid', implementation, source: { kind: 'flag', flag: '--fail-on' }, passed: actual === 0 };
 }
 
-/** Findings that another check always goes with. */
-const CHECKED_OTHERWISE: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['nothing-compared', 'non-finite', 'score-overflow', 'implementation-failed']);
-
-/** Findings that make a verdict on the file wrong whatever the rows say. */
-const FAILING: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['wrong-mask']);
-
 function findingCheck(finding: Finding, reference: string, levels: Readonly<Record<string, Level>>): Check[] {
-  const usual = FAILING.has(finding.code) ? 'error' : findingLevel(finding) === 'fault' && !CHECKED_OTHERWISE.has(finding.code) ? 'warn' : 'off';
-  const level = levels[finding.code] ?? usual;
+  const level = levels[finding.code] ?? usualLevel(finding);
   if (level === 'off') return [];
   const layer = 'layer' in finding ? finding.layer : 'layers' in finding ? (finding.layers[0] ?? null) : null;
   return [

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { readConfigFile, type ConfigFile } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
+import { outsideKeys } from './configPaths.js';
 import { readTextFile } from './textFile.js';
 
 export const CONFIG_NAMES = ['attn-diff.config.json', 'attn-diff.config.jsonc', 'attn-diff.config.yaml', 'attn-diff.config.yml'] as const;
@@ -22,7 +23,8 @@ export function loadConfigFile(named: string | boolean | undefined = true): Conf
   }
   const all = configsHere();
   if (all.length > 1) throw new AttnDiffError('config-file-ambiguous', { paths: all });
-  return all[0] === undefined ? null : read(all[0]);
+  const found = all[0] === undefined ? null : read(all[0]);
+  return found && { ...found, isFound: true, outside: outsideKeys(dirname(found.path), found.raw) };
 }
 
 /**

@@ -31,12 +31,13 @@ export async function mergeShards(files: readonly ReportFile[], allowed: Readonl
   const effects = inOrder(({ effects: own }) => own, ({ batch }) => batch);
   const batches = inOrder(({ batches: own }) => own, ({ name }) => name);
   const implementations = mergedImplementations(shards);
-  const { schema, command, configFile, model, reference, precision, rebuild, outputs, logits } = first;
+  const { schema, command, configFile, configuration, model, reference, precision, rebuild, outputs, logits } = first;
   const seconds = (key: keyof DiffReport['timing']): number => shards.reduce((sum, { report }) => sum + report.timing[key], 0);
   return {
     schema,
     command,
     configFile,
+    configuration,
     model,
     environment: mergedEnvironment(shards),
     batches,

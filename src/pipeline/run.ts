@@ -1,5 +1,6 @@
 import { hasBfloat16 } from '../attention/kernels.js';
 import { settingsText } from '../attention/settings.js';
+import { weakenedBudgets } from '../gate/index.js';
 import { worstMaps } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
 import { REPORT_SCHEMA, type DiffReport, type Finding, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
@@ -95,6 +96,7 @@ export async function runDiff({ config, leftOut, loaded, batches, shard, plant }
     schema: REPORT_SCHEMA,
     command: config.command,
     configFile: config.configFile,
+    configuration: config.configuration && { ...config.configuration, weakens: [...config.configuration.weakens, ...weakenedBudgets(config.gate.budgets, { implementations: told, reference, precision: config.precision })] },
     model: { ...model, sha256: await digest, activations: config.activations },
     environment: await describeEnvironment(config.implementations.map(({ settings }) => settings.provider)),
     batches: batches.map(describeBatch),

@@ -1,4 +1,5 @@
 import type { DiffReport } from '../types.js';
+import { configurationLine, isSuspect } from './configurationText.js';
 import { issues, type Issue } from './issues.js';
 import { plural } from './text/number.js';
 import { printable, truncate } from './text/width.js';
@@ -20,15 +21,17 @@ interface Annotation {
 /**
  * The report as workflow commands of GitHub Actions, one a line, which become annotations: an error for each check that
  * fails the run, a warning for each other one and for faults, notices for what is to be known, and a notice of the
- * verdict. The gravest come first; of more than ten of a level the tenth names the rest.
+ * verdict. A configuration comes first of all, then the gravest; of more than ten of a level the tenth names the rest.
  */
 export function githubReport(report: DiffReport): string {
   const all = issues(report).map(annotationOf);
   const { verdict } = report;
   const outcome: Annotation = { level: 'note', title: 'attn-diff', message: [verdictSentence(report), ...(verdict.passed ? [checkedText(verdict.checks)] : [])].join(' ') };
+  const configuration = configurationLine(report);
+  const first: Annotation[] = configuration === null ? [] : [{ level: isSuspect(report) ? 'warning' : 'note', title: 'attn-diff', message: `${configuration}.` }];
   const levels = Object.keys(COMMANDS) as Level[];
-  return levels
-    .flatMap((level) => fitting(level, [...(level === 'note' ? [outcome] : []), ...all.filter((each) => each.level === level)]))
+  const shown = levels.flatMap((level) => fitting(level, [...first, ...(level === 'note' ? [outcome] : []), ...all].filter((each) => each.level === level)));
+  return [...first, ...shown.filter((each) => !first.includes(each))]
     .map((annotation) => `${workflowCommand(annotation)}\n`)
     .join('');
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { PageAssets } from '../pageTypes.js';
 import type { DiffReport } from '../types.js';
+import { configurationLine, isSuspect } from './configurationText.js';
 import { pageData } from './html/data.js';
 import { runPart, tablesPart } from './html/facts.js';
 import { html, jsonMarkup, Markup, type Part } from './html/markup.js';
@@ -44,7 +45,7 @@ ${new Markup(style)}</style>
 <p class="brand">attn-diff ${environment.attnDiff}</p>
 <h1>${heading(report)}</h1>
 <p>${summary(report)}</p>
-</header>
+${configurationMarkup(report)}</header>
 <nav aria-label="Parts of the report"><ul>
 ${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>\n`)}</ul></nav>
 <main>
@@ -64,6 +65,13 @@ function heading({ implementations, reference }: DiffReport): string {
 function summary({ model, batches, shard }: DiffReport): string {
   const valid = batches.reduce((sum, { tokens }) => sum + tokens.valid, 0);
   return `${model.path}: ${plural(model.layers, 'layer')}, ${plural(valid, 'valid token')} in ${plural(batches.length, 'batch', 'batches')}${shard === null ? '' : `, part ${shard.index} of ${shard.count}`}`;
+}
+
+function configurationMarkup(report: DiffReport): Part {
+  const line = configurationLine(report);
+  if (line === null) return null;
+  return html`<p class="${isSuspect(report) ? 'configuration suspect' : 'configuration'}">${isSuspect(report) ? '! ' : ''}${line}.</p>
+`;
 }
 
 /** The data, and the script where there is one. */

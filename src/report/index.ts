@@ -14,6 +14,7 @@ import { sarifReport } from './sarif.js';
 import type { RenderOptions } from './text/context.js';
 import { textReport } from './text.js';
 
+export { configurationLine } from './configurationText.js';
 export { doctorText } from './doctor.js';
 export { baselineJson, readSaved } from './baseline.js';
 export { savedText } from './baselineText.js';

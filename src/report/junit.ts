@@ -3,6 +3,7 @@ import { terminalText } from '../printable.js';
 import type { Check, DiffReport, Finding } from '../types.js';
 import { checkCommand, checkSentences, checkTitle } from './checkText.js';
 import { commandText } from './commandText.js';
+import { configurationLine } from './configurationText.js';
 import { findingText } from './findingText.js';
 import { printable } from './text/width.js';
 import { verdictSentence } from './verdictText.js';
@@ -87,8 +88,11 @@ function isAbout(finding: Finding, { name, subject, implementation, batch }: Che
   return name === 'finding' && subject === finding.code && (!('batch' in finding) || finding.batch === batch);
 }
 
-function properties({ model, reference, command, environment, implementations, shard }: DiffReport): Element[] {
+function properties(report: DiffReport): Element[] {
+  const { model, reference, command, environment, implementations, shard } = report;
+  const configuration = configurationLine(report);
   const entries: [string, string][] = [
+    ...(configuration === null ? [] : [['configuration', configuration.replace(/^configuration: /, '')] as [string, string]]),
     ['command', commandText(command)],
     ['model', model.path],
     ['model.sha256', model.sha256],

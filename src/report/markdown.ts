@@ -4,6 +4,7 @@ import type { DiffReport, Finding } from '../types.js';
 import { comparisonSentences } from './baselineText.js';
 import { checkCommand, checkSentences } from './checkText.js';
 import { commandText } from './commandText.js';
+import { configurationLine, isSuspect } from './configurationText.js';
 import { findingText } from './findingText.js';
 import { issues, type Issue } from './issues.js';
 import { explanationLines, recommendationLines } from './markdown/explanations.js';
@@ -55,11 +56,17 @@ function heading(report: DiffReport, { most }: Cut): string[] {
   return [
     `## ${mark} attn-diff: ${verdictLead(report)}`,
     '',
+    ...configurationLines(report),
     sentences(foundSentence(report)),
     '',
     `${code(model.path)}: ${others.join(', ') || 'nothing'} against ${code(reference)} on ${plural(valid, 'valid token')} in ${plural(batches.length, 'batch', 'batches')}${shard === null ? '' : `, part ${shard.index} of ${shard.count}`}.`,
     ...(verdict.passed ? ['', sentences(checkedText(verdict.checks))] : []),
   ];
+}
+
+function configurationLines(report: DiffReport): string[] {
+  const line = configurationLine(report);
+  return line === null ? [] : [`${isSuspect(report) ? '**!** ' : ''}${sentences(`${line}.`)}`, ''];
 }
 
 /** Checks that were missed: those that fail the run, and the others. A finding that fails it is named here and told below. */

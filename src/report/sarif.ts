@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { EXIT } from '../errors.js';
 import type { DiffReport } from '../types.js';
+import { configurationLine, isSuspect } from './configurationText.js';
 import { issues, type Issue } from './issues.js';
 import { jsonText } from './jsonText.js';
 import { ruleId, RULES } from './sarif/rules.js';
@@ -25,9 +26,9 @@ export function sarifReport(report: DiffReport): string {
     version: '2.1.0',
     runs: [
       {
+        invocations: [{ ...configurationNotification(report), executionSuccessful: true, exitCode: verdict.passed ? EXIT.passed : EXIT.gateFailed, arguments: command }],
         tool: { driver: { name: 'attn-diff', version: environment.attnDiff, semanticVersion: environment.attnDiff, rules: RULES } },
         ...(shard && { automationDetails: { id: `attn-diff/shard-${shard.index}-of-${shard.count}/`, description: { text: messageText(shardSentences(shard, batches)) } } }),
-        invocations: [{ executionSuccessful: true, exitCode: verdict.passed ? EXIT.passed : EXIT.gateFailed, arguments: command }],
         artifacts: [{ location: artifactLocation(report), roles: ['analysisTarget'], hashes: { 'sha-256': model.sha256 } }],
         results: withFingerprints(found).map(({ issue, fingerprint }) => resultOf(issue, fingerprint, report)),
         properties: { passed: verdict.passed, verdict: printable(verdictSentence(report)), shard: shard && { index: shard.index, count: shard.count }, checks: verdict.checks.length, reference, onnxruntime: environment.onnxruntime },
@@ -35,6 +36,12 @@ export function sarifReport(report: DiffReport): string {
     ],
   };
   return `${jsonText(log, 2)}\n`;
+}
+
+/** A configuration that took part, where SARIF has room for conditions of the set-up. */
+function configurationNotification(report: DiffReport): object {
+  const line = configurationLine(report);
+  return line === null ? {} : { toolConfigurationNotifications: [{ level: isSuspect(report) ? 'warning' : 'note', message: { text: messageText(`${line}.`) } }] };
 }
 
 function resultOf(issue: Issue, fingerprint: string, report: DiffReport): object {

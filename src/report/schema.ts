@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { runImplementation } from './implementationSchema.js';
+import { configuration } from './configurationSchema.js';
 import { explanation, recommendation } from './explanationSchema.js';
 import { finding } from './findingSchema.js';
 import { baselineComparison, verdict } from './gateSchema.js';
@@ -143,6 +144,7 @@ export const reportSchema = z
     schema: z.literal(REPORT_SCHEMA).describe('What this document is.'),
     command: z.array(z.string()).describe('Arguments of attn-diff that make this report, without those that only say where and how it is written.'),
     configFile: z.string().nullable().describe('The configuration file that took part; null for none.'),
+    configuration: configuration.nullable().describe('What it does to the run; null without one.'),
     model: model.extend({
       sha256: sha256('the ONNX file and its external data'),
       activations: z.enum(['fp16', 'bf16']).nullable().describe('What every floating-point result of the graph is rounded to; null for what the file computes in.'),

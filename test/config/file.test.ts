@@ -31,7 +31,7 @@ describe('a configuration file', () => {
     for (const [text, path, line] of [[json, NAME, 2], [yaml, 'c.yaml', 2], [inPackage, 'p/package.json', 1]] as const) {
       const config = parseRunOptions({ model: 'm' }, { file: readConfigFile(text, path) });
       const budgets = flags.gate.budgets.map((budget) => ({ ...budget, source: { kind: 'config', path, key: 'maxAbs', line } }));
-      expect(config).toEqual({ ...flags, gate: { ...flags.gate, budgets }, command: ['run', '--model', 'm'], configFile: path });
+      expect(config).toEqual({ ...flags, gate: { ...flags.gate, budgets }, command: ['run', '--model', 'm'], configFile: path, configuration: { isFound: false, weakens: [{ kind: 'option', key: 'impl', value: 'eager,flash:block=64', usual: 'eager,sdpa,flash' }, { kind: 'option', key: 'padding', value: 'left', usual: 'left,right' }], outside: [] } });
     }
   });
 

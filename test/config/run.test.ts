@@ -29,6 +29,7 @@ describe('parseRunOptions', () => {
       reports: [{ format: 'text', path: null }],
       command: ['run', '--model', 'folder'],
       configFile: null,
+      configuration: null,
     });
   });
 
@@ -59,6 +60,7 @@ describe('parseRunOptions', () => {
       reports: [{ format: 'json', path: 'o.json' }],
       command: ['run', '--model', 'm', '--dtype', 'q4f16', '--impl', 'exact, original', '--reference', 'exact', '--random', '4X128', '--seed', '7', '--length', '64', '--padding', 'right', '--mask-fill=-inf', '--max-abs', '1e-3', '--min-cosine=-0.5', '--fail-on', 'none'],
       configFile: null,
+      configuration: null,
     });
     expect(parse({ padding: 'right,left', maskFill: '-1e4' })).toMatchObject({ padding: ['right', 'left'], implementations: [{ settings: { maskFill: '-1e4' } }, {}, {}] });
   });

@@ -29,6 +29,8 @@ function folderFor(document: string): string {
   cpSync(join(ROOT, 'fixtures', 'qwen2-optimum'), join(folder, 'my-model'), { recursive: true });
   writeFileSync(join(folder, 'wrong.json'), '{\n  "model": "./my-model",\n  "budgets": [\n    { "metric": "rel-l2", "layers": "7-3", "max": 0.01 }\n  ]\n}\n');
   writeFileSync(join(folder, 'prompts.txt'), 'Good morning.\nThe bridge was closed, so everyone took the ferry.\n');
+  mkdirSync(join(folder, 'cloned'));
+  writeFileSync(join(folder, 'cloned', 'attn-diff.config.json'), '{ "model": "../my-model", "failOn": "none", "report": { "html": "../page.html" } }\n');
   for (const name of ['bin', 'fixtures', 'scripts']) symlinkSync(join(ROOT, name), join(folder, name));
   return folder;
 }

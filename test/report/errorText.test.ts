@@ -77,6 +77,7 @@ const ARGS: ErrorArgs = {
   'resume-mismatch': { path: nasty('path'), field: 'model' },
   'config-file-unreadable': { path: nasty('path'), problem: nasty('problem') },
   'config-file-invalid': { path: nasty('path'), line: 3, key: nasty('key'), problem: nasty('problem') },
+  'config-file-outside': { path: nasty('path'), line: 3, key: 'report.html', target: nasty('target'), place: 'outside', flag: '--report' },
   'config-file-ambiguous': { paths: [nasty('paths'), 'package.json'] },
   'config-file-there': { path: nasty('path') },
   'report-unreadable': { path: nasty('path'), problem: nasty('problem') },
@@ -112,7 +113,7 @@ describe('errorText', () => {
     expect(text).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
     expect(text).toMatch(/\.$/);
     expect(text).not.toMatch(/\.\.|undefined|\[object|\. \.|\.:/);
-    const isChoice = (key: string): boolean => key === 'remedy' || key === 'reason' || key === 'part' || key === 'found' || key === 'most' || (code === 'input-refused' && key === 'what');
+    const isChoice = (key: string): boolean => key === 'remedy' || key === 'reason' || key === 'place' || key === 'part' || key === 'found' || key === 'most' || (code === 'input-refused' && key === 'what');
     const values = (Object.entries(ARGS[code]).filter(([key]) => !isChoice(key)).map(([, value]) => value) as unknown[]).flatMap((value) => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (Object.values(value) as unknown[]) : [value]));
     for (const value of values) {
       const [said = ''] = String(value ?? '').split(/\r|,/);

@@ -34,6 +34,7 @@ export function sampleReport({ layers = 2, gate = { defaults: 'error' }, edit = 
     schema: REPORT_SCHEMA,
     command: ['run', '--model', 'fixtures/eager/model.onnx'],
     configFile: null,
+    configuration: null,
     model: {
       path: 'fixtures/eager/model.onnx', family: 'qwen2', layers, hiddenSize: 64, heads: 4, kvHeads: 2, headDim: 16,
       vocabSize: 384, exporter: 'pytorch 2.8.0', opset: 18, precision: 'fp32', attention: 'decomposed', notCompared: [], sha256: 'a'.repeat(64), activations: null,

@@ -8,7 +8,7 @@ import { findingText } from '../findingText.js';
 import { shardPlaceText } from '../shardText.js';
 import { baselineSection } from './baseline.js';
 import { contextOf, facts, heading, noteLines, prose, type Context, type RenderOptions } from './context.js';
-import { modelFacts, titled } from './header.js';
+import { configurationFacts, modelFacts, titled } from './header.js';
 import { formatNumber, plural } from './number.js';
 import { fitColumns, table, type Column } from './table.js';
 import { verdictSection } from './verdict.js';
@@ -31,13 +31,14 @@ export function explainReport(report: DiffReport, options: RenderOptions): strin
   return terminalText(`${sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`);
 }
 
-function shortHeader({ environment, reference, implementations, model, batches, shard }: DiffReport, context: Context): string[] {
+function shortHeader(report: DiffReport, context: Context): string[] {
+  const { environment, reference, implementations, model, batches, shard } = report;
   const others = implementations.map(({ name }) => name).filter((name) => name !== reference);
   const batchText = ({ name, size, length, padding, tokens }: DiffReport['batches'][number]): string => `${name}: ${size} × ${length}, padded on the ${padding}, ${tokens.valid} valid`;
   return [
     ...titled(`attn-diff ${environment.attnDiff} explain`, `${others.join(', ') || 'nothing'} against ${reference}`, context),
     '',
-    ...facts([...modelFacts(model), ...batches.map((batch, i) => [i === 0 ? 'Batches' : '', batchText(batch)] as const), ...(shard ? [['Shard', shardPlaceText(shard, batches)] as const] : [])], context),
+    ...facts([...configurationFacts(report), ...modelFacts(model), ...batches.map((batch, i) => [i === 0 ? 'Batches' : '', batchText(batch)] as const), ...(shard ? [['Shard', shardPlaceText(shard, batches)] as const] : [])], context),
   ];
 }
 

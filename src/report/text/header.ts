@@ -1,5 +1,6 @@
 import type { BatchInfo, DiffReport, EnvironmentInfo, FailureKind, ImplementationInfo, ModelInfo, ProofReason, RebuildCheck } from '../../types.js';
 import { precisionText } from '../precisionText.js';
+import { configurationClauses, configurationName, isSuspect } from '../configurationText.js';
 import { shardPlaceText } from '../shardText.js';
 import { facts, prose, type Context } from './context.js';
 import { rangesText } from './kinds.js';
@@ -16,8 +17,8 @@ export function header(report: DiffReport, context: Context): string[] {
     '',
     ...facts(
       [
+        ...configurationFacts(report),
         ...modelFacts(report.model),
-        ...(report.configFile === null ? [] : [['Config', report.configFile] as const]),
         ...report.batches.map((batch, index) => [index === 0 ? 'Batches' : '', batchText(batch)] as const),
         ...(report.shard ? [['Shard', shardPlaceText(report.shard, report.batches)] as const] : []),
         providerFact(report.implementations, environment),
@@ -27,6 +28,12 @@ export function header(report: DiffReport, context: Context): string[] {
       context,
     ),
   ];
+}
+
+/** A configuration and what it does, before all else: whoever reads on must know what was asked for. */
+export function configurationFacts(report: Pick<DiffReport, 'configFile' | 'configuration'>): (readonly [string, string])[] {
+  const name = configurationName(report);
+  return name === null ? [] : [['Config', name], ...configurationClauses(report).map((text) => ['', `${isSuspect(report) ? '! ' : ''}${text}`] as const)];
 }
 
 /** A report's first lines: what it is, and of what. */
