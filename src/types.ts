@@ -218,7 +218,7 @@ export interface ModelInfo {
 export interface RunModelInfo extends ModelInfo {
   /** SHA-256 of the ONNX file and its external data, in hexadecimal. */
   sha256: string;
-  /** What every floating-point result of the graph is rounded to; null for what the file computes in. */
+  /** What every floating-point result of the graph is rounded to, or those that a file in half precision holds in it; null for what the provider makes of the file. */
   activations: Exclude<AttentionPrecision, 'fp32'> | null;
 }
 

@@ -109,6 +109,8 @@ export interface RebuildOptions {
   dequantise?: boolean;
   /** Whether sites whose mask is wrong are built with the file's own mask, as for proving that the rest was read rightly. */
   fileMasks?: boolean;
+  /** Whether the graph emulates the half precision that its file is written in: then what leaves a stream's attention is rounded where the file holds it so. */
+  emulatesHalf?: boolean;
   /** Whether to also return every tap's tensors. */
   capture?: boolean;
   /** Whether to hand out what graphs with other streams need, and for the file's own nodes in them too. */

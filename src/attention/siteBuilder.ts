@@ -1,6 +1,7 @@
 import type { GraphBuilder } from '../onnx/builder.js';
 import { elementTypes } from '../onnx/elementType.js';
 import { isOp, type OnnxGraph } from '../onnx/graph.js';
+import { roundedTo } from '../onnx/half.js';
 import { replaceUses } from '../onnx/rewrite.js';
 import { DataType, type NodeProto } from '../onnx/types.js';
 import type { AttentionSettings, Scope, Stream, Tap } from '../types.js';
@@ -210,7 +211,14 @@ export class SiteBuilder {
     const joined = floats.length === 1 ? floats[0]! : builder.op('Concat', floats, { axis: 0n });
     const shaped = site.outputFlat ? builder.reshapeTo(builder.transpose(joined, 0, 2, 1, 3), 0, 0, heads * headDim) : joined;
     const type = this.#types(site.output);
-    replaceUses(this.#originalNodes, site.output, type === DataType.FLOAT ? shaped : builder.cast(shaped, type));
+    replaceUses(this.#originalNodes, site.output, type === DataType.FLOAT ? this.#asHeld(shaped, site.output) : builder.cast(shaped, type));
+  }
+
+  /** A float32 tensor rounded as another is that the graph casts from half precision. */
+  #asHeld(tensor: string, own: string): string {
+    const cast = this.#options.emulatesHalf ? this.#index.producer(own) : undefined;
+    const type = isOp(cast, 'Cast') ? this.#types(cast.input[0]!) : DataType.FLOAT;
+    return type === DataType.FLOAT16 || type === DataType.BFLOAT16 ? roundedTo(this.#builder, tensor, type) : tensor;
   }
 
   #split(tensor: string): string[] {

@@ -48,7 +48,7 @@ export function withRunOptions(command: Command) {
     .option('--scores-precision <p>', "what eager rounds its scores to (default: as --precision); fp32 is Hugging Face's remedy for large scores")
     .option('--softmax-precision <p>', "what eager's softmax is computed in (default: fp32)")
     .option('--flash-block <n>', 'keys per tile of the emulated flash kernel (default: 128)')
-    .option('--activations <p>', 'round the result of every floating-point node of the model to bf16 or fp16, as PyTorch does when the model runs in it')
+    .option('--activations <p>', 'round the result of every floating-point node of the model to bf16 or fp16, as PyTorch does when the model runs in it; in a file that is written in it, of those nodes that the file has in it')
     .option('--causal-alignment <a>', 'bottom-right or top-left: how queries after a past are held against the keys (default: bottom-right)')
     .option('--shard <i/n>', 'run the i-th of n parts of the batches; attn-diff merge joins the JSON reports of all parts')
     .option('--resume', 'with --data: go on from the batches that an interrupted run of the same command kept')

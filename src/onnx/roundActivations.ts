@@ -48,7 +48,7 @@ const MASK_INPUT: Readonly<Record<string, number>> = { Attention: 3, 'com.micros
  */
 export function roundActivations(model: ModelProto, type: HalfType): void {
   const given = new OnnxGraph(model);
-  if (computesInHalf(given)) return;
+  if (halfTypeOf(given) !== null) return;
   openFused(dataFlow(given));
   const graph = model.graph!;
   const flow = dataFlow(new OnnxGraph(model));
@@ -57,11 +57,22 @@ export function roundActivations(model: ModelProto, type: HalfType): void {
   rounding.finish();
 }
 
-/** Whether some activation of a graph, whose nodes are sorted, is computed in float16 or bfloat16. */
-export function computesInHalf(model: OnnxGraph): boolean {
+/** The half type that some activation of a graph, whose nodes are sorted, is computed in; null for none. */
+export function halfTypeOf(model: OnnxGraph): HalfType | null {
   const { graph, typeOf, isActivation } = dataFlow(model);
-  const isHalf = (tensor: string): boolean => typeOf(tensor) === DataType.FLOAT16 || typeOf(tensor) === DataType.BFLOAT16;
-  return graph.graph.node.some((node) => !isOp(node, ...EXACT) && node.output.some((output) => isActivation(output) && isHalf(output)));
+  for (const node of graph.graph.node) {
+    if (isOp(node, ...EXACT)) continue;
+    for (const output of node.output) {
+      const type = isActivation(output) ? typeOf(output) : null;
+      if (type === DataType.FLOAT16 || type === DataType.BFLOAT16) return type;
+    }
+  }
+  return null;
+}
+
+/** Whether a node's result holds no number that its inputs did not hold, but for its sign; a cast rounds. */
+export function movesNumbers(node: NodeProto): boolean {
+  return isOp(node, ...EXACT) && !isOp(node, 'Cast', 'CastLike');
 }
 
 class Rounding {

@@ -10,7 +10,7 @@ import { diffFeeds, givenFeeds } from './feeds.js';
 import { openHead, type HeadPass } from './headPass.js';
 import type { LoadedModel } from './load.js';
 import type { Predictions } from './logits.js';
-import { batchForm, graphOn } from './runGraph.js';
+import { batchForm, graphOn, ownHalfGraph } from './runGraph.js';
 import { readProbes } from './stats.js';
 
 /** What all parts of a run have in common. */
@@ -66,7 +66,7 @@ export async function openPart({ config, loaded, sites: resolved, batches, predi
   const { reference, precision } = config;
   const exchange = share ? 'share' : given ? 'take' : null;
   const planned = logits && openHead({ graph, logits: logits.output, streams, reference, truth, exchange, width: logits.width, folder });
-  const diff = rebuild({ graph: planned?.graph ?? graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, keep: planned ? [planned.cut] : [], ranges: given === null, share, given, ...(plant && { plant }) });
+  const diff = rebuild({ graph: planned?.graph ?? graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, emulatesHalf: ownHalfGraph(loaded, config) !== null, keep: planned ? [planned.cut] : [], ranges: given === null, share, given, ...(plant && { plant }) });
   const session = await onRebuilt(() => runner.open({ ...modelRequest(diff.model, folder), profile: true }, 'running the batches'));
   const head = await openedHead().catch(async (error: unknown) => {
     await quietly(session);

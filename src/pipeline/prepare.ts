@@ -4,7 +4,8 @@ import type { RunConfig } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
 import { loadTokenizer, type HubOptions } from '../model/index.js';
 import type { Batch, ImplementationName, LeftOut, ShardOf, Stream } from '../types.js';
-import { computesInHalf } from '../onnx/roundActivations.js';
+import { HALF_TYPES } from '../onnx/half.js';
+import { halfTypeOf } from '../onnx/roundActivations.js';
 import { checkBudgetEntries } from './budgetEntries.js';
 import { obstacle } from './buildable.js';
 import { loadModel, type LoadedModel } from './load.js';
@@ -32,8 +33,10 @@ export interface PreparedRun {
 export async function prepareRun(asked: RunConfig, hub: HubOptions = {}): Promise<PreparedRun> {
   const loaded = await loadModel(asked.model, { dtype: asked.dtype, hub });
   const { config, leftOut } = possible(asked, loaded);
-  if (config.activations !== null && computesInHalf(loaded.graph)) {
-    throw new AttnDiffError('bad-option', { option: '--activations', value: config.activations, problem: 'the file computes in half precision already, so that nothing would be rounded', remedy: 'it with a float32 export, or leave it out' });
+  const own = halfTypeOf(loaded.graph);
+  if (config.activations !== null && own !== null && own !== HALF_TYPES[config.activations]) {
+    const name = own === HALF_TYPES.fp16 ? 'fp16' : 'bf16';
+    throw new AttnDiffError('bad-option', { option: '--activations', value: config.activations, problem: `the file computes in ${name}, and its rounding is that`, remedy: `${name}, or an export in float32` });
   }
   const tokenizer = config.prompts.kind === 'random' ? null : await loadTokenizer(loaded.source);
   const batches = await assembleBatches(config, tokenizer, { ...loaded.source.config, heads: loaded.sizes.heads });

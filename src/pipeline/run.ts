@@ -20,6 +20,7 @@ import { makeRepro } from './repro.js';
 import { checkRebuild } from './rebuildCheck.js';
 import { recorded } from './recordedLook.js';
 import { resolveSites } from './resolve.js';
+import { runSites } from './runGraph.js';
 
 /** What the run is doing, for a progress bar. */
 export interface Progress {
@@ -86,7 +87,7 @@ export async function runDiff({ config, leftOut, loaded, batches, shard, plant }
   const told = implementations.map((info, i) => ({ ...info, settings: settingsText(config.implementations[i]!), rounding: limits(info.name) }));
   const ofFile = [...fileFindings(loaded, sites), ...leftOut.map((each): Finding => ({ code: 'left-out', ...each }))];
   onProgress({ stage: 'looking for causes', done: total - 1, total });
-  const context = { config, loaded, sites, batches, runners, ...(plant && { plant }) };
+  const context = { config, loaded, sites: runSites(loaded, sites, config), batches, runners, ...(plant && { plant }) };
   const { look, answers } = recorded(lookAgain(context, { allLayers: explainAllLayers }));
   const concluded = await conclude({ rows, effects, batches, implementations: told, reference, precision: config.precision, ofFile }, { gate: config.gate, look, isPart: shard !== null });
   onRepro?.(await unlessFailing(() => makeRepro(concluded.findings, context), null));

@@ -5,7 +5,7 @@ import type { Runner, Runners } from '../runners/types.js';
 import type { Batch, Stream } from '../types.js';
 import { laneFor, placeOf } from './lanes.js';
 import type { LoadedModel } from './load.js';
-import { batchForm, runGraph } from './runGraph.js';
+import { batchForm, ownHalfGraph, runGraph } from './runGraph.js';
 
 /** The run that a second pass looks into, and what it needs to run parts of it again. */
 export interface SecondPass {
@@ -20,7 +20,7 @@ export interface SecondPass {
 
 /** Rebuilds the run's graph for other streams, or with other outputs. */
 export function rebuildAgain({ loaded, sites, config, plant }: SecondPass, batches: readonly Batch[], options: Pick<RebuildOptions, 'streams' | 'reference'> & Partial<RebuildOptions>): DiffGraph {
-  return rebuild({ graph: runGraph(loaded, config), sites, sizes: loaded.sizes, ...batchForm(batches), precision: config.precision, ...options, ...(plant && { plant }) });
+  return rebuild({ graph: runGraph(loaded, config), sites, sizes: loaded.sizes, ...batchForm(batches), precision: config.precision, emulatesHalf: ownHalfGraph(loaded, config) !== null, ...options, ...(plant && { plant }) });
 }
 
 /** Where a stream is run again. */

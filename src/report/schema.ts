@@ -147,7 +147,7 @@ export const reportSchema = z
     configuration: configuration.nullable().describe('What it does to the run; null without one.'),
     model: model.extend({
       sha256: sha256('the ONNX file and its external data'),
-      activations: z.enum(['fp16', 'bf16']).nullable().describe('What every floating-point result of the graph is rounded to; null for what the file computes in.'),
+      activations: z.enum(['fp16', 'bf16']).nullable().describe('What every floating-point result of the graph is rounded to, or those that a file in half precision holds in it; null for what the provider makes of the file.'),
     }).describe('The model that was run.'),
     environment: environment.describe('What it was run with.'),
     batches: z.array(batch).describe('The batches, in order.'),

@@ -32,8 +32,9 @@ it('original is refused where the file takes no padded batch', async () => {
   await expect(prepareRun(parseRunOptions({ model, random: '1x4', impl: 'original,eager' }))).rejects.toMatchObject({ code: 'not-buildable', args: { implementation: 'original' } });
 });
 
-it('rounded activations are refused where the file computes in half precision already', async () => {
-  const prepare = (form: string): Promise<unknown> => prepareRun(parseRunOptions({ model: fixture('forms', form), random: '1x4', impl: 'eager,sdpa', activations: 'bf16' }));
-  await expect(prepare('qwen2-optimum-fp16')).rejects.toMatchObject({ code: 'bad-option', exitCode: 2, args: { option: '--activations', value: 'bf16' } });
+it('rounded activations are refused where the file computes in another half precision, whose rounding it has', async () => {
+  const prepare = (form: string, activations = 'bf16'): Promise<unknown> => prepareRun(parseRunOptions({ model: fixture('forms', form), random: '1x4', impl: 'eager,sdpa', activations }));
+  await expect(prepare('qwen2-optimum-fp16')).rejects.toMatchObject({ code: 'bad-option', exitCode: 2, args: { option: '--activations', value: 'bf16', problem: expect.stringContaining('fp16') as string, remedy: expect.stringContaining('fp16') as string } });
+  await expect(prepare('qwen2-optimum-fp16', 'fp16')).resolves.toBeDefined();
   await expect(prepare('qwen2-dynamo-bf16')).resolves.toBeDefined();
 });
