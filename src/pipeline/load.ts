@@ -13,6 +13,7 @@ import { checkExternalData, externalLocations } from '../onnx/external.js';
 import { makeNamesSafe } from '../onnx/nodeNames.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import { inlineBranches } from '../onnx/inline.js';
+import { inlineFunctions } from '../onnx/inlineFunctions.js';
 import { modelInputs, type TensorInfo } from '../onnx/inputs.js';
 import { raiseOpset } from '../onnx/opset.js';
 import { encodeModel, readModel } from '../onnx/read.js';
@@ -60,6 +61,7 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
   const location = await locateModel(path, options);
   const model = await readModel(location.onnxPath);
   checkGraph(model, location.onnxPath);
+  inlineFunctions(model);
   makeNamesSafe(model);
   await location.fetchData(externalLocations(model));
   const source = await openModelSource(location);
