@@ -17,6 +17,7 @@ export interface ModelConfig {
   vocabSize: number;
   /** Classes of a classifier; null where config.json names none. */
   labels: number | null;
+  /** Positions that the rotary embedding is made for, its scaling included; Infinity where it adapts to any length (dynamic NTK). */
   maxPositions: number;
   /** In tokens; null unless some layer slides. */
   slidingWindow: number | null;
@@ -41,7 +42,7 @@ const tokenId = z.int().nullish();
 
 const positive = z.number().positive().nullish();
 /** What is of another form is another embedding, and no reason to refuse the model. */
-const rope = z.object({ rope_theta: positive, rope_type: z.string().nullish(), type: z.string().nullish(), factor: positive, partial_rotary_factor: positive }).nullish().catch({ type: 'unknown' });
+const rope = z.object({ rope_theta: positive, rope_type: z.string().nullish(), type: z.string().nullish(), factor: positive, original_max_position_embeddings: positive, partial_rotary_factor: positive }).nullish().catch({ type: 'unknown' });
 
 /** Defaults as in Hugging Face's Qwen2Config; the sizes have none, since save_pretrained always writes them. */
 const schema = z.object({
@@ -135,7 +136,7 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
     headDim,
     vocabSize: raw.vocab_size,
     labels: raw.num_labels ?? (raw.id2label ? Object.keys(raw.id2label).length : null),
-    maxPositions: raw.max_position_embeddings,
+    maxPositions: mostPositions(raw),
     slidingWindow: raw.use_sliding_window || raw.layer_types?.includes('sliding_attention') ? raw.sliding_window || null : null,
     maxWindowLayers: raw.max_window_layers,
     layerTypes,
@@ -165,6 +166,15 @@ function tokenMixers(layers: number, layerTypes: readonly string[] | null): Pick
 /** Qwen3-Next's way to say that every n-th layer has full attention, and the others linear. */
 function interleaved(layers: number, interval: number | null | undefined): string[] | null {
   return interval == null ? null : Array.from({ length: layers }, (_, layer) => ((layer + 1) % interval === 0 ? 'full_attention' : 'linear_attention'));
+}
+
+/** Dynamic NTK stretches its frequencies to the length of the batch; other scalings reach further by their factor. */
+function mostPositions({ max_position_embeddings: most, rope_scaling, rope_parameters }: z.output<typeof schema>): number {
+  const scaling = rope_parameters ?? rope_scaling;
+  const type = scaling?.rope_type ?? scaling?.type ?? 'default';
+  if (type === 'dynamic') return Infinity;
+  const original = scaling?.original_max_position_embeddings ?? (type === 'linear' ? most : null);
+  return original === null || scaling?.factor == null ? most : Math.max(most, Math.floor(original * scaling.factor));
 }
 
 function rotaryEmbedding({ rope_theta, rope_scaling, rope_parameters, partial_rotary_factor }: z.output<typeof schema>): ModelConfig['rope'] {

@@ -22,6 +22,7 @@ describe('parseModelConfig', () => {
       attentionLayers: Array.from({ length: 24 }, (_, layer) => layer),
       otherLayers: [],
       isCausal: true,
+      labels: null,
       rope: { theta: 1000000, factor: 1 },
       rmsNormEps: 1e-6,
       padTokenId: null,
@@ -71,6 +72,14 @@ describe('parseModelConfig', () => {
     [false, { architectures: ['LlamaBidirectionalModel'] }],
     [true, { architectures: ['Qwen2Model'] }],
   ])('attends to earlier tokens only: %s for %j', (causal, changes) => expect(parse(changes).isCausal).toBe(causal));
+
+  test.each<[string, Record<string, unknown>, number]>([
+    ['YaRN reaches as far as its factor', { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 32768 }, 131072],
+    ['but no less than the config says', { rope_type: 'llama3', factor: 8, original_max_position_embeddings: 8192 }, 65536],
+    ['linear scaling too', { type: 'linear', factor: 2 }, 65536],
+    ['dynamic NTK adapts to any length', { type: 'dynamic', factor: 2 }, Infinity],
+    ['mrope scales nothing', { type: 'mrope', mrope_section: [16, 24, 24] }, 32768],
+  ])('tells the positions that there are: %s', (_, rope_scaling, positions) => expect(parse({ max_position_embeddings: 32768, rope_scaling }).maxPositions).toBe(positions));
 
   test('keeps a head_dim of its own, as Qwen3 has', () => {
     expect(parse({ head_dim: 128 }).headDim).toBe(128);

@@ -141,3 +141,56 @@ describe('a model that attends in both directions', () => {
     await expect(runOn(folder, { impl: 'eager,sdpa', past: '2' })).rejects.toMatchObject({ code: 'bad-option', args: { option: '--past' } });
   });
 });
+
+describe('dynamic NTK scaling', () => {
+  const HEAD = 16;
+  const MOST = 16;
+  const FACTOR = 2;
+
+  /** θ' = θ·(f·n/N − (f − 1))^(D/(D−2)) where the batch has n > N positions, as Hugging Face's _compute_dynamic_ntk_parameters. */
+  const dynamic = (model: ModelProto): void => {
+    const graph = new OnnxGraph(model);
+    const expand = model.graph!.node.find((node) => node.opType === 'Expand' && graph.values(node.input[0])?.length === HEAD / 2)!;
+    behind(
+      model, expand.input[0]!,
+      (builder) => {
+        const positions = builder.cast(builder.op('Add', [builder.op('ReduceMax', ['position_ids'], { keepdims: 0n }), builder.int(1)]), DataType.FLOAT);
+        const length = builder.op('Max', [positions, builder.float(MOST)]);
+        const stretch = builder.op('Sub', [builder.op('Mul', [length, builder.float(FACTOR / MOST)]), builder.float(FACTOR - 1)]);
+        const theta = builder.op('Mul', [builder.op('Pow', [stretch, builder.float(HEAD / (HEAD - 2))]), builder.float(10000)]);
+        const powers = builder.op('Mul', [builder.cast(builder.ints(...Array.from({ length: HEAD / 2 }, (_, i) => i)), DataType.FLOAT), builder.float(-2 / HEAD)]);
+        return builder.reshapeTo(builder.op('Pow', [theta, powers]), 1, HEAD / 2, 1);
+      },
+      (node) => node === expand,
+    );
+  };
+
+  it('is run beyond max_position_embeddings, where the frequencies follow the batch', async () => {
+    const config = (rope_scaling: unknown) => (all: Record<string, unknown>) => ({ ...all, max_position_embeddings: MOST, rope_scaling });
+    const report = await runOn(operated({ model: dynamic, config: config({ rope_type: 'dynamic', factor: FACTOR }) }), { random: '2x24', impl: 'eager,flash,original' });
+    expect(report.verdict.passed).toBe(true);
+    expect(report.batches[0]!.length).toBe(24);
+    expect(report.rows.filter(({ kind, relL2 }) => kind === 'valid' && relL2 > 1e-5)).toEqual([]);
+    await expect(runOn(operated({ config: config(null) }), { random: '2x24' })).rejects.toMatchObject({ code: 'bad-option' });
+  });
+});
+
+describe('repeat_kv whose Reshape the exporter has merged with the next', () => {
+  const merged = (model: ModelProto): void => {
+    const graph = new OnnxGraph(model);
+    for (const second of model.graph!.node) {
+      const first = second.opType === 'Reshape' ? graph.producer(second.input[0]) : undefined;
+      if (first?.opType === 'Reshape' && graph.producer(first.input[0])?.opType === 'Expand') second.input[0] = first.input[0]!;
+    }
+  };
+
+  it('is taken apart all the same', async () => {
+    const folder = operated({ base: 'forms/qwen2-dynamo18', model: merged });
+    const inspection = await inspect(folder, inProcessRunner());
+    expect(inspection.layers.map(({ form }) => form)).toEqual(['decomposed', 'decomposed']);
+    const report = await runOn(folder, { impl: 'eager,sdpa,original' });
+    expect(report.rebuild.originalRelL2).toBeLessThan(1e-6);
+    expect(report.rebuild.equivalentRelL2).toBeLessThan(1e-6);
+    expect(report.verdict.passed).toBe(true);
+  });
+});
