@@ -15,6 +15,7 @@ const LEVEL: Readonly<Record<Finding['code'], FindingLevel>> = {
   'stray-cast': 'fault',
   'left-out': 'notice',
   'window-not-as-configured': 'fault',
+  'not-as-configured': 'fault',
   'propagation-only': 'notice',
   'within-rounding': 'fine',
   'kernel-fallback': 'notice',
@@ -32,7 +33,7 @@ export const FINDING_CODES = Object.keys(LEVEL) as Finding['code'][];
 const CHECKED_OTHERWISE: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['nothing-compared', 'non-finite', 'score-overflow', 'implementation-failed']);
 
 /** Findings that make a verdict on the file wrong whatever the rows say. */
-const FAILING: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['wrong-mask']);
+const FAILING: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['wrong-mask', 'not-as-configured']);
 
 /** How much a finding counts in the gate where nothing else is said of it: a fault that has no check of its own is a warning, or more. */
 export function usualLevel(finding: Pick<Finding, 'code'>): Level {

@@ -4,6 +4,7 @@
  */
 import type { BaselineComparison } from './baselineTypes.js';
 import type { ConfigurationInfo } from './configurationTypes.js';
+import type { ConfigAspect, NotAsConfigured } from './configAspects.js';
 import type { Alignment, AttentionPrecision, Deviation, ImplementationName, ProviderName } from './stream.js';
 import type { LeftOut, MaskFault, StrayCast } from './fileFaults.js';
 import type { Failure, ImplementationInfo, ProofReason, RunImplementationInfo } from './implementationInfo.js';
@@ -18,6 +19,7 @@ export * from './baselineTypes.js';
 export * from './compareTypes.js';
 export * from './configurationTypes.js';
 export * from './fileFaults.js';
+export * from './configAspects.js';
 export * from './gateTypes.js';
 export * from './historyTypes.js';
 export * from './implementationInfo.js';
@@ -375,6 +377,7 @@ export type Finding =
   | ({ code: 'stray-cast'; layer: number } & StrayCast)
   /** The file's masks slide otherwise than config.json says. */
   | { code: 'window-not-as-configured'; layers: number[]; expected: number | null; found: number | null }
+  | NotAsConfigured
   | { code: 'identical'; implementation: string }
   /** Another kernel ran than was asked for, or on another provider, or in another type. */
   | ({ code: 'kernel-fallback'; implementation: string; reason: ProofReason } & Pick<ImplementationInfo, 'asked' | 'kernel' | 'provider' | 'written' | 'ran'>)
@@ -461,6 +464,8 @@ export interface LayerInspection {
   softmaxPrecision: 'fp32' | 'fp16' | 'fp64' | 'bf16';
   /** Whether the graph writes 0 where the softmax gave NaN (a fully masked row). */
   nanGuard: boolean;
+  /** What was compared with config.json, or with the other layers. */
+  checked: ConfigAspect[];
 }
 
 export interface Inspection {

@@ -16,6 +16,7 @@ const SEVERITY = ranksOf<Finding['code']>({
   'kernel-fault': true,
   'wrong-mask': true,
   'window-not-as-configured': true,
+  'not-as-configured': true,
   'stray-cast': true,
   'left-out': true,
   'node-divergence': true,

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
 import { decoderConfig } from './nestedConfig.js';
+import { readAttentionConfig, type AttentionConfig } from './attentionConfig.js';
 import { fromGenaiConfig, GENAI_CONFIG } from './genaiConfig.js';
 import { jsonProblem, readJson } from './json.js';
 
@@ -32,6 +33,7 @@ export interface ModelConfig {
   /** The rotary embedding: angles of position p are p·theta^(−2i/D)/factor; null where config.json does not say, or scales them otherwise. */
   rope: { theta: number; factor: number } | null;
   rmsNormEps: number;
+  attention: AttentionConfig;
   padTokenId: number | null;
   /** The first, where config.json lists several. */
   eosTokenId: number | null;
@@ -144,6 +146,7 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
     isCausal: raw.is_causal ?? !(raw.use_bidirectional_attention ?? raw.architectures?.some((name) => BIDIRECTIONAL.test(name))),
     rope: rotaryEmbedding(raw),
     rmsNormEps: raw.rms_norm_eps,
+    attention: readAttentionConfig(config, { layers, headDim, maxPositions: raw.max_position_embeddings, layerTypes }),
     padTokenId: existing(raw.pad_token_id),
     eosTokenId: existing(Array.isArray(raw.eos_token_id) ? raw.eos_token_id[0] : raw.eos_token_id),
   };

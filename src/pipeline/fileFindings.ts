@@ -4,7 +4,7 @@ import type { Finding } from '../types.js';
 import type { LoadedModel } from './load.js';
 
 /** Codes of findings that are about the file alone: every part of a run has the same. */
-export const FILE_FINDINGS: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['left-out', 'wrong-mask', 'window-not-as-configured', 'stray-cast']);
+export const FILE_FINDINGS: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['left-out', 'wrong-mask', 'window-not-as-configured', 'not-as-configured', 'stray-cast']);
 
 /** What is wrong with a model's file, told from its graph, its masks and config.json before anything is run. */
 export function fileFindings({ source: { config }, strayCasts }: LoadedModel, sites: readonly ResolvedSite[]): Finding[] {

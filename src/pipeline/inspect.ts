@@ -2,6 +2,7 @@ import type { ModelOptions } from '../model/index.js';
 import { tensorTypeName } from '../onnx/types.js';
 import type { Runner } from '../runners/types.js';
 import { IMPLEMENTATIONS, type Inspection } from '../types.js';
+import { compareGraphWithConfig } from './asConfigured.js';
 import { describeModel } from './describe.js';
 import { obstacle } from './buildable.js';
 import { fileFindings } from './fileFindings.js';
@@ -10,7 +11,7 @@ import { resolveLogits } from './logits.js';
 import { resolveSites } from './resolve.js';
 
 /**
- * Tells what is recognised in a model, without reading its weights.
+ * Tells what is recognised in a model. Of its weights only samples are read.
  *
  * @throws AttnDiffError codes of exit 3, execution-failed
  */
@@ -26,6 +27,7 @@ export async function inspect(path: string, runner: Runner, options: ModelOption
 export async function survey(path: string, runner: Runner, options: ModelOptions = {}): Promise<{ inspection: Inspection; hasTokenizer: boolean }> {
   const loaded = await loadModel(path, options);
   const sites = await resolveSites(loaded, runner);
+  const { findings, checked } = await compareGraphWithConfig(loaded, sites, runner);
   const inspection = {
     model: describeModel(loaded),
     inputs: loaded.inputs.map(({ name, type, shape }) => ({ name, type: tensorTypeName(type), shape: shape.map((dim) => dim ?? '?') })),
@@ -40,8 +42,9 @@ export async function survey(path: string, runner: Runner, options: ModelOptions
       scale,
       softmaxPrecision,
       nanGuard,
+      checked: checked.get(layer) ?? [],
     })),
-    findings: fileFindings(loaded, sites),
+    findings: [...fileFindings(loaded, sites), ...findings],
     implementations: IMPLEMENTATIONS.map((name) => {
       const reason = obstacle(loaded, name);
       return { name, buildable: reason === null, reason };

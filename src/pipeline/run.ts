@@ -4,6 +4,7 @@ import { weakenedBudgets } from '../gate/index.js';
 import { worstMaps } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
 import { REPORT_SCHEMA, type DiffReport, type Finding, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
+import { compareGraphWithConfig } from './asConfigured.js';
 import { checkWindows } from './buildable.js';
 import { conclude } from './conclude.js';
 import { describeBatch, describeModel } from './describe.js';
@@ -59,6 +60,7 @@ export async function runDiff({ config, leftOut, loaded, batches, shard, plant }
   onProgress({ stage: 'evaluating masks and scales', done: 0, total });
   const sites = await resolveSites(loaded, runner, batches.filter(({ mask, documents }) => mask === null && documents === null));
   checkWindows(config.implementations, sites);
+  const { findings: deviations } = await compareGraphWithConfig(loaded, sites, runner);
   onProgress({ stage: 'checking the rebuilt graph', done: 1, total });
   const { check } = await checkRebuild(loaded, sites, () => runners.at({ timeout: config.timeout }));
 
@@ -85,7 +87,7 @@ export async function runDiff({ config, leftOut, loaded, batches, shard, plant }
   const { reference } = config;
   const limits = roundingLimits((label) => config.activations ?? precisionBetween(label, loaded, config.implementations) ?? model.precision, implementations, config.implementations, reference);
   const told = implementations.map((info, i) => ({ ...info, settings: settingsText(config.implementations[i]!), rounding: limits(info.name) }));
-  const ofFile = [...fileFindings(loaded, sites), ...leftOut.map((each): Finding => ({ code: 'left-out', ...each }))];
+  const ofFile = [...fileFindings(loaded, sites), ...deviations, ...leftOut.map((each): Finding => ({ code: 'left-out', ...each }))];
   onProgress({ stage: 'looking for causes', done: total - 1, total });
   const context = { config, loaded, sites: runSites(loaded, sites, config), batches, runners, ...(plant && { plant }) };
   const { look, answers } = recorded(lookAgain(context, { allLayers: explainAllLayers }));

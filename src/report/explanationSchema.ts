@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ALIGNMENTS, ATTENTION_PRECISIONS, CAST_PLACES, CAUSES, MASK_FAULTS, MASK_FILLS, MASK_FORMS } from '../types.js';
+import { ALIGNMENTS, ATTENTION_PRECISIONS, CAST_PLACES, CAUSES, CONFIG_ASPECTS, CONFIG_PARTS, CONFIG_SOURCES, MASK_FAULTS, MASK_FILLS, MASK_FORMS } from '../types.js';
 import { batchName, count, label, limit, magnitude, metric, oneLayer, position, relL2, text } from './schemaParts.js';
 
 const precision = z.enum(ATTENTION_PRECISIONS);
@@ -67,6 +67,18 @@ export const castFinding = z.strictObject({
   node: text('Name of the Cast node.'),
   from: z.enum(['fp64', 'fp32', 'fp16', 'bf16']).describe('The type before.'),
   to: z.enum(['fp16', 'bf16']).describe('The type after.'),
+});
+
+const configValue = z.union([z.number(), z.string()]);
+
+export const configFinding = z.strictObject({
+  code: z.literal('not-as-configured'),
+  aspect: z.enum(CONFIG_ASPECTS).describe('What is compared.'),
+  part: z.enum(CONFIG_PARTS).nullable().describe('Whose it is; null where it is of the layer as a whole.'),
+  layers: z.array(oneLayer).describe('Layers that deviate; empty for the final norm.'),
+  expected: configValue.describe('What it should be: a number or a word.'),
+  found: configValue.describe('What it is in the file.'),
+  against: z.enum(CONFIG_SOURCES).describe('Where the expected value is from: config (config.json, or what its model type always has), layers (most of the other layers), query (the same layer\'s query).'),
 });
 
 const factor = z.strictObject({

@@ -1,5 +1,6 @@
 import type { CauseFinding } from '../metrics/index.js';
 import { CAUSES, type Cause, type FailureKind, type Finding, type ImplementationInfo, type ProviderName } from '../types.js';
+import { deviationClause, deviationSentences } from './asConfiguredText.js';
 import { causeClause, causeSentences } from './causeText.js';
 import { FAILURE_CLAUSE, failureText } from './failureText.js';
 import { listText } from './listText.js';
@@ -144,6 +145,7 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
     sentences: (f) =>
       `The masks of ${f.layers.length === 1 ? 'layer' : 'layers'} ${rangesText(f.layers)} have ${windowWords(f.found)}, where config.json (use_sliding_window, layer_types, max_window_layers, sliding_window) asks for ${windowWords(f.expected)}. Every implementation is run with what the file has, so the table does not show it; prompts longer than the window give other results than in training. Export again with a transformers release that keeps the window, or correct config.json.`,
   },
+  'not-as-configured': { clause: deviationClause, sentences: deviationSentences },
   'propagation-only': {
     clause: (_, reference) => `parted from ${reference} only by rounding that later layers amplified`,
     sentences: (f, reference) =>

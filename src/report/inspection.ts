@@ -1,5 +1,5 @@
 import { terminalText } from '../printable.js';
-import type { Inspection, LayerInspection, MaskSummary } from '../types.js';
+import { CONFIG_ASPECTS, type Inspection, type LayerInspection, type MaskSummary } from '../types.js';
 import { findingText } from './findingText.js';
 import { outputLines } from './outputText.js';
 import { contextOf, facts, heading, type Context, type RenderOptions } from './text/context.js';
@@ -28,6 +28,7 @@ export function inspectionText(inspection: Inspection, options: RenderOptions): 
     [context.paint.bold('attn-diff inspect'), '', ...facts(overview(inspection), context)],
     [heading('Attention by layer', context), '', ...layers(inspection.layers, context)],
     ...(inspection.findings.length === 0 ? [] : [[heading('Findings', context), '', ...findings(inspection, context)]]),
+    [heading('Compared with config.json', context), '', ...compared(inspection, context)],
     [heading('Implementations', context), '', ...implementations(inspection, context)],
   ];
   return terminalText(`${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`);
@@ -74,6 +75,22 @@ function columnsOf(): Column<Run>[] {
 /** What is wrong with the file, the most severe first. */
 function findings({ findings: found }: Inspection, { width, paint }: Context): string[] {
   return found.flatMap((finding) => wrap(findingText(finding, 'eager'), width - 2).map((line, index) => (index === 0 ? `${paint.red('✗')} ${line}` : `  ${line}`)));
+}
+
+/** What was compared of which layers, and what could not be; what deviates is among the findings. */
+function compared({ layers: inspected, findings: found }: Inspection, context: Context): string[] {
+  const { paint, width } = context;
+  const groups = new Map<string, LayerInspection[]>();
+  for (const layer of inspected) groups.set(layer.checked.join(), [...(groups.get(layer.checked.join()) ?? []), layer]);
+  const lists = [...groups.values()].flatMap((own) => {
+    const { checked } = own[0]!;
+    const place = `layer ${rangesText(own.map(({ layer }) => layer))}`;
+    const others = CONFIG_ASPECTS.filter((aspect) => !checked.includes(aspect));
+    return [[place, checked.join(', ') || 'nothing'] as const, ...(others.length > 0 ? [['not checked', others.join(', ')] as const] : [])];
+  });
+  const deviates = found.some(({ code }) => code === 'not-as-configured' || code === 'window-not-as-configured');
+  const verdict = deviates ? [] : ['', ...wrap('nothing deviates of what was compared', width - 2).map((line, index) => `${index === 0 ? paint.green('✓') : ' '} ${line}`)];
+  return [...facts(lists, context), ...verdict];
 }
 
 function implementations(inspection: Inspection, { width, paint }: Context): string[] {

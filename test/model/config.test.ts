@@ -15,6 +15,7 @@ describe('parseModelConfig', () => {
       kvHeads: 2,
       headDim: 64,
       vocabSize: 151936,
+      labels: null,
       maxPositions: 131072,
       slidingWindow: null,
       maxWindowLayers: 24,
@@ -22,9 +23,9 @@ describe('parseModelConfig', () => {
       attentionLayers: Array.from({ length: 24 }, (_, layer) => layer),
       otherLayers: [],
       isCausal: true,
-      labels: null,
       rope: { theta: 1000000, factor: 1 },
       rmsNormEps: 1e-6,
+      attention: expect.objectContaining({ bias: true, epsilon: 1e-6 }),
       padTokenId: null,
       eosTokenId: 151643,
     });

@@ -157,8 +157,9 @@ export function sampleInspection(layers = 24): Inspection {
       scale: 0.25,
       softmaxPrecision: 'fp32',
       nanGuard: false,
+      checked: ['scale', 'rope', 'rope-theta', 'kv-heads', 'norm-epsilon'],
     })),
-    findings: [],
+    findings: [{ code: 'not-as-configured', aspect: 'scale', part: null, layers: [3], expected: 0.25, found: 0.5, against: 'config' }],
     implementations: [
       { name: 'eager', buildable: true, reason: null },
       { name: 'flash', buildable: false, reason: 'the sliding window of layer 23 reaches over padding, and GroupQueryAttention counts it from the right' },

@@ -14,7 +14,7 @@ export interface Mutation {
 }
 
 /** Puts nodes between a tensor and one of its readers. */
-function insert(model: ModelProto, tensor: string, reader: NodeProto, build: (builder: GraphBuilder) => string): void {
+export function insert(model: ModelProto, tensor: string, reader: NodeProto, build: (builder: GraphBuilder) => string): void {
   const builder = new GraphBuilder(model.graph!, new OnnxGraph(model).names());
   const replaced = build(builder);
   replaceUses([reader], tensor, replaced);
@@ -22,7 +22,7 @@ function insert(model: ModelProto, tensor: string, reader: NodeProto, build: (bu
   sortNodes(model.graph!);
 }
 
-function producerOf(model: ModelProto, tensor: string): NodeProto | undefined {
+export function producerOf(model: ModelProto, tensor: string): NodeProto | undefined {
   return model.graph!.node.find(({ output }) => output.includes(tensor));
 }
 

@@ -33,6 +33,7 @@ const FINDINGS: Readonly<Record<Finding['code'], Words>> = {
   'stray-cast': { short: 'One layer casts to a type of fewer bits inside attention, and others do not.', help: 'Take the cast out of the graph, or export again.' },
   'left-out': { short: 'One of the usual implementations cannot be built for this model, and was not run.', help: 'No action needed; --impl names what is run.' },
   'window-not-as-configured': { short: 'The masks of the file have another sliding window than config.json says.', help: 'Export again with a transformers release that keeps the window, or correct config.json.' },
+  'not-as-configured': { short: 'The graph computes attention otherwise than config.json, or most of its layers, have it.', help: 'Export again, or correct config.json if the file is what was trained.' },
   'propagation-only': { short: 'Layers amplify rounding; no kernel is to blame.', help: 'Judge it by the logits or the loss, and add exact to --impl to see which of the two is nearer to the truth.' },
   'within-rounding': { short: 'The implementation agrees with the reference to within rounding.', help: 'Carry on.' },
   'kernel-fallback': { short: 'Another kernel ran than was asked for, or in another type.', help: 'Ask for a kernel and a precision that the provider has, or for another provider.' },
