@@ -43,7 +43,7 @@ export async function loadTokenizer(source: ModelSource): Promise<Tokenizer> {
   const tokenizer = await construct(path, json, config);
   const idOf = (token: unknown): number | null => {
     const content = contentOf(token);
-    const id = content === null ? undefined : (tokenizer.convert_tokens_to_ids(content) as number | undefined);
+    const id = content === null ? undefined : tokenizer.token_to_id(content);
     return id === undefined || id >= vocabSize ? null : id;
   };
 
@@ -61,7 +61,7 @@ export async function loadTokenizer(source: ModelSource): Promise<Tokenizer> {
   const encode = (text: string, add_special_tokens: boolean): number[] => {
     const token = refused.find(({ content }) => text.includes(content));
     if (token) throw new AttnDiffError('tokenizer-unreadable', { path, problem: `the text holds ${token.content}, and ${token.problem}, which is not supported` });
-    const ids = attempt(path, () => tokenizer.encode(text, { add_special_tokens }));
+    const ids = attempt(path, () => tokenizer.encode(text, { add_special_tokens }).ids);
     for (const id of ids) {
       if (!Number.isInteger(id)) throw new AttnDiffError('tokenizer-unreadable', { path, problem: 'it has no token for a part of the text, and no unk_token' });
       checkRange(id, vocabSize);

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { npm, ROOT } from './npm.js';
+import { npm, ROOT, staged } from './npm.js';
 
 /** From npm's cache it takes about ten seconds; without, it downloads onnxruntime-node. */
 const TIMEOUT = 300_000;
@@ -39,8 +39,8 @@ function registryAnswers(): boolean {
 test('the README\'s install commands give a working demo and a typed API in an empty folder', { timeout: TIMEOUT }, ({ skip }) => {
   if (!registryAnswers()) skip('the npm registry cannot be reached');
 
-  npm('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], ROOT);
-  const [tarball] = readdirSync(folder);
+  npm('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], staged(join(folder, 'clone')));
+  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
 
   npm('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', `./${tarball!}`], folder);
 
