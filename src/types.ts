@@ -214,6 +214,8 @@ export interface ModelInfo {
   attention: string;
   /** Layers without softmax attention, by the kind that config.json gives them; only those with it are compared. */
   notCompared: { layer: number; type: string }[];
+  /** Layers whose softmax has sinks, and the node that brings them in. */
+  sinks: { layer: number; node: string }[];
 }
 
 /** A model that was run. */

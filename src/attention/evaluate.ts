@@ -13,6 +13,8 @@ import type { AttentionSite } from './site.js';
 /** A site with the numbers that its scale and mask come to. */
 export interface ResolvedSite extends AttentionSite {
   scale: number;
+  /** The logit of each query head's sink; null without. */
+  sinks: number[] | null;
   /** The right mask, which implementations are built with: the file's own, unless that is wrong. */
   maskSummary: MaskSummary;
   /** What the file's own mask comes to, as far as it follows a rule. */
@@ -70,6 +72,7 @@ export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[]
   };
   const scaled = sites.map((site) => ({ ...site, scaleFactors: site.scaleFactors.map((factor) => ({ ...factor, value: graph.values(factor.tensor)?.[0] ?? want(factor.tensor) })) }));
   const maskTensor = new Map(sites.flatMap(({ layer, mask }) => (mask.kind === 'tensor' ? [[layer, want(mask.tensor)] as const] : [])));
+  const sinkTensor = new Map(sites.flatMap(({ layer, sink }) => (sink?.tensor == null || constantSinks(graph, sink.tensor) ? [] : [[layer, want(sink.tensor)] as const])));
   const wanted = [...representatives.values()];
   return {
     model: wanted.length === 0 ? null : extract(graph, wanted.map((name) => ({ name, type: DataType.UNDEFINED })), cuts),
@@ -79,6 +82,7 @@ export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[]
       const resolved = sites.map((site, i) => ({
         ...site,
         scale: scaleOf(site, scaled[i]!.scaleFactors, outputs, sizes.headDim),
+        sinks: sinksOf(site, sinkTensor.has(site.layer) ? outputs[sinkTensor.get(site.layer)!]! : (site.sink?.tensor ?? null), probe),
         ...maskOf(site, siteMask(site, outputs), probe, { causal: expected.causal, padding: takesMask, window: expected.windowOf(site.layer) }),
       }));
       // What one layer alone adds is its fault; what all add is another kind of attention (ALiBi).
@@ -100,9 +104,26 @@ export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[]
     },
   };
 
+  function sinksOf(site: AttentionSite, found: TensorData | string | null, { length }: MaskProbe): number[] | null {
+    if (site.sink === null) return null;
+    if (found === null) return Array.from({ length: sizes.heads }, () => 0);
+    const numbers = typeof found === 'string' ? constantSinks(graph, found)! : Array.from(found.data as ArrayLike<number>, Number);
+    if (numbers.length === sizes.heads) return numbers;
+    // [B,H,S,1] of the full row: the same for every query.
+    const sinks = Array.from({ length: sizes.heads }, (_, h) => numbers[h * length]!);
+    const alike = typeof found !== 'string' && found.dims[1] === sizes.heads && found.dims[2] === length && numbers.slice(0, sizes.heads * length).every((value, i) => value === sinks[Math.floor(i / length)]);
+    if (!alike) throw notRecognised(site, `the sink of its softmax (${site.sink.node}) is not one number for each head`);
+    return sinks;
+  }
+
   function siteMask({ layer, mask, operatorCausal }: AttentionSite, outputs: Tensors): SiteMask {
     return { tensor: mask.kind === 'tensor' ? outputs[maskTensor.get(layer)!]! : null, operatorCausal };
   }
+}
+
+/** Sinks that are stored as such; null where they have to be computed. */
+function constantSinks(graph: OnnxGraph, tensor: string): number[] | null {
+  return graph.initializers.has(tensor) ? (graph.values(tensor) ?? null) : null;
 }
 
 function zeros(dims: number[], type: DataType): TensorData {

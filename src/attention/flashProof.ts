@@ -21,8 +21,10 @@ export interface FlashProof {
 /**
  * A graph that tells which kernel GroupQueryAttention takes for heads of these sizes: the flash kernel sums in tiles,
  * so its bits differ from the naive kernel's; where they are the same, the naive kernel ran.
+ *
+ * @param hasSinks whether the softmax has sinks, which not every kernel takes
  */
-export function flashProof({ heads, kvHeads, headDim }: HeadSizes): FlashProof {
+export function flashProof({ heads, kvHeads, headDim }: HeadSizes, hasSinks = false): FlashProof {
   const graph = create(GraphProtoSchema, { name: 'flash proof' });
   const builder = new GraphBuilder(graph, new Set());
   const feeds: Tensors = {
@@ -34,7 +36,7 @@ export function flashProof({ heads, kvHeads, headDim }: HeadSizes): FlashProof {
   };
   for (const [name, { type, dims }] of Object.entries(feeds)) builder.input(name, type === 'int32' ? DataType.INT32 : DataType.FLOAT, dims);
   const attend = (outputs: number): string =>
-    builder.ops('GroupQueryAttention', ['query', 'key', 'value', '', '', 'seqlens_k', 'total_length'], outputs, { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads) }, 'com.microsoft')[0]!;
+    builder.ops('GroupQueryAttention', ['query', 'key', 'value', '', '', 'seqlens_k', 'total_length', ...(hasSinks ? ['', '', '', '', builder.floats(Array.from({ length: heads }, () => 0), [heads])] : [])], outputs, { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads) }, 'com.microsoft')[0]!;
   const [asked, naive] = [attend(3), attend(1)];
   for (const output of [asked, naive]) builder.output(output, DataType.FLOAT);
   graph.node.push(...builder.nodes);

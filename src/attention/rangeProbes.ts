@@ -2,6 +2,7 @@ import type { GraphBuilder } from '../onnx/builder.js';
 import { DataType } from '../onnx/types.js';
 import type { AttentionPrecision } from '../types.js';
 import { repeatKv } from './implementations/repeatKv.js';
+import { withoutSinks, withSinks } from './implementations/sinks.js';
 import { softcapped } from './implementations/softcap.js';
 import type { AttentionInputs } from './implementations/types.js';
 import { rounded } from './rounding.js';
@@ -10,7 +11,7 @@ import { lateAxes } from './lateAxes.js';
 /** The rows of a range probe's output, in order; {@link buildRangeProbe} says what each is. */
 export const RANGE_ROWS = ['maxScore', 'maxKey', 'entropySum', 'rowSumError', 'zeros', 'pairs', 'weightsL2Sum', 'queries'] as const;
 
-type RangeInputs = Pick<AttentionInputs, 'query' | 'key' | 'heads' | 'kvHeads' | 'scale' | 'softcap'>;
+type RangeInputs = Pick<AttentionInputs, 'query' | 'key' | 'heads' | 'kvHeads' | 'scale' | 'softcap'> & Partial<Pick<AttentionInputs, 'sinks'>>;
 
 interface RangeMask {
   /** bool [B|1,1|H,S,T]: true where the query may look at the key. */
@@ -27,12 +28,12 @@ const TINY = 2 ** -126;
 /**
  * Adds the nodes that reduce one layer's scores, keys and attention probabilities to a few numbers per query head.
  * Scores are fp32 QKᵀ; p is the fp32 softmax of the scaled, capped and biased scores with −inf where a key is not
- * allowed; p′ is p rounded to `precision`. Each query head has, over the batch:
+ * allowed, sinks among them; p′ is p rounded to `precision`. Each query head has, over the batch:
  *
  * - maxScore = max |q·k|, unscaled, over valid queries and all keys, masked ones included
  * - maxKey = max |K| over all keys of the head's key/value head
  * - entropySum = Σ −Σ p ln p over counted queries, nats, with 0 ln 0 = 0
- * - rowSumError = max over counted queries of |Σ p′ − 1|, summed in float64
+ * - rowSumError = max over counted queries of |Σ p′ − 1|, summed in float64, the sink's share included
  * - zeros = allowed (query, key) pairs of counted queries where p′ is exactly 0; ONNX Runtime's fp32 softmax itself
  *   writes 0 for what lies below the smallest normal float32
  * - pairs = allowed (query, key) pairs of counted queries
@@ -47,7 +48,7 @@ const TINY = 2 ** -126;
  * @returns the name of a float64 tensor [RANGE_ROWS, H]
  */
 export function buildRangeProbe(builder: GraphBuilder, inputs: RangeInputs, mask: RangeMask, precision: AttentionPrecision): string {
-  const { query, key, heads, kvHeads, scale, softcap } = inputs;
+  const { query, key, heads, kvHeads, scale, softcap, sinks = null } = inputs;
   const double = (tensor: string): string => builder.cast(tensor, DataType.DOUBLE);
   const overKeys = (opType: string, tensor: string): string => builder.op(opType, [tensor, builder.ints(3)]);
   const where = (condition: string, tensor: string, type: 'float32' | 'float64'): string => builder.op('Where', [condition, tensor, builder.float(0, type)]);
@@ -55,7 +56,9 @@ export function buildRangeProbe(builder: GraphBuilder, inputs: RangeInputs, mask
   const scores = productApart(builder, query, builder.transpose(repeatKv(builder, key, heads, kvHeads), 0, 1, 3, 2));
   const scaled = softcapped(builder, builder.op('Mul', [scores, builder.float(scale)]), softcap);
   const biased = mask.bias == null ? scaled : builder.op('Add', [scaled, mask.bias]);
-  const probabilities = builder.op('Softmax', [builder.op('Where', [mask.allowed, biased, builder.float(-Infinity)])], { axis: -1n });
+  const masked = builder.op('Where', [mask.allowed, biased, builder.float(-Infinity)]);
+  const all = builder.op('Softmax', [withSinks(builder, masked, sinks)], { axis: -1n });
+  const probabilities = withoutSinks(builder, all, sinks);
   const low = rounded(builder, probabilities, precision);
 
   const pairs = overKeys('ReduceSum', double(mask.allowed));
@@ -64,7 +67,7 @@ export function buildRangeProbe(builder: GraphBuilder, inputs: RangeInputs, mask
   const everyHead = (tensor: string): string => builder.op('Expand', [tensor, builder.ints(1, heads, 1, 1)]);
 
   const plnp = builder.op('Mul', [probabilities, builder.op('Log', [builder.op('Add', [probabilities, builder.float(TINY)])])]);
-  const excess = builder.op('Sub', [overKeys('ReduceSum', double(low)), builder.float(1, 'float64')]);
+  const excess = builder.op('Sub', [overKeys('ReduceSum', double(sinks === null ? low : rounded(builder, all, precision))), builder.float(1, 'float64')]);
   // Ceil makes 1 of all that is not 0; what is masked is 0 too, and so is not counted.
   const nonZero = double(overKeys('ReduceSum', builder.op('Ceil', [low])));
 

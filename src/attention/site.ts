@@ -39,6 +39,14 @@ export type MaskSource =
   /** The operator masks causally and after each row's valid length: right padding only, or none where it keeps a ring cache. */
   | { kind: 'lengths'; window: number | null; ring: boolean };
 
+/** Attention sinks: one logit for each query head. */
+export interface Sink {
+  /** The node that brings them in. */
+  node: string;
+  /** [H] or [B,H,S,1]; null for zeros. */
+  tensor: string | null;
+}
+
 /** A pair of QuantizeLinear and DequantizeLinear: reading `to` instead of `from` goes around it. */
 export interface Quantisation {
   from: string;
@@ -61,6 +69,8 @@ export interface AttentionSite {
   scaleConstant: number | null;
   /** c of c·tanh(scores/c), applied to the scaled scores before the mask; null without. */
   softcap: number | null;
+  /** Logits beside the scores that take part in the softmax and have no value; null without. */
+  sink: Sink | null;
   /** Causal masking by the operator itself (is_causal), on top of the mask. */
   operatorCausal: boolean;
   softmaxPrecision: 'fp32' | 'fp16' | 'fp64' | 'bf16';

@@ -128,6 +128,7 @@ export class SiteBuilder {
       ...this.#heads(site),
       scale: site.scale,
       softcap: site.softcap,
+      sinks: site.sinks,
       ...this.#maskOf(site, settings, qkv),
       settings,
       decoding: this.#options.decoding ?? null,
@@ -168,7 +169,7 @@ export class SiteBuilder {
     const { streams, precision = 'fp32' } = this.#options;
     const mask = maskSpecOf(site.maskSummary, { ...streams[this.#reference]!.settings, deviation: null });
     const output = this.#builder.within(`probe/layer${site.layer}/ranges`, () =>
-      buildRangeProbe(this.#builder, { query, key, ...this.#heads(site), scale: site.scale, softcap: site.softcap }, { allowed: this.#inputs.masks.allowed(mask), valid: this.#inputs.valid(), bias: this.#inputs.masks.bias() }, precision),
+      buildRangeProbe(this.#builder, { query, key, ...this.#heads(site), scale: site.scale, softcap: site.softcap, sinks: site.sinks }, { allowed: this.#inputs.masks.allowed(mask), valid: this.#inputs.valid(), bias: this.#inputs.masks.bias() }, precision),
     );
     this.#builder.output(output, DataType.DOUBLE);
     this.ranges.push({ output, layer: site.layer });

@@ -83,6 +83,11 @@ export class GraphBuilder {
     return this.#constant(type, [value], []);
   }
 
+  /** A tensor of these dims. */
+  floats(values: readonly number[], dims: readonly number[], type: 'float32' | 'float64' = 'float32'): string {
+    return this.#constant(type, [...values], [...dims]);
+  }
+
   /** An int64 vector. */
   ints(...values: number[]): string {
     return this.#constant('int64', values, [values.length]);

@@ -13,7 +13,8 @@ export function obstacle({ sites, sizes, source: { config } }: LoadedModel, name
   }
   if (name === 'original') return null;
   if (settings.maskForm === 'causal' && !config.isCausal) return 'without a mask (mask=causal) it is causal, and this model attends in both directions';
-  return providerObstacle(name, settings) ?? implementationOf(name, settings).obstacle?.({ headDim: sizes.headDim, causal: config.isCausal }) ?? null;
+  if (settings.maskForm === 'causal' && sites.some(({ sink }) => sink !== null)) return "without a mask (mask=causal) it has no place for the sinks of this model's softmax";
+  return providerObstacle(name, settings) ?? implementationOf(name, settings).obstacle?.({ headDim: sizes.headDim, causal: config.isCausal, hasSinks: sites.some(({ sink }) => sink !== null) }) ?? null;
 }
 
 /**

@@ -23,6 +23,7 @@ export function describeModel({ source, graph, opset, sites, widened }: LoadedMo
     precision: modelPrecision(graph),
     attention: `${[...new Set(sites.map(({ form }) => form))].join('+')}${widened ? ', bf16 read as fp32' : ''}${config.isCausal ? '' : ', bidirectional'}`,
     notCompared: config.otherLayers,
+    sinks: sites.flatMap(({ layer, sink }) => (sink === null ? [] : [{ layer, node: sink.node }])),
   };
 }
 

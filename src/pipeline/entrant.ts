@@ -96,7 +96,7 @@ export class Entrant {
    * time nor memory.
    */
   async #seen(): Promise<ImplementationInfo> {
-    const { sizes } = this.#loaded;
+    const { sizes, sites } = this.#loaded;
     try {
       const { model, graph, feeds, outputs } = await this.#model();
       const session = await this.#runner.open({ model, profile: true, prepack: true }, 'seeing which kernel runs');
@@ -104,7 +104,7 @@ export class Entrant {
       const executed = await session.executed();
       await session.close();
       const infos = implementationInfos([this.#stream], this.#sites, { graph, executed, printed: this.#runner.printed() }, this.#ownPrecision());
-      return (await nameFlashKernel(infos, [this.#stream], sizes, this.#runner))[0]!;
+      return (await nameFlashKernel(infos, [this.#stream], sizes, this.#runner, sites.some(({ sink }) => sink !== null)))[0]!;
     } catch (error) {
       if (!failureOf(error, null)) throw error;
       return { ...this.#unseen(), evidence: 'no profile could be taken' };

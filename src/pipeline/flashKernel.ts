@@ -12,10 +12,10 @@ import { runOnce } from './once.js';
  * @param runner in whose process the streams run
  * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
-export async function nameFlashKernel(infos: readonly ImplementationInfo[], streams: readonly Stream[], sizes: HeadSizes, runner: Runner): Promise<ImplementationInfo[]> {
+export async function nameFlashKernel(infos: readonly ImplementationInfo[], streams: readonly Stream[], sizes: HeadSizes, runner: Runner, hasSinks = false): Promise<ImplementationInfo[]> {
   const flashOf = (label: string): Stream | undefined => streams.find(({ label: own, name, settings }) => own === label && name === 'flash' && settings.provider === 'cpu' && settings.precision === 'fp32');
   if (!infos.some(({ name }) => flashOf(name))) return [...infos];
-  const { model, feeds, asked, naive } = flashProof(sizes);
+  const { model, feeds, asked, naive } = flashProof(sizes, hasSinks);
   const outputs = await runOnce(runner, model, feeds, 'telling the flash kernel from the naive one');
   const [a, b] = [outputs[asked]!.data as Float32Array, outputs[naive]!.data as Float32Array];
   const same = a.every((value, i) => Object.is(value, b[i]));

@@ -241,7 +241,7 @@ class Measuring implements Measurement {
     if (shown.length === 0) return;
     const { provider } = part.runner;
     const infos = implementationInfos(shown, graphOn(provider, loaded, sites, config).sites, { graph: new OnnxGraph(part.diff.model), executed: await part.executed(), printed: part.runner.printed() }, this.#originalPrecision(provider));
-    for (const info of await nameFlashKernel(infos, shown, loaded.sizes, part.runner)) this.#infos.set(info.name, info);
+    for (const info of await nameFlashKernel(infos, shown, loaded.sizes, part.runner, loaded.sites.some(({ sink }) => sink !== null))) this.#infos.set(info.name, info);
   }
 }
 

@@ -52,8 +52,8 @@ export async function makeRepro(findings: readonly Finding[], context: SecondPas
   return null;
 }
 
-function placeAt({ scale, softcap, maskSummary }: ResolvedSite): AlonePlace {
-  return { scale, softcap, mask: maskSummary };
+function placeAt({ scale, softcap, sinks, maskSummary }: ResolvedSite): AlonePlace {
+  return { scale, softcap, sinks, mask: maskSummary };
 }
 
 function isLocal(finding: Finding): finding is Local & { limit: number } {

@@ -57,7 +57,7 @@ export function runSites({ graph, narrow }: Pick<LoadedModel, 'graph' | 'narrow'
 }
 
 function narrowed(resolved: readonly ResolvedSite[], sites: readonly AttentionSite[]): ResolvedSite[] {
-  return resolved.map((site, i) => ({ ...sites[i]!, scale: site.scale, maskSummary: site.maskSummary, fileMask: site.fileMask, maskFaults: site.maskFaults }));
+  return resolved.map((site, i) => ({ ...sites[i]!, scale: site.scale, sinks: site.sinks, maskSummary: site.maskSummary, fileMask: site.fileMask, maskFaults: site.maskFaults }));
 }
 
 /** What the batches of a run have in common, as rebuilding needs it. */

@@ -43,7 +43,7 @@ async function tryOne(capability: Capability, runners: Runners, timeout: number)
 
 /** Where the nodes of its attention ran, and in which types those ran that ran in others than they are written in. */
 async function ranOn({ implementation: name }: Capability, settings: ReturnType<typeof plainSettings>, runner: Runner): Promise<{ providers: string[]; others: Precision[] }> {
-  const { model, feeds, computeOps } = alone({ name, settings }, { scale: HEAD_DIM ** -0.5, softcap: null, mask: { window: null, causal: true, padding: true } }, smallCase());
+  const { model, feeds, computeOps } = alone({ name, settings }, { scale: HEAD_DIM ** -0.5, softcap: null, sinks: null, mask: { window: null, causal: true, padding: true } }, smallCase());
   return inSession(runner, { model: { bytes: encodeModel(model), folder: '.' }, profile: true }, 'trying an implementation', async (session) => {
     await session.run(feeds);
     const seen = new ExecutedGraph(new OnnxGraph(model), await session.executed());

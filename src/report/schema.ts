@@ -25,6 +25,10 @@ export const model = z.strictObject({
     .array(z.strictObject({ layer: oneLayer, type: text('Kind of the layer, as layer_types in config.json names it.') }))
     .default([])
     .describe('Layers that have no softmax attention, such as linear_attention; they run as they are, and only the others are compared.'),
+  sinks: z
+    .array(z.strictObject({ layer: oneLayer, node: text('The node that brings the sinks in.') }))
+    .default([])
+    .describe('Layers whose softmax has sinks: a logit of each query head that takes part and has no value. Every implementation is built with them.'),
 });
 
 const batch = z.strictObject({

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { buildBatch } from '../../src/batch/index.js';
+import { buildBatch, mulberry32 } from '../../src/batch/index.js';
 import type { ImplementationName, PaddingSide, TensorData } from '../../src/types.js';
 import { attend, type Case } from '../support/attend.js';
+import { attention64 } from '../support/attention64.js';
 import { fixture, reference } from '../support/fixtures.js';
 import { readSafetensors } from '../support/safetensors.js';
 
@@ -113,5 +114,41 @@ describe('on a case computed by hand', () => {
     const means = await attended(name, { value: tokens(1, NaN, 3, 1, 2, 3) });
     expect(means.slice(1, 3)).toEqual([NaN, NaN]);
     expect(means.slice(4)).toEqual([2, 2.5]);
+  });
+});
+
+describe('with sinks in the softmax', () => {
+  const [HEADS, KV, LENGTH, WIDTH] = [4, 2, 10, 8];
+  const SINKS = [-3, 0, 1.5, 4];
+  const random = mulberry32(7);
+  const values = (heads: number): TensorData => float32([2, heads, LENGTH, WIDTH], Array.from({ length: 2 * heads * LENGTH * WIDTH }, () => 4 * random() - 2));
+  const [query, key, value] = [values(HEADS), values(KV), values(KV)];
+  const row = (length: number): number[] => Array.from({ length }, () => 1);
+  const batch = buildBatch({ sequences: [row(LENGTH), row(6)], padding: 'left', padTokenId: 0, length: LENGTH, source: 'test', name: 'sinks' });
+  const scale = 0.5;
+  const truth = attention64(query, key, value, scale, (b, _h, q, k) => k <= q && batch.attentionMask[b * LENGTH + k] === 1n, undefined, SINKS);
+  const isOf = (kind: string, i: number): boolean => batch.kinds[Math.floor(i / (HEADS * LENGTH * WIDTH)) * LENGTH + (Math.floor(i / WIDTH) % LENGTH)] === kind;
+
+  it.each<[Name, Case['settings'], number]>([
+    ['exact', {}, 1e-12],
+    ['eager', {}, 1e-6],
+    ['sdpa', {}, 1e-6],
+    ['sdpa', { kernel: 'mha' }, 1e-6],
+    ['sdpa', { kernel: 'efficient' }, 1e-6],
+    ['flash', {}, 1e-6],
+    ['eager', { precision: 'bf16', scoresPrecision: 'bf16' }, 2e-2],
+    ['sdpa', { precision: 'bf16' }, 1e-2],
+    ['flash', { precision: 'bf16', flashBlock: 4 }, 1e-2],
+  ])('%s with %j is attention in float64', async (name, settings, limit) => {
+    const { data } = await attend(name, { query, key, value, batch, scale, sinks: SINKS, ...(settings && { settings }) });
+    let [delta, norm] = [0, 0];
+    for (let i = 0; i < truth.length; i++) {
+      if (!isOf('valid', i)) continue;
+      delta += (Number(data[i]) - truth[i]!) ** 2;
+      norm += truth[i]! ** 2;
+    }
+    expect(Math.sqrt(delta / norm)).toBeLessThanOrEqual(limit);
+    // All the weight of a row that may attend to nothing goes to the sink, which has no value.
+    expect(Array.from(data, Number).every((x, i) => !isOf('fullyMasked', i) || x === 0)).toBe(true);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { recogniseSites } from '../../src/attention/recognise/index.js';
 import { DataType, type ModelProto } from '../../src/onnx/types.js';
 import { OnnxGraph } from '../../src/onnx/graph.js';
-import { makeValueInfo } from '../../src/onnx/builder.js';
+import { GraphBuilder, makeAttribute, makeValueInfo } from '../../src/onnx/builder.js';
 import { modelFeeds } from '../../src/pipeline/feeds.js';
 import { inspect } from '../../src/pipeline/inspect.js';
 import { FORMATS, inspectionText } from '../../src/report/index.js';
@@ -192,5 +192,65 @@ describe('repeat_kv whose Reshape the exporter has merged with the next', () => 
     expect(report.rebuild.originalRelL2).toBeLessThan(1e-6);
     expect(report.rebuild.equivalentRelL2).toBeLessThan(1e-6);
     expect(report.verdict.passed).toBe(true);
+  });
+});
+
+describe('attention sinks', () => {
+  /** As gpt-oss writes them: cat([scores, sinks]), minus the maximum, softmax, without the last column. */
+  const writtenOut = (model: ModelProto): void => {
+    for (const [layer, { core, compute }] of sitesOf(model).entries()) {
+      const scores = core.input[0]!;
+      behind(
+        model, scores,
+        (builder) => {
+          const shape = builder.op('Concat', [builder.op('Shape', [scores], { start: 0n, end: 3n }), builder.ints(1)], { axis: 0n });
+          const joined = builder.op('Concat', [scores, builder.op('Expand', [builder.floats([-1, 0, 1, 2 + layer], [1, 4, 1, 1]), shape])], { axis: -1n });
+          return builder.op('Sub', [joined, builder.op('ReduceMax', [joined, builder.ints(-1)])]);
+        },
+        (node) => node === core,
+      );
+      const probabilities = compute[2]!.input[0]!;
+      behind(model, probabilities, (builder) => builder.op('Slice', [probabilities, builder.ints(0), builder.ints(-1), builder.ints(-1)]), (node) => node === compute[2]);
+    }
+  };
+
+  it('written out are named with their node, and every implementation is built with them', async () => {
+    const report = await runOn(operated({ model: writtenOut }), { impl: 'eager,sdpa,flash,exact,original' });
+    expect(report.model.sinks.map(({ layer }) => layer)).toEqual([0, 1, 2, 3]);
+    expect(report.model.sinks[0]!.node).toMatch(/Concat/);
+    expect(report.rebuild.equivalentRelL2).toBeLessThan(1e-6);
+    expect(report.verdict.passed).toBe(true);
+    expect(report.rows.filter(({ kind, scope, relL2 }) => kind === 'valid' && scope === 'local' && !(relL2 < 1e-5))).toEqual([]);
+    expect(oneLine(FORMATS.text(report, { width: 100, color: false }))).toContain('attention sinks in layers 0–3 (');
+  });
+
+  it('of GroupQueryAttention are its input, or zeros', async () => {
+    const withInput = (smooth: boolean) => (model: ModelProto): void => {
+      const builder = new GraphBuilder(model.graph!, new OnnxGraph(model).names());
+      const sink = builder.floats([-1, 0, 1, 2], [4]);
+      for (const node of model.graph!.node.filter(({ opType }) => opType === 'GroupQueryAttention')) {
+        if (smooth) node.attribute.push(makeAttribute('smooth_softmax', 1n));
+        else {
+          while (node.input.length < 11) node.input.push('');
+          node.input[11] = sink;
+        }
+      }
+    };
+    for (const smooth of [false, true]) {
+      const report = await runOn(operated({ base: 'forms/qwen2-genai-fp32-cpu', model: withInput(smooth) }), { impl: 'eager,original', padding: 'right' });
+      expect(report.model.sinks).toHaveLength(2);
+      expect(report.rebuild.equivalentRelL2).toBeLessThan(1e-6);
+      expect(report.rows.filter(({ implementation, kind, scope, relL2 }) => implementation === 'original' && kind === 'valid' && scope === 'local' && !(relL2 < 1e-5))).toEqual([]);
+    }
+  });
+
+  it('that nothing takes off again are refused', async () => {
+    const folder = operated({
+      model: (model) => {
+        writtenOut(model);
+        for (const slice of model.graph!.node.filter(({ opType, name }) => opType === 'Slice' && name.startsWith('attn_diff/'))) Object.assign(slice, { opType: 'Identity', input: [slice.input[0]!] });
+      },
+    });
+    await expect(runOn(folder)).rejects.toMatchObject({ code: 'site-not-recognised', args: { problem: expect.stringContaining('sink') } });
   });
 });

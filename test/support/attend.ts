@@ -16,12 +16,13 @@ export interface Case {
   /** Whether queries attend to no later token, as by default. */
   causal?: boolean;
   softcap?: number;
+  sinks?: number[];
   settings?: Partial<AttentionSettings>;
   decoding?: Decoding;
 }
 
 /** Runs one implementation alone on the given Q, K, V. */
-export async function attend(name: Exclude<ImplementationName, 'original'>, { query, key, value, batch, scale, window, causal = true, softcap, settings: given, decoding }: Case): Promise<TensorData> {
+export async function attend(name: Exclude<ImplementationName, 'original'>, { query, key, value, batch, scale, window, causal = true, softcap, sinks, settings: given, decoding }: Case): Promise<TensorData> {
   let added: AddedInput[] = [];
   const settings = { ...DEFAULT_SETTINGS, ...given };
   const [output] = await compute(
@@ -30,7 +31,7 @@ export async function attend(name: Exclude<ImplementationName, 'original'>, { qu
       const made = maskInputs(builder, batch.mask === null ? null : batch.mask.additive === null ? 'boolean' : 'additive');
       added = made.added;
       const [heads, kvHeads, headDim] = [query.dims[1]!, key.dims[1]!, query.dims[3]!];
-      return [build(builder, name, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim, scale, softcap: softcap ?? null, mask: maskSpecOf({ window: window ?? null, causal, padding: true }, settings), masks: made.masks, settings, decoding: decoding ?? null })];
+      return [build(builder, name, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim, scale, softcap: softcap ?? null, sinks: sinks ?? null, mask: maskSpecOf({ window: window ?? null, causal, padding: true }, settings), masks: made.masks, settings, decoding: decoding ?? null })];
     },
     () => addedFeeds(added, batch, 1),
   );

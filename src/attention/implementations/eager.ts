@@ -6,6 +6,7 @@ import type { AttentionSettings } from '../../types.js';
 import type { Implementation } from './types.js';
 import { flushed } from './flush.js';
 import { repeatKv } from './repeatKv.js';
+import { withoutSinks, withSinks } from './sinks.js';
 import { softcapped } from './softcap.js';
 
 /**
@@ -30,7 +31,7 @@ function inItsOwnType(precision: Exclude<AttentionSettings['precision'], 'fp32'>
     inputType: type,
     outputType: 'float32',
     computeOps: ['MatMul', 'FusedMatMul', 'Softmax'],
-    build(builder, { query, key, value, heads, kvHeads, scale, softcap, mask, masks, settings }) {
+    build(builder, { query, key, value, heads, kvHeads, scale, softcap, sinks, mask, masks, settings }) {
       const scoreType = scoresPrecision === 'fp32' ? DataType.FLOAT : type;
       const as = (tensor: string, to: DataType): string => builder.cast(tensor, to);
       const wide = (tensor: string): string => (scoreType === type ? tensor : as(tensor, scoreType));
@@ -42,7 +43,9 @@ function inItsOwnType(precision: Exclude<AttentionSettings['precision'], 'fp32'>
       const masked = settings.maskForm === 'boolean'
         ? builder.op('Where', [masks.allowed(mask), capped, as(builder.float(maskFillValue(settings)), scoreType)])
         : builder.op('Add', [capped, as(masks.additive(mask, settings), scoreType)]);
-      const probabilities = softmaxPrecision === 'fp32' ? as(builder.op('Softmax', [as(masked, DataType.FLOAT)], { axis: -1n }), type) : as(builder.op('Softmax', [masked], { axis: -1n }), type);
+      const logits = withSinks(builder, masked, sinks, 'float32', (column) => as(column, scoreType));
+      const weights = softmaxPrecision === 'fp32' ? builder.op('Softmax', [as(logits, DataType.FLOAT)], { axis: -1n }) : builder.op('Softmax', [logits], { axis: -1n });
+      const probabilities = as(withoutSinks(builder, weights, sinks), type);
       return as(builder.op('MatMul', [probabilities, values]), DataType.FLOAT);
     },
   };
@@ -57,7 +60,7 @@ function inFloat32({ precision, scoresPrecision, softmaxPrecision }: AttentionSe
     inputType: DataType.FLOAT,
     outputType: 'float32',
     computeOps: softmaxPrecision === 'fp32' ? ['MatMul', 'FusedMatMul', 'Softmax'] : ['MatMul', 'FusedMatMul', 'Exp', 'ReduceSum', 'Div'],
-    build(builder, { query, key, value, heads, kvHeads, scale, softcap, mask, masks, settings, trace = () => undefined }) {
+    build(builder, { query, key, value, heads, kvHeads, scale, softcap, sinks, mask, masks, settings, trace = () => undefined }) {
       const score = (tensor: string): string => rounded(builder, tensor, scoresPrecision);
       const keys = repeatKv(builder, key, heads, kvHeads);
       const values = repeatKv(builder, value, heads, kvHeads);
@@ -70,7 +73,7 @@ function inFloat32({ precision, scoresPrecision, softmaxPrecision }: AttentionSe
         ? builder.op('Where', [masks.allowed(mask), capped, builder.float(maskFillValue(settings))])
         : score(builder.op('Add', [capped, masks.additive(mask, settings)]));
       trace('masked', masked);
-      const probabilities = flushed(builder, rounded(builder, softmax(builder, masked, softmaxPrecision), precision), settings);
+      const probabilities = flushed(builder, rounded(builder, withoutSinks(builder, softmax(builder, withSinks(builder, masked, sinks, 'float32', score), softmaxPrecision), sinks), precision), settings);
       trace('probabilities', probabilities);
       const output = product(builder, probabilities, values, precision);
       trace('output', output);

@@ -1,6 +1,7 @@
 import { DataType } from '../../onnx/types.js';
 import type { Implementation } from './types.js';
 import { repeatKv } from './repeatKv.js';
+import { withoutSinks, withSinks } from './sinks.js';
 import { softcapped } from './softcap.js';
 
 /**
@@ -16,7 +17,7 @@ export const exact: Implementation = {
   inputType: DataType.FLOAT,
   outputType: 'float64',
   computeOps: ['MatMul', 'Softmax'],
-  build(builder, { query, key, value, heads, kvHeads, scale, softcap, mask, masks }) {
+  build(builder, { query, key, value, heads, kvHeads, scale, softcap, sinks, mask, masks }) {
     const double = (tensor: string): string => builder.cast(tensor, DataType.DOUBLE);
     const keys = repeatKv(builder, double(key), heads, kvHeads);
     const values = repeatKv(builder, double(value), heads, kvHeads);
@@ -25,7 +26,7 @@ export const exact: Implementation = {
     const bias = masks.bias();
     const biased = bias === null ? scaled : builder.op('Add', [scaled, double(bias)]);
     const masked = builder.op('Where', [masks.allowed(mask), biased, builder.float(-Infinity, 'float64')]);
-    const softmax = builder.op('Softmax', [masked], { axis: -1n });
+    const softmax = withoutSinks(builder, builder.op('Softmax', [withSinks(builder, masked, sinks, 'float64')], { axis: -1n }), sinks);
     const probabilities = builder.op('Where', [masks.rowHasKey(mask), softmax, builder.float(0, 'float64')]);
     return builder.op('MatMul', [probabilities, values]);
   },

@@ -80,10 +80,10 @@ function decoded(builder: GraphBuilder, inputs: AttentionInputs, past: number, s
 }
 
 /** Both present outputs are wired: without them ONNX Runtime's CPU provider takes its naive kernel instead. */
-function attend(builder: GraphBuilder, { heads, kvHeads, scale, softcap, mask: { window } }: AttentionInputs, qkv: readonly [string, string, string], cache: readonly [string, string] | null, seqlensK: string, totalLength: string): { output: string; cache: readonly [string, string] } {
+function attend(builder: GraphBuilder, { heads, kvHeads, scale, softcap, sinks, mask: { window } }: AttentionInputs, qkv: readonly [string, string, string], cache: readonly [string, string] | null, seqlensK: string, totalLength: string): { output: string; cache: readonly [string, string] } {
   const [output, key, value] = builder.ops(
     'GroupQueryAttention',
-    [...qkv, ...(cache ?? ['', '']), seqlensK, totalLength],
+    [...qkv, ...(cache ?? ['', '']), seqlensK, totalLength, ...(sinks === null ? [] : ['', '', '', '', builder.op('CastLike', [builder.floats(sinks, [sinks.length]), qkv[0]])])],
     3,
     { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads), scale, ...(softcap === null ? {} : { softcap }), ...(window === null ? {} : { local_window_size: BigInt(window) }) },
     'com.microsoft',

@@ -21,7 +21,7 @@ const DOUBLINGS = 12;
  * @returns [R,H,L,D]; rows behind the last valid token hold numbers that nobody looks at
  */
 export function flashTiles(builder: GraphBuilder, inputs: AttentionInputs, seqlensK: string): string {
-  const { query, heads, kvHeads, scale, softcap, mask, settings, trace = () => undefined } = inputs;
+  const { query, heads, kvHeads, scale, softcap, sinks, mask, settings, trace = () => undefined } = inputs;
   const { precision, flashBlock } = settings;
   const length = builder.op('Shape', [query], { start: 2n, end: 3n });
   const block = builder.ints(flashBlock);
@@ -39,14 +39,17 @@ export function flashTiles(builder: GraphBuilder, inputs: AttentionInputs, seqle
   // [R,H,L,tiles,block]
   const tiles = builder.op('Reshape', [masked, builder.ints(0, 0, 0, -1, flashBlock)]);
   const upTo = runningMax(builder, builder.op('ReduceMax', [tiles, builder.ints(4)], { keepdims: 0n }));
-  const largest = builder.op('ReduceMax', [upTo, builder.ints(3)], { keepdims: 1n });
+  const sink = sinks === null ? null : builder.floats(sinks, [1, sinks.length, 1, 1]);
+  const highest = builder.op('ReduceMax', [upTo, builder.ints(3)], { keepdims: 1n });
+  const largest = sink === null ? highest : builder.op('Max', [highest, sink]);
   const column = (tensor: string): string => builder.op('Unsqueeze', [tensor, builder.ints(4)]);
   // Before a query's first key its maximum is −inf, and −inf − −inf is not a number: the kernel takes 0 there too.
   const shift = builder.op('Where', [builder.op('Equal', [upTo, builder.float(-Infinity)]), builder.float(0), upTo]);
   const powers = builder.op('Exp', [builder.op('Sub', [tiles, column(shift)])]);
   const rescale = builder.op('Exp', [builder.op('Sub', [upTo, largest])]);
   const sums = builder.op('ReduceSum', [powers, builder.ints(4)], { keepdims: 0n });
-  const total = builder.op('ReduceSum', [builder.op('Mul', [sums, rescale]), builder.ints(3)], { keepdims: 1n });
+  const ofKeys = builder.op('ReduceSum', [builder.op('Mul', [sums, rescale]), builder.ints(3)], { keepdims: 1n });
+  const total = sink === null ? ofKeys : builder.op('Add', [ofKeys, builder.op('Exp', [builder.op('Sub', [sink, largest])])]);
   const weights = flushed(builder, rounded(builder, powers, precision), settings);
   const joined = builder.op('Reshape', [builder.op('Mul', [weights, column(rescale)]), builder.ints(0, 0, 0, -1)]);
   trace('probabilities', joined);

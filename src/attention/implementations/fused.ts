@@ -27,8 +27,9 @@ export function fused(name: Implementation['name'], operator: string, precision:
 }
 
 /** Why ONNX Runtime's flash operators cannot compute a model's attention; null where they can. */
-export function kernelObstacle(operator: string, { headDim, causal }: AttentionTraits): string | null {
+export function kernelObstacle(operator: string, { headDim, causal, hasSinks }: AttentionTraits): string | null {
   if (!causal) return `${operator} is causal, and this model attends in both directions`;
+  if (hasSinks && operator === 'PagedAttention') return `${operator} has no sinks in its softmax, and this model's has`;
   return headDim % 8 === 0 ? null : `${operator} takes head sizes that are a multiple of 8, and this model's is ${headDim}`;
 }
 

@@ -7,6 +7,7 @@ import type { AttentionSettings } from '../../types.js';
 import { flushed } from './flush.js';
 import { fused, narrowed, typeOf, widened } from './fused.js';
 import { repeatKv } from './repeatKv.js';
+import { sinksAsKey, withoutSinks, withSinks } from './sinks.js';
 import { softcapped } from './softcap.js';
 import type { AttentionInputs, Implementation } from './types.js';
 
@@ -28,12 +29,13 @@ function operator(precision: AttentionSettings['precision'], aligned: boolean): 
   return {
     ...fused('sdpa', 'Attention', precision, [{ domain: '', version: 23 }]),
     build(builder, inputs) {
-      const { query, key, value, scale, softcap, mask, masks, settings, decoding } = inputs;
+      const { query, key, value, scale, softcap, sinks, mask, masks, settings, decoding } = inputs;
       const attributes = { scale, ...(softcap === null ? {} : { softcap }) };
       if (settings.maskForm === 'causal') return widened(builder, byOperator(builder, inputs, attributes, decoding?.past ?? 0), precision);
-      const additive = settings.maskForm === 'additive' || (settings.maskForm === null && masks.bias() !== null);
-      const bias = additive ? narrowed(builder, masks.additive(mask, settings), precision) : masks.allowed(mask);
-      const [keys, values, own] = aligned ? alignedKeys(builder, key, value, bias, additive ? typeOf(precision) : null) : [key, value, bias];
+      const additive = sinks !== null || settings.maskForm === 'additive' || (settings.maskForm === null && masks.bias() !== null);
+      const plain = additive ? narrowed(builder, masks.additive(mask, settings), precision) : masks.allowed(mask);
+      const more = sinks === null ? { key, value, mask: plain } : sinksAsKey(builder, { query, key, value, mask: plain }, sinks);
+      const [keys, values, own] = aligned ? alignedKeys(builder, more.key, more.value, more.mask, additive ? typeOf(precision) : null) : [more.key, more.value, more.mask];
       return widened(builder, builder.op('Attention', [query, keys, values, own], attributes), precision);
     },
   };
@@ -55,11 +57,13 @@ function alignedKeys(builder: GraphBuilder, key: string, value: string, mask: st
 function multiHead(precision: AttentionSettings['precision']): Implementation {
   return {
     ...fused('sdpa', 'MultiHeadAttention', precision),
-    build(builder, { query, key, value, heads, kvHeads, headDim, scale, softcap, mask, masks, settings }) {
+    build(builder, { query, key, value, heads, kvHeads, headDim, scale, softcap, sinks, mask, masks, settings }) {
       if (softcap !== null) throw new AttnDiffError('not-buildable', { implementation: 'sdpa:kernel=mha', problem: 'MultiHeadAttention has no softcap, and this model has one' });
       const flat = (tensor: string): string => builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), 0, 0, heads * headDim);
-      const [keys, values] = [repeatKv(builder, key, heads, kvHeads), repeatKv(builder, value, heads, kvHeads)];
-      const output = builder.op('MultiHeadAttention', [flat(query), flat(keys), flat(values), '', '', narrowed(builder, masks.additive(mask, settings), precision)], { num_heads: BigInt(heads), scale }, 'com.microsoft');
+      const plain = { key, value, mask: narrowed(builder, masks.additive(mask, settings), precision) };
+      const more = sinks === null ? plain : sinksAsKey(builder, { ...plain, query }, sinks);
+      const [keys, values] = [repeatKv(builder, more.key, heads, kvHeads), repeatKv(builder, more.value, heads, kvHeads)];
+      const output = builder.op('MultiHeadAttention', [flat(query), flat(keys), flat(values), '', '', more.mask], { num_heads: BigInt(heads), scale }, 'com.microsoft');
       return widened(builder, builder.transpose(builder.reshapeTo(output, 0, 0, heads, headDim), 0, 2, 1, 3), precision);
     },
   };
@@ -83,7 +87,7 @@ function emulated(precision: Exclude<AttentionSettings['precision'], 'fp32'>): I
     inputType: DataType.FLOAT,
     outputType: 'float32',
     computeOps: ['MatMul', 'FusedMatMul', 'Softmax'],
-    build(builder, { query, key, value, heads, kvHeads, scale, softcap, mask, masks, settings, trace = () => undefined }) {
+    build(builder, { query, key, value, heads, kvHeads, scale, softcap, sinks, mask, masks, settings, trace = () => undefined }) {
       const keys = repeatKv(builder, key, heads, kvHeads);
       const values = repeatKv(builder, value, heads, kvHeads);
       const scores = builder.op('MatMul', [query, builder.transpose(keys, 0, 1, 3, 2)]);
@@ -94,7 +98,7 @@ function emulated(precision: Exclude<AttentionSettings['precision'], 'fp32'>): I
       const biased = bias === null ? scaled : builder.op('Add', [scaled, bias]);
       const masked = builder.op('Where', [masks.allowed(mask), biased, builder.float(-Infinity)]);
       trace('masked', masked);
-      const weights = builder.op('Where', [masks.rowHasKey(mask), softmax(builder, masked, 'fp32'), builder.float(0)]);
+      const weights = builder.op('Where', [masks.rowHasKey(mask), withoutSinks(builder, softmax(builder, withSinks(builder, masked, sinks), 'fp32'), sinks), builder.float(0)]);
       const probabilities = flushed(builder, rounded(builder, weights, precision), settings);
       trace('probabilities', probabilities);
       const output = rounded(builder, builder.op('MatMul', [probabilities, values]), precision);

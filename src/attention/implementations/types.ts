@@ -20,6 +20,8 @@ export interface AttentionInputs {
   scale: number;
   /** c of c·tanh(scores/c), applied to the scaled scores before the mask; null without. */
   softcap: number | null;
+  /** A logit of each query head's own that takes part in its softmax and has no value; null without. */
+  sinks: readonly number[] | null;
   /** Which keys a query may look at. */
   mask: MaskSpec;
   masks: Masks;
@@ -35,6 +37,8 @@ export interface AttentionTraits {
   headDim: number;
   /** Whether queries attend to no later token. */
   causal: boolean;
+  /** Whether the softmax has sinks. */
+  hasSinks: boolean;
 }
 
 export interface Decoding {

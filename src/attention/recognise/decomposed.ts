@@ -3,7 +3,7 @@ import { uncast } from '../../onnx/dataFlow.js';
 import { attribute, isOp, type OnnxGraph } from '../../onnx/graph.js';
 import { memoised } from '../../onnx/memo.js';
 import { DataType, type NodeProto } from '../../onnx/types.js';
-import type { AttentionSite, MatchResult, Quantisation, ScaleFactor } from '../site.js';
+import type { AttentionSite, MatchResult, Quantisation, ScaleFactor, Sink } from '../site.js';
 import { matchProduct, type Product } from './product.js';
 import { peelRepeatKv } from './repeatKv.js';
 import { peelScale } from './scalars.js';
@@ -32,6 +32,7 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
   if (axis && axis.i !== -1n && axis.i !== 3n) return reject(`its axis is ${axis.i}, not the last one`);
   if (above.masks.length > 1) return reject(`${above.masks.length} masks are added to its scores`);
   const below = probabilitiesBelow(graph, softmax, quantisation);
+  if (above.sink && below && !below.sliced) return reject('its scores have a sink, and nothing takes the column of the sink off its result');
   if (!below) return reject('its result does not go to a MatMul with the values');
 
   const { scores } = above;
@@ -50,6 +51,7 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
       scaleFactors: [...above.factors, ...query.factors, ...key.factors],
       scaleConstant: scores.factor,
       softcap: null,
+      sink: above.sink,
       operatorCausal: false,
       softmaxPrecision: softmaxPrecision(graph, softmax),
       nanGuard: below.nanGuard,
@@ -61,20 +63,27 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
 }
 
 /** Walks from the softmax up to QKᵀ, gathering masks and scales, or to the node that does not belong there. */
-function scoresAbove(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { scores: Product; masks: string[]; factors: ScaleFactor[] } | { stoppedAt: NodeProto | undefined } {
+function scoresAbove(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { scores: Product; masks: string[]; factors: ScaleFactor[]; sink: Sink | null } | { stoppedAt: NodeProto | undefined } {
   const masks: string[] = [];
   const factors: ScaleFactor[] = [];
+  let sink: Sink | null = null;
   let tensor = softmax.input[0]!;
   for (;;) {
     tensor = dequantised(graph, tensor, quantisation);
     const node = graph.producer(tensor);
     const scores = matchProduct(graph, node);
-    if (scores) return { scores, masks, factors };
+    if (scores) return { scores, masks, factors, sink };
+    const shifted = peelMaximum(graph, node);
+    const joined: { scores: string; sink: Sink } | null = sink === null && masks.length <= 1 ? peelSink(graph, node) : null;
     const scaled = peelScale(graph, node);
     if (isOp(node, ...PASS_THROUGH)) tensor = node.input[0]!;
     else if (scaled) {
       factors.push({ tensor: scaled.tensor, divides: scaled.divides });
       tensor = scaled.rest;
+    } else if (shifted !== null) tensor = shifted;
+    else if (joined) {
+      sink = joined.sink;
+      tensor = joined.scores;
     } else if (isOp(node, 'Add')) {
       const branch = node.input.findIndex((input) => leadsToScores(graph, input));
       if (branch < 0) return { stoppedAt: node };
@@ -85,6 +94,20 @@ function scoresAbove(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantis
 }
 
 const scoreTests = new WeakMap<OnnxGraph, (tensor: string) => boolean>();
+
+/** For x − max x, which changes nothing of a softmax: x; null for anything else. */
+function peelMaximum(graph: OnnxGraph, node: NodeProto | undefined): string | null {
+  const maximum = isOp(node, 'Sub') ? graph.producer(node.input[1]) : undefined;
+  return isOp(maximum, 'ReduceMax') && maximum.input[0] === node!.input[0] ? node!.input[0]! : null;
+}
+
+/** For scores that one more column is put beside: both; null for anything else. */
+function peelSink(graph: OnnxGraph, node: NodeProto | undefined): { scores: string; sink: Sink } | null {
+  const axis = isOp(node, 'Concat') ? attribute(node, 'axis')?.i : undefined;
+  if (!node || (axis !== -1n && axis !== 3n) || node.input.length !== 2) return null;
+  const branch = node.input.findIndex((input) => leadsToScores(graph, input));
+  return branch < 0 ? null : { scores: node.input[branch]!, sink: { node: node.name || node.output[0]!, tensor: node.input[1 - branch]! } };
+}
 
 /** Whether a tensor is scores: reached from a MatMul of computed tensors through scales, casts and masks only. */
 function leadsToScores(graph: OnnxGraph, from: string): boolean {
@@ -125,9 +148,10 @@ function dequantised(graph: OnnxGraph, tensor: string, quantisation: Quantisatio
 }
 
 /** Walks from the softmax down to PV, through casts, quantisation and the guard Where(IsNaN(P), 0, P). */
-function probabilitiesBelow(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { product: Product; nanGuard: boolean } | null {
+function probabilitiesBelow(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { product: Product; nanGuard: boolean; sliced: boolean } | null {
   let tensor = softmax.output[0]!;
   let nanGuard = false;
+  let sliced = false;
   for (;;) {
     const consumers = graph.consumers(tensor);
     const isNan = consumers.find((node) => isOp(node, 'IsNaN'));
@@ -140,7 +164,8 @@ function probabilitiesBelow(graph: OnnxGraph, softmax: NodeProto, quantisation: 
       tensor = dequantise.output[0]!;
       dequantised(graph, tensor, quantisation);
       continue;
-    } else if (product) return product.left === tensor && !product.transposesRight && product.factor === 1 ? { product, nanGuard } : null;
+    } else if (product) return product.left === tensor && !product.transposesRight && product.factor === 1 ? { product, nanGuard, sliced } : null;
+    else if (isOp(next, 'Slice')) sliced = true;
     else if (!isOp(next, ...PASS_THROUGH)) return null;
     tensor = next!.output[0]!;
   }

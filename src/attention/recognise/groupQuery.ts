@@ -16,7 +16,6 @@ export function matchGroupQuery(node: NodeProto): MatchResult {
   const input = (position: number): string | null => node.input[position] || null;
   const query = input(INPUT.query);
   if (!query) return reject('its query is missing');
-  if (attribute(node, 'smooth_softmax')?.i === 1n || input(INPUT.sink)) return reject('its softmax has a sink');
   if (input(INPUT.bias)) return reject('it adds a bias to the scores');
   const [key, value] = [input(INPUT.key), input(INPUT.value)];
   if ((key === null) !== (value === null)) return reject('it has only one of key and value');
@@ -31,6 +30,7 @@ export function matchGroupQuery(node: NodeProto): MatchResult {
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f || null,
       softcap: attribute(node, 'softcap')?.f || null,
+      sink: input(INPUT.sink) || attribute(node, 'smooth_softmax')?.i === 1n ? { node: node.name || node.output[0]!, tensor: input(INPUT.sink) } : null,
       operatorCausal: true,
       softmaxPrecision: 'fp32',
       nanGuard: false,

@@ -35,6 +35,7 @@ export function matchMultiHead(node: NodeProto): MatchResult {
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f || null,
       softcap: null,
+      sink: null,
       operatorCausal: attribute(node, 'unidirectional')?.i === 1n,
       softmaxPrecision: 'fp32',
       nanGuard: false,

@@ -30,6 +30,7 @@ export function matchOnnxAttention(graph: OnnxGraph, node: NodeProto): MatchResu
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f ?? null,
       softcap: attribute(node, 'softcap')?.f || null,
+      sink: null,
       operatorCausal: attribute(node, 'is_causal')?.i === 1n,
       softmaxPrecision: SOFTMAX_PRECISIONS[String(attribute(node, 'softmax_precision')?.i)] ?? 'fp32',
       nanGuard: false,

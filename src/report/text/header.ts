@@ -56,6 +56,7 @@ export function modelFacts(model: ModelInfo): (readonly [string, string])[] {
     ['', sizes.join(' · ')],
     ['', `exported by ${model.exporter} · opset ${model.opset} · ${model.precision} · attention ${model.attention}`],
     ...notComparedFact(model),
+    ...sinksFact(model),
   ];
 }
 
@@ -68,6 +69,14 @@ function notComparedFact({ notCompared, layers }: ModelInfo): (readonly [string,
     return `${numbers.length === 1 ? 'layer' : 'layers'} ${rangesText(numbers)} (${type})`;
   });
   return [['', `${layers - notCompared.length} of ${plural(layers, 'layer')} compared; not compared, since they have no softmax attention: ${listed.join(', ')}`]];
+}
+
+/** Attention sinks, with the first node that brings some in. */
+function sinksFact({ sinks }: ModelInfo): (readonly [string, string])[] {
+  const [first] = sinks;
+  if (!first) return [];
+  const layers = sinks.map(({ layer }) => layer);
+  return [['', `attention sinks in ${layers.length === 1 ? 'layer' : 'layers'} ${rangesText(layers)} (${first.node}${sinks.length > 1 ? ' and its like' : ''}): every implementation is built with them`]];
 }
 
 /** A batch and its tokens, on one line. */
