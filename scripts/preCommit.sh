@@ -8,7 +8,20 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 built=$root/node_modules/.attn-diff-built
 
 if [ ! -e "$built" ]; then
-  (cd "$root" && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build) >&2
+  if ! (cd "$root" && npm ci --ignore-scripts --no-audit --no-fund && npm run --silent build) >&2; then
+    echo 'attn-diff-pre-commit: attn-diff could not be installed, so nothing was checked.' >&2
+    exit 4
+  fi
   touch "$built"
 fi
-exec node "$root/bin/attn-diff-pre-commit.js" "$@"
+
+# Node ends with 1 too, where it cannot start: only what the program itself decided on is a verdict.
+decided=$(mktemp)
+trap 'rm -f "$decided"' EXIT
+code=0
+node "$root/scripts/decided.js" "$decided" "$root/bin/attn-diff-pre-commit.js" "$@" || code=$?
+if [ "$(cat "$decided")" != "$code" ]; then
+  echo "attn-diff-pre-commit: it did not come to an end: node ended with exit code $code." >&2
+  code=4
+fi
+exit "$code"

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, chmodSync, constants, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -94,11 +94,12 @@ describe('attn-diff-pre-commit', () => {
 
 describe.skipIf(process.platform === 'win32')('the entry of the hook', () => {
   /** A clone in which npm and the command only write down that they were called. */
-  function clone(name: string, npm: string): { run: () => ReturnType<typeof spawnSync>; log: () => string } {
+  function clone(name: string, npm: string, end = 'process.send({ exitCode: 1 }, () => process.exit(1));'): { run: () => ReturnType<typeof spawnSync>; log: () => string } {
     const root = folder.path(name);
     for (const part of ['scripts', 'bin', 'path', 'node_modules']) mkdirSync(join(root, part), { recursive: true });
-    copyFileSync(join(ROOT, hook.entry), join(root, hook.entry));
-    writeFileSync(join(root, 'bin', 'attn-diff-pre-commit.js'), `require('node:fs').appendFileSync(${JSON.stringify(join(root, 'log'))}, 'hook ' + process.argv.slice(2).join(' ') + '\\n'); process.exit(7);`);
+    for (const path of [hook.entry, 'scripts/decided.js', 'package.json']) copyFileSync(join(ROOT, path), join(root, path));
+    symlinkSync(join(ROOT, 'dist'), join(root, 'dist'));
+    writeFileSync(join(root, 'bin', 'attn-diff-pre-commit.js'), `import { appendFileSync } from 'node:fs'; appendFileSync(${JSON.stringify(join(root, 'log'))}, 'hook ' + process.argv.slice(2).join(' ') + '\\n'); ${end}`);
     writeFileSync(join(root, 'path', 'npm'), `#!/bin/sh\necho "npm $*" | tee -a '${join(root, 'log')}'\n${npm}\n`);
     chmodSync(join(root, 'path', 'npm'), 0o755);
     const env = { ...process.env, PATH: [join(root, 'path'), process.env['PATH']].join(delimiter) };
@@ -107,15 +108,19 @@ describe.skipIf(process.platform === 'win32')('the entry of the hook', () => {
 
   it('installs and builds once, without install scripts, and hands arguments and exit code on', () => {
     const { run, log } = clone('once', '');
-    expect(run()).toMatchObject({ status: 7, stdout: '' });
-    expect(run()).toMatchObject({ status: 7, stdout: '' });
+    expect(run()).toMatchObject({ status: 1, stdout: '' });
+    expect(run()).toMatchObject({ status: 1, stdout: '' });
     expect(log()).toBe('npm ci --ignore-scripts --no-audit --no-fund\nnpm run --silent build\nhook --impl eager a model.onnx\nhook --impl eager a model.onnx\n');
   });
 
-  it('begins again where the installation failed', () => {
-    const { run, log } = clone('failing', 'exit 5');
-    expect(run()).toMatchObject({ status: 5 });
-    expect(run()).toMatchObject({ status: 5 });
+  it.each([['exit 1', 'process.exit(1);'], ['exit 0', 'process.exit(0);']])('takes an %s that the program has not decided on for no verdict', (name, end) => {
+    expect(clone(name.replace(' ', '-'), '', end).run()).toMatchObject({ status: 4, stdout: '' });
+  });
+
+  it('begins again where the installation failed, which is no verdict', () => {
+    const { run, log } = clone('failing', 'exit 1');
+    expect(run()).toMatchObject({ status: 4, stderr: expect.stringMatching(/could not be installed, so nothing was checked\.\n$/) as string });
+    expect(run()).toMatchObject({ status: 4 });
     expect(log()).toBe('npm ci --ignore-scripts --no-audit --no-fund\n'.repeat(2));
     expect(existsSync(folder.path('failing', 'node_modules', '.attn-diff-built'))).toBe(false);
   });

@@ -31,7 +31,7 @@ while IFS= read -r word; do
 done <<< "$words"
 
 decided=$(mktemp) || refuse 'no temporary file can be made: the disk may be full.'
-node "$GITHUB_ACTION_PATH/scripts/action/decided.js" "$decided" "$GITHUB_ACTION_PATH" "${args[@]}"
+node "$GITHUB_ACTION_PATH/scripts/decided.js" "$decided" "$GITHUB_ACTION_PATH/bin/attn-diff.js" "${args[@]}"
 code=$?
 # What node itself ends with is no verdict, and neither is what a signal ends it with.
 if [ "$(cat "$decided")" != "$code" ]; then
