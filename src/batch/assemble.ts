@@ -1,6 +1,6 @@
 import type { RunConfig } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
-import type { ModelConfig, Tokenizer } from '../model/index.js';
+import type { ModelConfig, TextTokenizer } from '../model/index.js';
 import type { Batch } from '../types.js';
 import { readMask, withMask } from './maskFile.js';
 import { packRows } from './pack.js';
@@ -22,7 +22,7 @@ type ModelLimits = Pick<ModelConfig, 'vocabSize' | 'maxPositions' | 'padTokenId'
  * @throws AttnDiffError bad-option (--length, --random or --past that do not fit model or prompts), token-out-of-range,
  *   mask-unreadable, mask-invalid, mask-shape, and those of makeSequences
  */
-export async function assembleBatches(config: BatchConfig, tokenizer: Tokenizer | null, model: ModelLimits): Promise<Batch[]> {
+export async function assembleBatches(config: BatchConfig, tokenizer: TextTokenizer | null, model: ModelLimits): Promise<Batch[]> {
   const { length, past } = config;
   if (past > 0 && !model.isCausal) throw new AttnDiffError('bad-option', { option: '--past', value: `${past}`, problem: 'this model attends in both directions (config.json), so that no token can be decoded before the others are there', remedy: 'a model that decodes, or leave it out' });
   if (length !== null && length > model.maxPositions) throw beyondPositions('--length', `${length}`, model.maxPositions);

@@ -1,4 +1,5 @@
 import { extname } from 'node:path';
+import { parseBoundedJson } from '../boundedJson.js';
 import { AttnDiffError } from '../errors.js';
 import type { ChatMessage } from '../model/index.js';
 import { readBytes } from './readBytes.js';
@@ -93,7 +94,7 @@ function messageProblem(message: unknown): string | null {
 
 function parseObject(line: string): object | null {
   try {
-    const json: unknown = JSON.parse(line);
+    const json = parseBoundedJson(line);
     return typeof json === 'object' && !Array.isArray(json) ? json : null;
   } catch {
     return null;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseBoundedJson } from '../boundedJson.js';
 import { decodeArray, invalidMask, type ArrayType, type FileArray } from './array.js';
 
 const size = z.int().nonnegative();
@@ -53,7 +54,7 @@ function splitHeader(bytes: Uint8Array, path: string): { entries: Map<string, En
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseBoundedJson(text);
   } catch {
     return null;
   }

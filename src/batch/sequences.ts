@@ -1,11 +1,16 @@
 import type { PromptSource, RunConfig } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
-import type { ModelConfig, Tokenizer } from '../model/index.js';
+import type { ModelConfig, TextTokenizer } from '../model/index.js';
 import { BUILT_IN_PROMPTS } from './builtIn.js';
 import { readPrompts, type Prompt } from './prompts.js';
 import { randomSequences } from './random.js';
 
 const EXCERPT = 60;
+
+/** No tokenizer has tokens of that many characters, long runs of spaces included; more would be cut off or refused. */
+const CHARACTERS_PER_TOKEN = 512;
+/** Characters of one prompt, whatever the model; making tokens of more takes minutes. */
+const MOST_CHARACTERS = 4_000_000;
 
 /** Token ids, one list per prompt, and where they come from. */
 export interface Sequences {
@@ -25,7 +30,7 @@ type TextSource = Exclude<PromptSource, { kind: 'random' }>;
  */
 export async function makeSequences(
   config: Pick<RunConfig, 'prompts' | 'length' | 'chat'>,
-  tokenizer: Tokenizer | null,
+  tokenizer: TextTokenizer | null,
   model: Pick<ModelConfig, 'vocabSize' | 'maxPositions'>,
 ): Promise<Sequences> {
   const { prompts } = config;
@@ -38,24 +43,28 @@ export async function makeSequences(
 async function textSequences(
   prompts: TextSource,
   { length, chat }: Pick<RunConfig, 'length' | 'chat'>,
-  tokenizer: Tokenizer | null,
+  tokenizer: TextTokenizer | null,
   { maxPositions }: Pick<ModelConfig, 'maxPositions'>,
 ): Promise<Sequences> {
   if (tokenizer === null) throw new TypeError('text prompts need a tokenizer');
   const given = await promptsOf(prompts);
-  const sequences = given.map((prompt) => {
-    const ids = encode(tokenizer, prompt, chat);
+  const sequences: number[][] = [];
+  for (const prompt of given) {
+    const characters = charactersOf(prompt);
+    const most = Math.min(MOST_CHARACTERS, maxPositions * CHARACTERS_PER_TOKEN);
+    if (characters > most) throw new AttnDiffError('prompt-too-large', { prompt: excerpt(prompt), characters, most });
+    const ids = await encode(tokenizer, prompt, chat);
     if (ids.length === 0) throw new AttnDiffError('prompt-no-tokens', { prompt: excerpt(prompt) });
     if (length === null && ids.length > maxPositions) {
       throw new AttnDiffError('prompt-too-long', { prompt: excerpt(prompt), tokens: ids.length, limit: maxPositions });
     }
-    return ids;
-  });
+    sequences.push(ids);
+  }
   const template = chat || given.some((prompt) => typeof prompt !== 'string');
   return { sequences, source: `${sourceOf(prompts)}${template ? ', chat' : ''}` };
 }
 
-function encode(tokenizer: Tokenizer, prompt: Prompt, chat: boolean): number[] {
+function encode(tokenizer: TextTokenizer, prompt: Prompt, chat: boolean): number[] | Promise<number[]> {
   if (typeof prompt !== 'string') return tokenizer.encodeChat(prompt);
   return chat ? tokenizer.encodeChat([{ role: 'user', content: prompt }]) : tokenizer.encode(prompt);
 }
@@ -78,6 +87,11 @@ export function beyondPositions(option: string, value: string, limit: number): A
     problem: `the model has ${limit} positions`,
     remedy: `at most ${limit} tokens`,
   });
+}
+
+function charactersOf(prompt: Prompt): number {
+  if (typeof prompt === 'string') return prompt.length;
+  return prompt.reduce((sum, { content }) => sum + (typeof content === 'string' ? content.length : 0), 0);
 }
 
 /** The beginning of a prompt, of a conversation that of its last message, on one line. */

@@ -1,5 +1,6 @@
 import { findNodeAtLocation, getNodePath, getNodeValue, parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser';
 import { isNode, LineCounter, parseDocument } from 'yaml';
+import { checkNesting, checkYamlNesting } from '../boundedJson.js';
 import { AttnDiffError } from '../errors.js';
 import { keyText } from './wrong.js';
 
@@ -18,6 +19,7 @@ export interface ParsedText {
  */
 export function parseJson(text: string, path: string, own: readonly string[]): ParsedText {
   const errors: ParseError[] = [];
+  refuseDeep(() => checkNesting(text), path);
   const clean = text.replace(/^\uFEFF/, '');
   const tree = parseTree(clean, errors, { allowTrailingComma: true });
   const lineAt = (offset: number): number => clean.slice(0, offset).split('\n').length;
@@ -43,9 +45,22 @@ function secondOfTwo(node: Node): Node | null {
   return null;
 }
 
+function refuseDeep(check: () => void, path: string): void {
+  try {
+    check();
+  } catch (error) {
+    throw tooDeep(path, (error as Error).message);
+  }
+}
+
+function tooDeep(path: string, problem: string): AttnDiffError {
+  return new AttnDiffError('config-file-invalid', { path, line: 1, key: null, problem });
+}
+
 /** @throws AttnDiffError config-file-invalid where it is not YAML */
 export function parseYaml(text: string, path: string): ParsedText {
   const lines = new LineCounter();
+  refuseDeep(() => checkYamlNesting(text), path);
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [error] = document.errors;
   if (error) throw new AttnDiffError('config-file-invalid', { path, line: lines.linePos(error.pos[0]).line, key: null, problem: `it is not YAML (${error.message})` });

@@ -1,5 +1,6 @@
 import { IMPLEMENTATIONS } from '../types.js';
 import { PROVIDER_REMEDY } from '../report/providerText.js';
+import { formatCount } from '../report/text/number.js';
 import { clause, error, isFull, quote } from './wording.js';
 
 /** What is asked for cannot be done: exit code 2. */
@@ -49,6 +50,11 @@ export const USAGE = {
     (a: { prompt: string; tokens: number; limit: number }) =>
       `prompt ${quote(a.prompt)}: ${a.tokens} tokens, but the model has ${a.limit} positions`,
     (a) => `Shorten it, or cut all prompts with --length ${a.limit}`,
+  ),
+  'prompt-too-large': error(
+    (a: { prompt: string; characters: number; most: number }) =>
+      `prompt ${quote(a.prompt)}: ${formatCount(a.characters)} characters, and no more than ${formatCount(a.most)} are made tokens of`,
+    'Shorten it, or split it into several prompts',
   ),
   'mask-unreadable': error(
     (a: { path: string; problem: string }) =>

@@ -89,10 +89,13 @@ export async function readModelConfig(path: string): Promise<ModelConfig> {
   return parseModelConfig(fromGenaiConfig(genai, genaiPath), genaiPath);
 }
 
+/** Bytes; a config.json of a mixture of experts takes some hundred thousand. */
+const LARGEST_CONFIG = 4e6;
+
 /** @returns undefined where there is no such file */
 async function readOptional(path: string): Promise<unknown> {
   try {
-    return await readJson(path);
+    return await readJson(path, LARGEST_CONFIG);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new AttnDiffError('config-unreadable', { path, problem: jsonProblem(error) });

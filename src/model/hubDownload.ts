@@ -7,6 +7,9 @@ import { backOff, HubNetworkError, hubRequest, isBusy, type HubReply } from './h
 import { withHubLock } from './hubLock.js';
 import type { HubSettings } from './hubSettings.js';
 
+/** Bytes of a file whose length the server does not tell; weights always come with it. */
+const LARGEST_UNTOLD = 1e9;
+
 /** A file that the hub has. */
 export interface HubFile {
   /** Its path in the repository. */
@@ -120,9 +123,12 @@ async function fetchRest(part: string, file: HubFile, { settings, onProgress, re
   const total = file.size ?? totalOf(reply, start);
   const handle = await open(part, start === 0 ? 'w' : 'r+');
   let received = start;
+  let isTooLong = false;
   try {
     onProgress({ file: file.name, received, total });
     for await (const chunk of reply.body) {
+      isTooLong = received + chunk.byteLength > (total ?? LARGEST_UNTOLD);
+      if (isTooLong) break;
       await handle.write(chunk, 0, chunk.byteLength, received);
       received += chunk.byteLength;
       onProgress({ file: file.name, received, total });
@@ -130,6 +136,10 @@ async function fetchRest(part: string, file: HubFile, { settings, onProgress, re
     await handle.sync();
   } finally {
     await handle.close();
+  }
+  if (isTooLong) {
+    await rm(part, { force: true });
+    return { problem: total === null ? `the server did not say how long it is, and sent more than ${LARGEST_UNTOLD / 1e9} GB` : 'the server sent more than it said' };
   }
   return total !== null && received < total ? { problem: 'the connection was cut' } : null;
 }

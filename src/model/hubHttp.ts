@@ -58,6 +58,19 @@ export async function hubRequest(settings: HubSettings, request: HubRequest): Pr
   throw new HubNetworkError(`it redirects more than ${MAX_REDIRECTS} times`, false);
 }
 
+/** The body of a reply as text; null, and no more is read, where it has more bytes, or takes more seconds. */
+export async function textOf(reply: Pick<HubReply, 'body'>, mostBytes: number, seconds: number): Promise<string | null> {
+  const parts: Uint8Array[] = [];
+  const until = performance.now() + seconds * 1000;
+  let size = 0;
+  for await (const chunk of reply.body) {
+    size += chunk.length;
+    if (size > mostBytes || performance.now() > until) return null;
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
 /** Whether another try may cure an answer of this status. */
 export function isBusy(status: number): boolean {
   return BUSY.has(status);

@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
+import { parseBoundedJson } from '../boundedJson.js';
 import { AttnDiffError } from '../errors.js';
 import { HubCache, isCommit } from './hubCache.js';
 import { downloadBlob, type HubFile, type HubProgress } from './hubDownload.js';
-import { backOff, HubNetworkError, hubRequest, isBusy, type HubReply, type HubRequest } from './hubHttp.js';
+import { backOff, HubNetworkError, hubRequest, isBusy, textOf, type HubReply, type HubRequest } from './hubHttp.js';
 import type { HubId } from './hubId.js';
 import type { HubSettings } from './hubSettings.js';
 
@@ -96,14 +97,18 @@ async function onlineRepo(id: HubId, cache: HubCache, settings: HubSettings, cal
   };
 }
 
+/** Bytes of a list of files; of the largest repositories of the hub it takes some millions. */
+const LARGEST_LISTING = 50e6;
+const LONGEST_LISTING = 300;
+
 /** The commit and the files of a revision, by the hub's API. */
 async function listing(id: HubId, settings: HubSettings, { tries, retryDelay }: { tries: number; retryDelay: number }): Promise<{ commit: string; files: string[] }> {
   const url = `${settings.endpoint}/api/models/${id.repo}/revision/${encodeURIComponent(id.revision)}`;
   return persist(settings, { method: 'GET', url }, tries, retryDelay, async (reply) => {
     if (reply.status !== 200) throw refusal(reply, id, settings, null);
-    const parts: Uint8Array[] = [];
-    for await (const chunk of reply.body) parts.push(chunk);
-    const { sha, siblings } = parse(Buffer.concat(parts).toString('utf8'));
+    const text = await textOf(reply, LARGEST_LISTING, LONGEST_LISTING);
+    if (text === null) throw new AttnDiffError('hub-response', { url, problem: `it is longer than ${LARGEST_LISTING / 1e6} MB, or still comes after ${LONGEST_LISTING} seconds` });
+    const { sha, siblings } = parse(text);
     const names = Array.isArray(siblings) ? siblings.map((entry) => (entry as { rfilename?: unknown } | null)?.rfilename) : null;
     if (typeof sha !== 'string' || !isCommit(sha) || !names) {
       throw new AttnDiffError('hub-response', { url, problem: 'it names no commit and no files of the model' });
@@ -114,7 +119,7 @@ async function listing(id: HubId, settings: HubSettings, { tries, retryDelay }: 
 
 function parse(text: string): { sha?: unknown; siblings?: unknown } {
   try {
-    return (JSON.parse(text) as object | null) ?? {};
+    return (parseBoundedJson(text) as object | null) ?? {};
   } catch {
     return {};
   }

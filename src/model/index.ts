@@ -6,4 +6,5 @@ export { locateModel, openModelSource } from './source.js';
 export type { ModelOptions, ModelSource } from './source.js';
 export type { ChatMessage } from './chat.js';
 export { loadTokenizer } from './tokenizer.js';
-export type { Tokenizer } from './tokenizer.js';
+export type { TextTokenizer, Tokenizer } from './tokenizer.js';
+export { isolatedTokenizer } from './isolatedTokenizer.js';

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+import { parseBoundedJson } from '../boundedJson.js';
 
 export type JsonObject = Record<string, unknown>;
 
@@ -6,21 +7,25 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Bytes of a JSON file; the largest tokenizers take a third of it. */
+const LARGEST = 100e6;
+
 /**
  * Reads a JSON file written by JavaScript or by Python, whose `json` also writes NaN, Infinity and -Infinity:
  * NaN is read as null, the infinities as infinite numbers.
  *
  * @throws NodeJS.ErrnoException where the file cannot be read, TypeError where it is not UTF-8,
- *   SyntaxError where it is not JSON
+ *   SyntaxError where it is not JSON, or too large
  */
-export async function readJson(path: string): Promise<unknown> {
+export async function readJson(path: string, mostBytes = LARGEST): Promise<unknown> {
+  if ((await stat(path)).size > mostBytes) throw new SyntaxError(`it is larger than ${mostBytes / 1e6} MB`);
   const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
   try {
-    return JSON.parse(text);
+    return parseBoundedJson(text);
   } catch (error) {
     const plain = withoutPythonNumbers(text);
     if (plain === text) throw error;
-    return JSON.parse(plain);
+    return parseBoundedJson(plain);
   }
 }
 

@@ -2,12 +2,23 @@ import { join } from 'node:path';
 import { AttnDiffError } from '../errors.js';
 import { contentOf, SPECIAL_TOKENS } from './addedTokens.js';
 import { chatTemplateOf, templateMessages, type ChatMessage } from './chat.js';
+import { limited } from './limited.js';
 import type { ModelSource } from './source.js';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizerFiles.js';
 import { attempt, construct } from './transformersJs.js';
 import { unsupported, unsupportedTokens } from './unsupported.js';
 
-export interface Tokenizer {
+/** Seconds that a text may take to become tokens, and a conversation to become a text. */
+export const LONGEST_STEP = 5;
+
+/** As {@link Tokenizer}; what it gives may have to be waited for. */
+export interface TextTokenizer {
+  encode(text: string): number[] | Promise<number[]>;
+  encodeChat(messages: readonly ChatMessage[]): number[] | Promise<number[]>;
+  padTokenId: number;
+}
+
+export interface Tokenizer extends TextTokenizer {
   /**
    * Token ids as Hugging Face's `tokenizer(text)` gives them: special tokens only as the tokenizer itself adds them.
    *
@@ -23,6 +34,24 @@ export interface Tokenizer {
   padTokenId: number;
 }
 
+/** The two steps from a conversation to its tokens. */
+export interface TokenizerSteps {
+  padTokenId: number;
+  /** @throws AttnDiffError token-out-of-range, tokenizer-unreadable */
+  encode(text: string, addsSpecials: boolean): number[];
+  /** @throws AttnDiffError chat-template-missing, chat-template-unusable */
+  render(messages: readonly ChatMessage[]): string;
+}
+
+/** What of a model a tokenizer depends on. */
+export type TokenizerSource = Pick<ModelSource, 'tokenizerPath' | 'folder'> & { config: Pick<ModelSource['config'], 'vocabSize' | 'padTokenId' | 'eosTokenId' | 'modelType'> };
+
+/** As {@link openTokenizer}, in one step. */
+export async function loadTokenizer(source: TokenizerSource): Promise<Tokenizer> {
+  const { padTokenId, encode, render } = await openTokenizer(source);
+  return { padTokenId, encode: (text) => encode(text, true), encodeChat: (messages) => encode(render(messages), false) };
+}
+
 /**
  * Loads tokenizer.json and what lies beside it from the model's folder. Never opens the network.
  *
@@ -30,9 +59,10 @@ export interface Tokenizer {
  * all, not even as null), else config.json's pad_token_id, else the tokenizer's eos_token, else config.json's
  * eos_token_id. A named token that the model has no embedding of is passed over.
  *
+ * @param seconds that one step may take
  * @throws AttnDiffError tokenizer-missing, tokenizer-unreadable, pad-token-missing, token-out-of-range
  */
-export async function loadTokenizer(source: ModelSource): Promise<Tokenizer> {
+export async function openTokenizer(source: TokenizerSource, seconds = LONGEST_STEP): Promise<TokenizerSteps> {
   const { tokenizerPath: path, folder } = source;
   const { vocabSize } = source.config;
   if (path === null) throw new AttnDiffError('tokenizer-missing', { folder });
@@ -61,7 +91,7 @@ export async function loadTokenizer(source: ModelSource): Promise<Tokenizer> {
   const encode = (text: string, add_special_tokens: boolean): number[] => {
     const token = refused.find(({ content }) => text.includes(content));
     if (token) throw new AttnDiffError('tokenizer-unreadable', { path, problem: `the text holds ${token.content}, and ${token.problem}, which is not supported` });
-    const ids = attempt(path, () => tokenizer.encode(text, { add_special_tokens }).ids);
+    const ids = attempt(path, () => limited(() => tokenizer.encode(text, { add_special_tokens }).ids, seconds));
     for (const id of ids) {
       if (!Number.isInteger(id)) throw new AttnDiffError('tokenizer-unreadable', { path, problem: 'it has no token for a part of the text, and no unk_token' });
       checkRange(id, vocabSize);
@@ -71,25 +101,23 @@ export async function loadTokenizer(source: ModelSource): Promise<Tokenizer> {
 
   return {
     padTokenId,
-    encode: (text) => encode(text, true),
-    encodeChat(messages) {
+    encode,
+    render(messages) {
       const configPath = join(folder, 'tokenizer_config.json');
       const chat_template = chatTemplateOf(files, configPath);
       if (chat_template === null) throw new AttnDiffError('chat-template-missing', { folder });
-      let text: string;
       try {
-        text = renderTemplate(chat_template, { ...specials, messages: templateMessages(messages), tools: null, documents: null, add_generation_prompt: true });
+        return limited(() => renderTemplate(chat_template, { ...specials, messages: templateMessages(messages), tools: null, documents: null, add_generation_prompt: true }), seconds);
       } catch (error) {
         const templatePath = files.jinja === null ? configPath : join(folder, 'chat_template.jinja');
         throw new AttnDiffError('chat-template-unusable', { path: templatePath, problem: error instanceof Error ? error.message : String(error) });
       }
-      return encode(text, false);
     },
   };
 }
 
 /** The pad_token that Hugging Face's Qwen2Tokenizer has where none is named. */
-function classPadToken({ config }: TokenizerFiles, source: ModelSource): string | null {
+function classPadToken({ config }: TokenizerFiles, source: TokenizerSource): string | null {
   const qwen = /^Qwen2Tokenizer(Fast)?$/.test(String(config['tokenizer_class'])) || source.config.modelType.startsWith('qwen');
   return qwen ? '<|endoftext|>' : null;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync, existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkNesting } from '../boundedJson.js';
 import { AttnDiffError } from '../errors.js';
 import { writeWhole } from '../files/temporary.js';
 import type { BatchResult } from './measure.js';
@@ -119,5 +120,6 @@ function line(value: unknown): string {
 }
 
 function parse(text: string): unknown {
+  checkNesting(text);
   return JSON.parse(text, (_key, item: unknown) => (typeof item === 'object' && item !== null && 'nonFinite' in item ? Number(item.nonFinite) : item));
 }

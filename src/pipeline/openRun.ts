@@ -15,7 +15,7 @@ import { checkProviders } from './providers.js';
  */
 export async function openRun(config: RunConfig, runners: Runners, { baseline, hub }: { baseline: HeldBaseline | null; hub: HubOptions }): Promise<PreparedRun> {
   await checkProviders(config.implementations, runners, config.timeout);
-  const prepared = await prepareRun(config, hub);
+  const prepared = await prepareRun(config, hub, runners.ownProcesses);
   if (baseline) requireSameKey(baseline, await plannedKey(prepared, hub.signal));
   return prepared;
 }

@@ -2,7 +2,7 @@ import type { RebuildOptions } from '../attention/rebuild.js';
 import { assembleBatches } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
-import { loadTokenizer, type HubOptions } from '../model/index.js';
+import { isolatedTokenizer, loadTokenizer, type HubOptions, type ModelSource, type TextTokenizer } from '../model/index.js';
 import type { Batch, ImplementationName, LeftOut, ShardOf, Stream } from '../types.js';
 import { HALF_TYPES } from '../onnx/half.js';
 import { halfTypeOf } from '../onnx/roundActivations.js';
@@ -28,9 +28,10 @@ export interface PreparedRun {
 /**
  * Reads the model and the prompts and checks them.
  *
+ * @param isolatesText whether prompts become tokens in a process of their own
  * @throws AttnDiffError codes of exit 2 and 3
  */
-export async function prepareRun(asked: RunConfig, hub: HubOptions = {}): Promise<PreparedRun> {
+export async function prepareRun(asked: RunConfig, hub: HubOptions = {}, isolatesText = false): Promise<PreparedRun> {
   const loaded = await loadModel(asked.model, { dtype: asked.dtype, hub });
   const { config, leftOut } = possible(asked, loaded);
   const own = halfTypeOf(loaded.graph);
@@ -38,8 +39,8 @@ export async function prepareRun(asked: RunConfig, hub: HubOptions = {}): Promis
     const name = own === HALF_TYPES.fp16 ? 'fp16' : 'bf16';
     throw new AttnDiffError('bad-option', { option: '--activations', value: config.activations, problem: `the file computes in ${name}, and its rounding is that`, remedy: `${name}, or an export in float32` });
   }
-  const tokenizer = config.prompts.kind === 'random' ? null : await loadTokenizer(loaded.source);
-  const batches = await assembleBatches(config, tokenizer, { ...loaded.source.config, heads: loaded.sizes.heads });
+  const limits = { ...loaded.source.config, heads: loaded.sizes.heads };
+  const batches = config.prompts.kind === 'random' ? await assembleBatches(config, null, limits) : await withTokenizer(loaded.source, isolatesText, (tokenizer) => assembleBatches(config, tokenizer, limits));
   for (const stream of config.implementations) {
     const problem = batches.map((batch) => batchObstacle(stream, batch)).find((each) => each !== null);
     if (problem != null) throw new AttnDiffError('not-buildable', { implementation: stream.label, problem });
@@ -63,6 +64,17 @@ function possible(config: RunConfig, loaded: LoadedModel): { config: RunConfig; 
   const [first] = leftOut;
   if (first && (config.areChosen || implementations.length < 2 || implementations.every(({ label }) => label !== config.reference))) throw new AttnDiffError('not-buildable', { implementation: first.name, problem: first.problem });
   return { config: { ...config, implementations }, leftOut: leftOut.map(({ implementation, problem }) => ({ implementation, problem })) };
+}
+
+/** Tokenizer and template are a stranger's: where models run in processes of their own, so do these. */
+async function withTokenizer<T>(source: ModelSource, isIsolated: boolean, work: (tokenizer: TextTokenizer) => Promise<T>): Promise<T> {
+  if (!isIsolated) return work(await loadTokenizer(source));
+  const tokenizer = await isolatedTokenizer(source);
+  try {
+    return await work(tokenizer);
+  } finally {
+    tokenizer.close();
+  }
 }
 
 /** Why an implementation takes no such batch; null where it does. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseBoundedJson } from '../boundedJson.js';
 import { AttnDiffError } from '../errors.js';
 import type { DiffReport } from '../types.js';
 import { REPORT_SCHEMA } from '../types.js';
@@ -36,7 +37,7 @@ export function sound<T>(saved: T, problemOf: (saved: T) => string | null, path:
 export function parseDocument(text: string, path: string): SavedDocument {
   let document: unknown;
   try {
-    document = JSON.parse(text);
+    document = parseBoundedJson(text);
   } catch (error) {
     throw refused(path, `it is not JSON (${(error as Error).message})`);
   }

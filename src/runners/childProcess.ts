@@ -117,5 +117,5 @@ function notStarted({ code, message }: { code?: string | undefined; message: str
 
 /** Runners in processes of their own. */
 export function childRunners(): Runners {
-  return pooled(childRunner);
+  return { ...pooled(childRunner), ownProcesses: true };
 }

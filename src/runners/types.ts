@@ -73,6 +73,8 @@ export interface Runner {
 export interface Runners {
   /** The runner of a place, the same for all that ask; another where that one's process has ended. */
   at(place: Partial<RunnerPlace>): Runner;
+  /** Whether they are processes of their own. */
+  readonly ownProcesses?: boolean;
   /** A runner that nobody else gets. */
   fresh(place: Partial<RunnerPlace>): Runner;
   stop(): void;

@@ -15,6 +15,7 @@ const ARGS: ErrorArgs = {
   'prompts-bad-jsonl': { path: nasty('path'), line: 7, problem: nasty('problem') },
   'prompt-no-tokens': { prompt: nasty('prompt') },
   'prompt-too-long': { prompt: nasty('prompt'), tokens: 600, limit: 512 },
+  'prompt-too-large': { prompt: nasty('prompt'), characters: 5e7, most: 4e6 },
   'mask-unreadable': { path: nasty('path'), problem: nasty('problem') },
   'mask-invalid': { path: nasty('path'), problem: nasty('problem') },
   'mask-shape': { path: nasty('path'), found: '[1]', needed: '[2]', batch: 'left' },
@@ -113,7 +114,7 @@ describe('errorText', () => {
     expect(text).not.toMatch(/[\p{Cc}\u2028\u2029]/u);
     expect(text).toMatch(/\.$/);
     expect(text).not.toMatch(/\.\.|undefined|\[object|\. \.|\.:/);
-    const isChoice = (key: string): boolean => key === 'remedy' || key === 'reason' || key === 'place' || key === 'part' || key === 'found' || key === 'most' || (code === 'input-refused' && key === 'what');
+    const isChoice = (key: string): boolean => key === 'remedy' || key === 'reason' || key === 'place' || key === 'part' || key === 'found' || key === 'most' || key === 'characters' || (code === 'input-refused' && key === 'what');
     const values = (Object.entries(ARGS[code]).filter(([key]) => !isChoice(key)).map(([, value]) => value) as unknown[]).flatMap((value) => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (Object.values(value) as unknown[]) : [value]));
     for (const value of values) {
       const [said = ''] = String(value ?? '').split(/\r|,/);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseBoundedJson } from '../../boundedJson.js';
 import { AttnDiffError } from '../../errors.js';
 import { HISTORY_RUN_SCHEMA, type HistoryRun } from '../../types.js';
 import { historyRunSchema } from './schema.js';
@@ -36,7 +37,7 @@ export function readHistory(text: string, path: string): HistoryFile {
 
 function parse(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return parseBoundedJson(line);
   } catch {
     return undefined;
   }
