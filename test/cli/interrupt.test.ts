@@ -78,7 +78,7 @@ describe.skipIf(process.platform === 'win32')('when the process that runs the mo
     await sleep(300);
     process.kill(childrenOf(command.pid!)[0]!, 'SIGKILL');
     const { code, stdout, stderr } = await ended;
-    expect(stderr).toMatch(/^attn-diff: [^\n]+ died \(SIGKILL\)\. It may have run out of memory: try a smaller batch[^\n]+\n$/);
+    expect(stderr).toMatch(/^attn-diff: [^\n]+ was killed \(SIGKILL\), as systems do where memory runs out\. Try a smaller batch[^\n]+\n$/);
     expect({ code, stdout }).toEqual({ code: EXIT.execution, stdout: '' });
     expect(readdirSync(folder.path()).filter((name) => name.startsWith('attn-diff-'))).toEqual([]);
   });
