@@ -1,5 +1,5 @@
 import { AttnDiffError } from '../errors.js';
-import { nestedGraphs, normalDomain, usedNames } from './graph.js';
+import { nestedGraphs, normalDomain, readNames } from './graph.js';
 import { sortNodes } from './rewrite.js';
 import type { FunctionProto, GraphProto, ModelProto, NodeProto } from './types.js';
 
@@ -28,7 +28,7 @@ function firstOutOfOrder(graph: GraphProto): 'sorted' | 'unsorted' | NodeProto {
   graph.node.forEach((node, i) => {
     for (const output of node.output) if (output !== '') producers.set(output, i);
   });
-  const sources = graph.node.map((node) => [...new Set(usedNames(node).flatMap((name) => producers.get(name) ?? []))]);
+  const sources = graph.node.map((node) => [...new Set(readNames(node).flatMap((name) => producers.get(name) ?? []))]);
   if (sources.every((from, i) => from.every((source) => source < i))) return 'sorted';
   const waiting = sources.map(({ length }) => length);
   const readers: number[][] = graph.node.map(() => []);

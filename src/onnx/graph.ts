@@ -121,3 +121,13 @@ export function usedNames(node: NodeProto): string[] {
   const own = node.input.filter((name) => name !== '');
   return [...own, ...nestedGraphs(node).flatMap((graph) => [...graph.node.flatMap(usedNames), ...graph.output.map((output) => output.name)])];
 }
+
+/** Names that a node takes from the graph that it stands in: what its nested graphs make themselves is theirs, whatever else is called so. */
+export function readNames(node: NodeProto): string[] {
+  const own = node.input.filter((name) => name !== '');
+  return [...own, ...nestedGraphs(node).flatMap((graph) => {
+    const made = new Set([...graph.input, ...graph.initializer].map(({ name }) => name));
+    for (const inner of graph.node) for (const output of inner.output) made.add(output);
+    return [...graph.node.flatMap(readNames), ...graph.output.map(({ name }) => name)].filter((name) => !made.has(name));
+  })];
+}

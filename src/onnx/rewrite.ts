@@ -1,7 +1,7 @@
 import { clone, create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
 import { makeValueInfo } from './builder.js';
-import { nestedGraphs, normalDomain, usedNames, type OnnxGraph } from './graph.js';
+import { nestedGraphs, normalDomain, readNames, usedNames, type OnnxGraph } from './graph.js';
 import type { DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto } from './types.js';
 
 /** A copy of a model whose nodes may be changed; weights are shared, not copied. */
@@ -89,7 +89,7 @@ export function sortNodes(graph: GraphProto): void {
         stack.pop();
         continue;
       }
-      const waiting = usedNames(node)
+      const waiting = readNames(node)
         .map((name) => producers.get(name))
         .filter((source): source is NodeProto => source !== undefined && state.get(source) !== 'done');
       if (waiting.length === 0) {

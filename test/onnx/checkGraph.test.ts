@@ -36,6 +36,16 @@ const chain = (opType: string): NodeProto[] => Array.from({ length: DEEP }, (_, 
 const LAST = `t${DEEP - 1}`;
 
 describe('checkGraph', () => {
+  it('takes a branch that names what it makes as the node around it does for no cycle', () => {
+    const branch = create(GraphProtoSchema, { node: [node('Neg', ['x'], ['y']), node('Abs', ['y'], ['z'])], output: [create(ValueInfoProtoSchema, { name: 'z' })] });
+    const choice = node('If', ['x'], ['y', 'z']);
+    choice.attribute = [create(AttributeProtoSchema, { name: 'then_branch', type: AttributeType.GRAPH, g: branch })];
+    expect(checked(modelOf([choice]))).toBeUndefined();
+    // What it takes from around it counts as before.
+    branch.node[0]!.input = ['w'];
+    expect(checked(modelOf([choice, node('Abs', ['z'], ['w'])]))).toMatchObject({ code: 'graph-invalid' });
+  });
+
   it('names a node that is on a cycle, not one that only waits for it', () => {
     const cyclic = modelOf([node('Neg', ['x'], ['a']), node('Relu', ['d'], ['after'], 'waits'), node('Add', ['a', 'd'], ['c'], 'on_cycle'), node('Abs', ['c'], ['d'], 'on_cycle_too')]);
     expect(checked(cyclic)).toMatchObject({ code: 'graph-invalid', exitCode: 3, args: { path: 'm.onnx', problem: expect.stringMatching(/"on_cycle(?:_too)?"/) } });
