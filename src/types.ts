@@ -5,6 +5,7 @@
 import type { BaselineComparison } from './baselineTypes.js';
 import type { ConfigurationInfo } from './configurationTypes.js';
 import type { ConfigAspect, NotAsConfigured } from './configAspects.js';
+import type { FileJudgement } from './fileTypes.js';
 import type { Alignment, AttentionPrecision, Deviation, ImplementationName, ProviderName } from './stream.js';
 import type { LeftOut, MaskFault, StrayCast } from './fileFaults.js';
 import type { Failure, ImplementationInfo, ProofReason, RunImplementationInfo } from './implementationInfo.js';
@@ -20,6 +21,7 @@ export * from './compareTypes.js';
 export * from './configurationTypes.js';
 export * from './fileFaults.js';
 export * from './configAspects.js';
+export * from './fileTypes.js';
 export * from './gateTypes.js';
 export * from './historyTypes.js';
 export * from './implementationInfo.js';
@@ -396,7 +398,8 @@ export type Finding =
    * have: neither rounding nor a setting, but the kernel. `heads` are the query heads that part.
    */
   | { code: 'kernel-fault'; implementation: string; against: string; provider: ProviderName; kernel: string; twin: string; layers: number[]; batch: string; relL2: number; limit: number; twinRelL2: number; heads: number[]; allHeads: boolean; firstToken: number | null }
-  | { code: 'nothing-compared' };
+  /** `constant`: what is the same for every token of the probe, so that no difference shows there; empty where there was nothing to compare with. */
+  | { code: 'nothing-compared'; constant: RebuildCheck['constant'] };
 
 /** What a report can be written as. */
 export const REPORT_FORMATS = ['text', 'json', 'jsonl', 'csv', 'markdown', 'junit', 'sarif', 'html', 'github'] as const;
@@ -421,6 +424,8 @@ export interface DiffReport {
   /** Of attention where an implementation has no other: that of plain attention, which `ratioPlain` is against. */
   precision: AttentionPrecision;
   rebuild: RebuildCheck;
+  /** How the user's file, as it is, was judged. */
+  file: FileJudgement;
   /** What the file gives out. */
   outputs: OutputInfo[];
   /** Null where there is no loss, since no output is over the vocabulary. */

@@ -1,4 +1,4 @@
-import { CAUSES, type Cause, type Finding, type Row } from '../types.js';
+import { CAUSES, type Cause, type FileJudgement, type Finding, type RebuildCheck, type Row } from '../types.js';
 import { divergenceFindings, FP32_LIMITS, type RoundingLimits } from './divergence.js';
 import { nonFiniteFindings, notComparable } from './nonFinite.js';
 import { ranksOf } from './order.js';
@@ -36,6 +36,8 @@ const SEVERITY = ranksOf<Finding['code']>({
  * @param implementations labels of the streams (`eager`, `eager#2`)
  * @param reference the label of the reference
  * @param limits what rounding explains of each implementation's difference; that of fp32 unless told otherwise
+ * @param file the rows with NaN or Inf of the file's own nodes, where they ran beside the implementations
+ * @param constant what is the same for every token, so that nothing shows there
  */
 export function findings(
   rows: readonly Row[],
@@ -43,6 +45,7 @@ export function findings(
   implementations: readonly string[],
   reference: string,
   limits: (implementation: string) => RoundingLimits = () => FP32_LIMITS,
+  { file = null, constant = [] }: { file?: Pick<FileJudgement, 'label' | 'rows'> | null; constant?: RebuildCheck['constant'] } = {},
 ): Finding[] {
   const rowsOf = (name: string): Row[] => rows.filter((row) => row.implementation === name);
   const others = implementations.filter((name) => name !== reference);
@@ -58,18 +61,22 @@ export function findings(
       inBatches.push(...nonFiniteFindings(own, referenceInBatch));
       if (name !== reference) inBatches.push(...notComparable(own, referenceInBatch));
     }
+    if (file) inBatches.push(...nonFiniteFindings(file.rows.filter(inBatch), referenceInBatch));
   }
   found.push(...joined(inBatches));
   for (const name of others) {
     found.push(...divergenceFindings(rowsOf(name), limits(name)), ...paddingFindings(rowsOf(name), referenceRows));
   }
   if (!others.some((name) => rowsOf(name).some((row) => row.kind === 'valid'))) {
-    found.push({ code: 'nothing-compared' });
+    found.push({ code: 'nothing-compared', constant: [] });
+  } else if (constant.length > 0) {
+    found.push({ code: 'nothing-compared', constant: [...constant] });
   }
+  const labels = [...implementations, ...(file ? [file.label] : [])];
   return found.toSorted((a, b) => SEVERITY[a.code] - SEVERITY[b.code] || position(a) - position(b));
 
   function position(finding: Finding): number {
-    return 'implementation' in finding ? implementations.indexOf(finding.implementation) : -1;
+    return 'implementation' in finding ? labels.indexOf(finding.implementation) : -1;
   }
 }
 

@@ -1,6 +1,6 @@
 import { judge } from '../gate/index.js';
 import { findings, kernelFindings, recommend } from '../metrics/index.js';
-import type { DiffReport, Finding, GateOptions } from '../types.js';
+import type { DiffReport, FileJudgement, Finding, GateOptions, RebuildCheck } from '../types.js';
 import { explainDivergences } from './explain.js';
 import { blameNodes } from './nodeDivergence.js';
 import { traceOrigins } from './origin.js';
@@ -11,6 +11,10 @@ export interface Measured extends Pick<DiffReport, 'rows' | 'effects' | 'impleme
   batches: readonly { name: string }[];
   /** What is wrong with the file, before anything is run. */
   ofFile: readonly Finding[];
+  /** The file as it is. */
+  file: FileJudgement;
+  /** What is the same for every token of the probe. */
+  constant: RebuildCheck['constant'];
 }
 
 export type Conclusions = Pick<DiffReport, 'findings' | 'explanations' | 'recommendation' | 'verdict'>;
@@ -23,11 +27,11 @@ export type Conclusions = Pick<DiffReport, 'findings' | 'explanations' | 'recomm
  * are those that the whole needs: each question names one batch, and is the first of its kind over all batches, hence
  * over those of the part that has it.
  */
-export async function conclude({ rows, effects, implementations, reference, precision, batches, ofFile }: Measured, { gate, look, isPart }: { gate: GateOptions; look: SecondLook; isPart: boolean }): Promise<Conclusions> {
+export async function conclude({ rows, effects, implementations, reference, precision, batches, ofFile, file, constant }: Measured, { gate, look, isPart }: { gate: GateOptions; look: SecondLook; isPart: boolean }): Promise<Conclusions> {
   // A part without batches has found nothing and missed nothing.
   if (isPart && batches.length === 0) return { findings: [], explanations: [], recommendation: { training: null, weights: null, against: [] }, verdict: { passed: true, checks: [] } };
   const limits = new Map(implementations.map(({ name, rounding }) => [name, rounding]));
-  const seen = [...kernelFindings(implementations), ...ofFile, ...findings(rows, batches, [...limits.keys()], reference, (name) => limits.get(name)!)];
+  const seen = [...kernelFindings(implementations), ...ofFile, ...findings(rows, batches, [...limits.keys()], reference, (name) => limits.get(name)!, { file, constant })];
   const traced = await traceOrigins(seen, look);
   const placed = await blameNodes(traced, rows, look, isPart);
   const { findings: explained, explanations } = await explainDivergences({ findings: placed, rows }, look);
@@ -35,6 +39,6 @@ export async function conclude({ rows, effects, implementations, reference, prec
     findings: explained,
     explanations,
     recommendation: recommend({ implementations, rows, findings: explained, reference }),
-    verdict: judge({ rows, effects, findings: explained, implementations, reference, precision }, gate, { isPart }),
+    verdict: judge({ rows, effects, findings: explained, implementations, reference, precision, file, constant }, gate, { isPart }),
   };
 }

@@ -9,6 +9,7 @@ import { PADDING_SIDES, type Batch, type EffectRow, type Failure, type Implement
 import { withBaselines, type StreamPlan } from './baselines.js';
 import { failed, implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
+import { FileJudge, type FilePlan, type FileRows } from './fileJudge.js';
 import { nameFlashKernel } from './flashKernel.js';
 import { chunksOf, type HeadResult, type HeadRun } from './headPass.js';
 import { laneFor, lanesOf, placeOf, type Lane } from './lanes.js';
@@ -28,6 +29,8 @@ export interface BatchResult {
   map: TokenMap | null;
   /** Implementations that ended on this batch, or on one before. */
   failures: { implementation: string; failure: Failure }[];
+  /** Of the file's own nodes, where they ran beside the others, the rows with NaN or Inf; null where they did not run. */
+  file: FileRows;
 }
 
 /** A model ready to measure batches. */
@@ -37,6 +40,8 @@ export interface Measurement {
   run(batch: Batch): Promise<BatchResult>;
   /** The implementations asked for, with the kernels that ran, and how they ended. */
   implementations(): Promise<ImplementationInfo[]>;
+  /** How the process ended that ran the file's own nodes beside the others; null where none failed. */
+  fileFailure(): Failure | null;
   close(): Promise<void>;
 }
 
@@ -45,18 +50,22 @@ export interface Measurement {
  * refuses, is opened again with each of its streams alone, so that one of them takes no other with it; what then fails
  * again is a row of the report. Only the reference, with what errors are measured against, must not fail.
  *
+ * @param file how the file as it is gets judged
  * @param plant a fault, to see that it is found
  * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
-export async function openMeasurement(config: RunConfig, loaded: LoadedModel, sites: readonly ResolvedSite[], batches: readonly Batch[], runners: Runners, plant?: RebuildOptions['plant']): Promise<Measurement> {
+export async function openMeasurement(config: RunConfig, loaded: LoadedModel, sites: readonly ResolvedSite[], batches: readonly Batch[], runners: Runners, { file = NOTHING_BESIDES, plant }: { file?: FilePlan; plant?: RebuildOptions['plant'] | undefined } = {}): Promise<Measurement> {
   const { home, others } = lanesOf(config.implementations, config.reference);
   const plan = withBaselines(home.streams, config.precision, home.provider);
   const predictions = await resolveLogits(loaded, runners.at({ timeout: config.timeout }));
   const context: PartContext = { config, loaded, sites, batches, predictions, truth: plan.truth, ...(plant && { plant }) };
-  const measuring = new Measuring(context, runners, plan, home, others);
+  const measuring = new Measuring(context, runners, plan, home, others, new FileJudge(context, file, (place) => runners.at(place)));
   await measuring.openHome();
   return measuring;
 }
+
+/** The file's own nodes run beside no others. */
+const NOTHING_BESIDES: FilePlan = { means: 'asked', label: 'original', stream: null, obstacle: null };
 
 /** A lane with its part, which is opened when it is first needed: null until then, and again when it has failed. */
 interface OpenLane {
@@ -72,6 +81,9 @@ interface LaneHead {
   run: HeadRun;
 }
 
+/** One batch through all lanes, with the rows of streams that are not shown. */
+type Passed = Omit<BatchResult, 'file'> & { hidden: Row[] };
+
 class Measuring implements Measurement {
   readonly logits: LogitsInfo | null;
   readonly #context: PartContext;
@@ -81,9 +93,11 @@ class Measuring implements Measurement {
   #others: OpenLane[];
   readonly #failures = new Map<string, Failure>();
   readonly #infos = new Map<string, ImplementationInfo>();
+  readonly #file: FileJudge;
   #hasRun = false;
 
-  constructor(context: PartContext, runners: Runners, plan: StreamPlan, home: Lane, others: readonly Lane[]) {
+  constructor(context: PartContext, runners: Runners, plan: StreamPlan, home: Lane, others: readonly Lane[], file: FileJudge) {
+    this.#file = file;
     this.logits = context.predictions.logits;
     this.#context = context;
     this.#runners = runners;
@@ -104,6 +118,13 @@ class Measuring implements Measurement {
 
   async run(batch: Batch): Promise<BatchResult> {
     this.#hasRun = true;
+    const { hidden, ...result } = await this.#passed(batch);
+    const file = await this.#file.rowsOf(batch, [...result.rows, ...hidden]);
+    const { failure, label } = this.#file;
+    return { ...result, failures: failure ? [...result.failures, { implementation: label, failure }] : result.failures, file };
+  }
+
+  async #passed(batch: Batch): Promise<Passed> {
     try {
       return await this.#pass(batch);
     } catch (error) {
@@ -113,7 +134,7 @@ class Measuring implements Measurement {
   }
 
   /** One batch through every lane; what it throws has ended the lane of the reference. */
-  async #pass(batch: Batch): Promise<BatchResult> {
+  async #pass(batch: Batch): Promise<Passed> {
     const { config } = this.#context;
     const home = await this.#openedHome();
     const pass = await home.run(batch, 0);
@@ -146,6 +167,7 @@ class Measuring implements Measurement {
     const isShown = (row: { implementation: string }): boolean => orderOf(row) >= 0;
     return {
       rows: rows.filter(isShown),
+      hidden: rows.filter((row) => !isShown(row)),
       effects: effectRows(logits.flatMap(({ effects }) => effects).filter(isShown), [batch], config.reference).filter(({ targets }) => tokens === null || targets > 0).toSorted((a, b) => orderOf(a) - orderOf(b)),
       ranges: readRanges(home.diff, pass.outputs, batch).filter(({ head }) => config.heads || head === null),
       map: tokenMap(stats.filter(isShown), batch, config.reference),
@@ -156,7 +178,7 @@ class Measuring implements Measurement {
   async implementations(): Promise<ImplementationInfo[]> {
     const { config, loaded, batches } = this.#context;
     // Where every batch is from an earlier run, no node has been seen to run.
-    if (!this.#hasRun) await this.run(probeFor(batches, loaded.sizes.vocabSize, loaded.source.config.isCausal));
+    if (!this.#hasRun) await this.#passed(probeFor(batches, loaded.sizes.vocabSize, loaded.source.config.isCausal));
     for (const { part } of [this.#home, ...this.#others]) if (part) await this.#see(part).catch(passOver);
     return config.implementations.map((stream) => {
       const failure = this.#failures.get(stream.label) ?? null;
@@ -165,8 +187,13 @@ class Measuring implements Measurement {
     });
   }
 
+  fileFailure(): Failure | null {
+    return this.#file.failure;
+  }
+
   async close(): Promise<void> {
     for (const { part } of [this.#home, ...this.#others]) await part?.close();
+    await this.#file.close();
   }
 
   /** Leaves the reference, and what errors are measured against, alone in its lane. */

@@ -1,8 +1,9 @@
 import { worstMaps } from '../metrics/index.js';
-import type { DiffReport, EnvironmentInfo, MachineField, RunImplementationInfo } from '../types.js';
+import type { DiffReport, EnvironmentInfo, FileJudgement, MachineField, RunImplementationInfo } from '../types.js';
 import { FILE_FINDINGS } from './fileFindings.js';
 import { conclude } from './conclude.js';
 import { failed } from './evidence.js';
+import { mergedFile } from './fileJudge.js';
 import { agree, checkedShards, type ReportFile, type ShardFile } from './mergeChecks.js';
 import { replayed } from './recordedLook.js';
 
@@ -32,6 +33,8 @@ export async function mergeShards(files: readonly ReportFile[], allowed: Readonl
   const batches = inOrder(({ batches: own }) => own, ({ name }) => name);
   const implementations = mergedImplementations(shards);
   const { schema, command, configFile, configuration, model, reference, precision, rebuild, outputs, logits } = first;
+  const [firstMeasuring, ...others] = measuring(shards).map(({ report }) => report.file) as [FileJudgement, ...FileJudgement[]];
+  const file = mergedFile([firstMeasuring, ...others], names);
   const seconds = (key: keyof DiffReport['timing']): number => shards.reduce((sum, { report }) => sum + report.timing[key], 0);
   return {
     schema,
@@ -45,13 +48,14 @@ export async function mergeShards(files: readonly ReportFile[], allowed: Readonl
     reference,
     precision,
     rebuild: { ...rebuild, originalRelL2: Math.max(...shards.map(({ report }) => report.rebuild.originalRelL2)), equivalentRelL2: Math.max(...shards.map(({ report }) => report.rebuild.equivalentRelL2)) },
+    file,
     outputs,
     logits,
     rows,
     effects,
     ranges: inOrder(({ ranges }) => ranges, ({ batch }) => batch),
     maps: worstMaps(inOrder(({ maps }) => maps, ({ batch }) => batch), rows),
-    ...(await conclude({ rows, effects, batches, implementations, reference, precision, ofFile: sameFileFindings(shards) }, { gate: first.shard.gate, look: replayed((batch) => partOf.get(batch)!), isPart: false })),
+    ...(await conclude({ rows, effects, batches, implementations, reference, precision, ofFile: sameFileFindings(shards), file, constant: rebuild.constant }, { gate: first.shard.gate, look: replayed((batch) => partOf.get(batch)!), isPart: false })),
     baseline: null,
     shard: null,
     timing: { loadSeconds: seconds('loadSeconds'), runSeconds: seconds('runSeconds') },

@@ -1,5 +1,6 @@
 import { TOKEN_KINDS, type BadTap, type Finding, type NonFiniteOrigin, type OriginAnswer } from '../types.js';
 import { unlessFailing } from './failure.js';
+import { fileStream } from './fileJudge.js';
 import { jobFor } from './originJob.js';
 import { tapOrigin, type TapOrigin } from './originTap.js';
 import type { SecondLook } from './secondLook.js';
@@ -35,11 +36,19 @@ export async function traceOrigins(findings: readonly Finding[], look: Pick<Seco
  * @throws AttnDiffError execution-failed, runner-crashed
  */
 export async function originOf(place: BadTap, context: SecondPass): Promise<OriginAnswer> {
-  const job = jobFor(place, context);
+  const job = jobFor(place, asItIs(place, context));
   // What failed once on a GPU may fail again; the finding stands all the same.
   const found = await (isTwin(job.stream) ? tapOrigin(job) : unlessFailing(() => tapOrigin(job), UNTRACED));
   const { row = null, query = null } = found.origin ?? {};
   return { ...found, kind: row === null || query === null ? null : (job.batch.kinds[row * job.batch.length + query] ?? null) };
+}
+
+/** Of the file's own nodes, which ran beside the others, the run is that of the file as it is: nothing rounded. */
+function asItIs({ implementation }: BadTap, context: SecondPass): SecondPass {
+  const { config } = context;
+  if (config.implementations.some(({ label }) => label === implementation)) return context;
+  const stream = fileStream(config);
+  return { ...context, config: { ...config, implementations: [stream], reference: stream.label, activations: null } };
 }
 
 function isTraceable(finding: Finding): finding is Traceable {

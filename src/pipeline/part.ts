@@ -53,6 +53,8 @@ export interface PartOptions {
   share?: { siteInputs: boolean } | null;
   /** For the others: what that part shares. */
   given?: readonly SharedOutput[] | null;
+  /** Whether to leave out what only a run shows: ranges, and which kernels ran. */
+  bare?: boolean;
 }
 
 /**
@@ -60,14 +62,14 @@ export interface PartOptions {
  *
  * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
-export async function openPart({ config, loaded, sites: resolved, batches, predictions: { logits }, truth, plant }: PartContext, { streams, runner, share = null, given = null }: PartOptions): Promise<Part> {
+export async function openPart({ config, loaded, sites: resolved, batches, predictions: { logits }, truth, plant }: PartContext, { streams, runner, share = null, given = null, bare = false }: PartOptions): Promise<Part> {
   const { sizes, inputs, folder } = loaded;
   const { graph, sites } = graphOn(runner.provider, loaded, resolved, config);
   const { reference, precision } = config;
   const exchange = share ? 'share' : given ? 'take' : null;
   const planned = logits && openHead({ graph, logits: logits.output, streams, reference, truth, exchange, width: logits.width, folder });
-  const diff = rebuild({ graph: planned?.graph ?? graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, emulatesHalf: ownHalfGraph(loaded, config) !== null, keep: planned ? [planned.cut] : [], ranges: given === null, share, given, ...(plant && { plant }) });
-  const session = await onRebuilt(() => runner.open({ ...modelRequest(diff.model, folder), profile: true }, 'running the batches'));
+  const diff = rebuild({ graph: planned?.graph ?? graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, emulatesHalf: ownHalfGraph(loaded, config) !== null, keep: planned ? [planned.cut] : [], ranges: given === null && !bare, share, given, ...(plant && { plant }) });
+  const session = await onRebuilt(() => runner.open({ ...modelRequest(diff.model, folder), profile: !bare }, 'running the batches'));
   const head = await openedHead().catch(async (error: unknown) => {
     await quietly(session);
     throw error;

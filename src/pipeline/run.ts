@@ -3,7 +3,7 @@ import { settingsText } from '../attention/settings.js';
 import { weakenedBudgets } from '../gate/index.js';
 import { worstMaps } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
-import { REPORT_SCHEMA, type DiffReport, type Finding, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
+import { REPORT_SCHEMA, type DiffReport, type Failure, type Finding, type ImplementationInfo, type Precision, type Repro, type Stream } from '../types.js';
 import { compareGraphWithConfig } from './asConfigured.js';
 import { checkWindows } from './buildable.js';
 import { conclude } from './conclude.js';
@@ -11,6 +11,7 @@ import { describeBatch, describeModel } from './describe.js';
 import { failed } from './evidence.js';
 import { fileFindings } from './fileFindings.js';
 import { unlessFailing } from './failure.js';
+import { fileJudgement, planFile, standIns } from './fileJudge.js';
 import { lookAgain } from './lookAgain.js';
 import { describeEnvironment } from './machine.js';
 import { openMeasurement, type BatchResult } from './measure.js';
@@ -62,10 +63,11 @@ export async function runDiff({ config, leftOut, loaded, batches, shard, plant }
   checkWindows(config.implementations, sites);
   const { findings: deviations } = await compareGraphWithConfig(loaded, sites, runner);
   onProgress({ stage: 'checking the rebuilt graph', done: 1, total });
-  const { check } = await checkRebuild(loaded, sites, () => runners.at({ timeout: config.timeout }));
+  const { check, identical } = await checkRebuild(loaded, sites, () => runners.at({ timeout: config.timeout }), standIns(config));
+  const filePlan = planFile(config, loaded, batches, identical);
 
   onProgress({ stage: 'loading the rebuilt graph', done: 2, total });
-  const measurement = await openMeasurement(config, loaded, sites, batches, runners, plant);
+  const measurement = await openMeasurement(config, loaded, sites, batches, runners, { file: filePlan, plant });
   const loadedAt = performance.now();
   const results = withWorstMaps(done);
   let implementations: ImplementationInfo[];
@@ -81,6 +83,8 @@ export async function runDiff({ config, leftOut, loaded, batches, shard, plant }
     await measurement.close();
   }
 
+  const fileFailure = measurement.fileFailure() ?? failuresOf(done).get(filePlan.label) ?? null;
+  const file = fileJudgement(filePlan, batches.map(({ name }, i) => ({ name, rows: results[i]!.file })), fileFailure);
   const rows = results.flatMap((result) => result.rows);
   const effects = results.flatMap((result) => result.effects);
   const model = describeModel(loaded);
@@ -91,7 +95,7 @@ export async function runDiff({ config, leftOut, loaded, batches, shard, plant }
   onProgress({ stage: 'looking for causes', done: total - 1, total });
   const context = { config, loaded, sites: runSites(loaded, sites, config), batches, runners, ...(plant && { plant }) };
   const { look, answers } = recorded(lookAgain(context, { allLayers: explainAllLayers }));
-  const concluded = await conclude({ rows, effects, batches, implementations: told, reference, precision: config.precision, ofFile }, { gate: config.gate, look, isPart: shard !== null });
+  const concluded = await conclude({ rows, effects, batches, implementations: told, reference, precision: config.precision, ofFile, file, constant: check.constant }, { gate: config.gate, look, isPart: shard !== null });
   onRepro?.(await unlessFailing(() => makeRepro(concluded.findings, context), null));
   onProgress({ stage: 'done', done: total, total });
 
@@ -107,6 +111,7 @@ export async function runDiff({ config, leftOut, loaded, batches, shard, plant }
     reference,
     precision: config.precision,
     rebuild: check,
+    file,
     outputs: loaded.outputs,
     logits: measurement.logits,
     rows,
@@ -126,9 +131,13 @@ function withWorstMaps(results: readonly BatchResult[]): BatchResult[] {
   return results.map((result) => (result.map === null || kept.has(result.map) ? result : { ...result, map: null }));
 }
 
+function failuresOf(done: readonly BatchResult[]): Map<string, Failure> {
+  return new Map(done.flatMap((result) => result.failures).map(({ implementation, failure }) => [implementation, failure]));
+}
+
 /** An implementation that failed in an earlier part of a run has not run to its end, whatever it does in this one. */
 function withFailures(infos: readonly ImplementationInfo[], done: readonly BatchResult[]): ImplementationInfo[] {
-  const failures = new Map(done.flatMap((result) => result.failures).map(({ implementation, failure }) => [implementation, failure]));
+  const failures = failuresOf(done);
   return infos.map((info) => {
     const failure = failures.get(info.name);
     return failure && !info.failure ? failed(info, failure) : info;

@@ -112,6 +112,7 @@ export function checkSentences(check: Check): string {
   const place = checkPlace(check);
   switch (name) {
     case 'compared':
+      if (subject !== null) return `compared: ${subject} of the file ${subject.includes(' and ') ? 'are' : 'is'} the same for every token, so that nothing which an implementation does would show, and comparing nothing is a failure. Look at the weights of the file.`;
       return 'compared: no valid token was compared with the reference, and comparing nothing is a failure. Name a second implementation (--impl), or give prompts that hold text.';
     case 'completed':
       return `completed, ${implementation}: it did not run to its end (see the findings). Leave it out of --impl to pass without it.`;

@@ -65,6 +65,6 @@ export const finding = z
       allHeads: z.boolean().describe('Whether those are all that there are.'),
       firstToken: position,
     }),
-    z.strictObject({ code: z.literal('nothing-compared') }),
+    z.strictObject({ code: z.literal('nothing-compared'), constant: z.array(z.enum(['attention', 'logits'])).describe('What is the same for every token of the probe, so that no difference shows there; empty where there was nothing to compare with.') }),
   ])
   .describe('What the rows mean: a code with its evidence.');

@@ -80,11 +80,15 @@ const NODE_REMEDY = ({ provider, nodes }: Args<'node-divergence'>): string => {
   return 'Judge by the logits or the loss whether it matters.';
 };
 
+const CONSTANT = { attention: "the attention of every layer of the file is the same for all valid tokens of the probe", logits: 'its logits are the same for all of them' } as const satisfies Record<Args<'nothing-compared'>['constant'][number], string>;
+
 const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
   'nothing-compared': {
     clause: () => 'nothing was compared',
-    sentences: () =>
-      'Nothing was compared: there is only the reference, or no valid token. Name a second implementation with --impl, or give prompts that hold text.',
+    sentences: ({ constant }) =>
+      constant.length > 0
+        ? `Nothing was compared: ${constant.map((what) => CONSTANT[what]).join(', and ')}, so that whatever an implementation does would not show. Look at the weights: zeros, or a file that was never filled.`
+        : 'Nothing was compared: there is only the reference, or no valid token. Name a second implementation with --impl, or give prompts that hold text.',
   },
   'fully-masked-nan': {
     clause: (f) =>

@@ -3,10 +3,10 @@ import { failure } from './implementationSchema.js';
 import { reportSchema } from './schema.js';
 import { label } from './schemaParts.js';
 
-const { rows, effects, ranges, maps } = reportSchema.shape;
+const { rows, effects, ranges, maps, file } = reportSchema.shape;
 
 /** What one batch of a run gave, as an interrupted run keeps it. */
-const resultSchema = z.strictObject({ rows, effects, ranges, map: maps.element.nullable(), failures: z.array(z.strictObject({ implementation: label, failure })) });
+const resultSchema = z.strictObject({ rows, effects, ranges, map: maps.element.nullable(), failures: z.array(z.strictObject({ implementation: label, failure })), file: file.shape.rows.nullable() });
 
 export type KeptResult = z.output<typeof resultSchema>;
 

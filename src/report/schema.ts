@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { runImplementation } from './implementationSchema.js';
+import { failure, runImplementation } from './implementationSchema.js';
 import { configuration } from './configurationSchema.js';
 import { explanation, recommendation } from './explanationSchema.js';
 import { finding } from './findingSchema.js';
 import { baselineComparison, verdict } from './gateSchema.js';
 import { batchName, cosineOf, count, divergenceOf, elements, environment, finite, kind, label, layer, magnitude, metric, oneLayer, position, scope, sha256, tap, text, type Same } from './schemaParts.js';
 import { shard } from './shardSchema.js';
-import { ATTENTION_PRECISIONS, LOGITS_TOKENS, OUTPUT_KINDS, PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
+import { ATTENTION_PRECISIONS, FILE_MEANS, FILE_OBSTACLES, LOGITS_TOKENS, OUTPUT_KINDS, PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
 export const model = z.strictObject({
   path: text('Path of the ONNX file.'),
@@ -98,6 +98,18 @@ const row = z
   })
   .describe('One tap of one implementation, aggregated over the tokens of one kind.');
 
+const file = z
+  .strictObject({
+    means: z.enum(FILE_MEANS).describe('asked: its own nodes are among the implementations; ran: they ran beside them; stands: a stream of the run gave the same bits on the probe, so that where it is finite the file is; none: they could not be run.'),
+    label: text('The implementation that its rows, findings and checks are named by.'),
+    stream: z.string().nullable().describe('Label of the stream that stands for it, with an asterisk where it is not shown; null otherwise.'),
+    obstacle: z.enum(FILE_OBSTACLES).nullable().describe('Why its own nodes could not be run: the batches bring a mask, documents (pack) or a past, of which the file knows nothing; it keeps a ring cache, which takes no padding; or the process failed. Null where it was judged.'),
+    failure: failure.nullable(),
+    batches: z.array(batchName).describe('Batches on which its own nodes ran, beside the implementations asked for.'),
+    rows: z.array(row).describe('Of those, the rows with NaN or Inf; held against nothing, so that their other numbers say nothing.'),
+  })
+  .describe('How the file, as it is, was judged.');
+
 const effectRow = z
   .strictObject({
     batch: batchName,
@@ -159,6 +171,7 @@ export const reportSchema = z
     reference: label.describe('Label of the implementation that the others are compared with.'),
     precision: z.enum(ATTENTION_PRECISIONS).describe('What attention is run in where an implementation has no other: that of plain attention, which `ratioPlain` is against.'),
     rebuild,
+    file,
     outputs: z.array(output),
     logits: logits.nullable(),
     rows: z.array(row),

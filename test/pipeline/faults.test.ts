@@ -46,7 +46,7 @@ interface Judged {
 async function judge({ loaded, sites }: Bench, batch: Batch, names: readonly string[], plant?: RebuildOptions['plant']): Promise<Judged> {
   const runners = inProcessRunners();
   const config = parseRunOptions({ model: loaded.source.path, impl: names.join(','), random: '1x1' });
-  const measurement = await openMeasurement(config, loaded, sites, [batch], runners, plant);
+  const measurement = await openMeasurement(config, loaded, sites, [batch], runners, { plant });
   const { rows } = await measurement.run(batch);
   const implementations = await measurement.implementations();
   await measurement.close();

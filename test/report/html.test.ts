@@ -184,6 +184,6 @@ test('heads that were not measured are asked for', () => {
 });
 
 test('a run that compared nothing has its page', () => {
-  const page = htmlReport({ ...sampleReport(), rows: [], effects: [], ranges: [], maps: [], findings: [{ code: 'nothing-compared' }] }, OPTIONS);
+  const page = htmlReport({ ...sampleReport(), rows: [], effects: [], ranges: [], maps: [], findings: [{ code: 'nothing-compared', constant: [] }] }, OPTIONS);
   expect(textOf(page)).toContain('There is nothing that was compared.');
 });

@@ -49,6 +49,7 @@ export function sampleReport({ layers = 2, gate = { defaults: 'error' }, edit = 
     rebuild: { originalRelL2: 0, originalLimit: 1e-6, equivalent: 'eager', equivalentRelL2: 1.3e-7, equivalentLimit: 1e-5, nonFinite: 0, constant: [] },
     outputs: [{ name: 'logits', type: 'float32', shape: ['batch_size', 'sequence_length', 384], kind: 'logits' }],
     logits: { output: 'logits', width: 384, tokens: 'all' },
+    file: { means: 'stands', label: 'original', stream: 'eager', obstacle: null, failure: null, batches: [], rows: [] },
     rows,
     effects: [],
     ranges: [],

@@ -39,7 +39,7 @@ function errorsOf(log: unknown): unknown[] {
 
 const FINDINGS: Finding[] = [
   { code: 'window-not-as-configured', layers: [3], expected: 8, found: null },
-  { code: 'nothing-compared' },
+  { code: 'nothing-compared', constant: [] },
   { code: 'local-divergence', implementation: 'flash', layer: 2, batch: 'left', relL2: NaN, limit: 1e-5, firstToken: null },
   { code: 'local-divergence', implementation: 'flash', layer: 3, batch: 'left', relL2: 1, limit: 1e-5, firstToken: null },
 ];

@@ -176,7 +176,7 @@ describe('text report', () => {
   });
 
   it('leaves the divergence table out where there is only the reference', () => {
-    const alone = { ...sampleReport(), rows: [sampleRow({ implementation: 'eager' })], findings: [{ code: 'nothing-compared' as const }] };
+    const alone = { ...sampleReport(), rows: [sampleRow({ implementation: 'eager' })], findings: [{ code: 'nothing-compared' as const, constant: [] }] };
     expect(FORMATS.text(alone, plain)).not.toContain('Divergence from');
   });
 });

@@ -5,7 +5,7 @@ import { recorded } from '../../src/pipeline/recordedLook.js';
 import type { SecondLook } from '../../src/pipeline/secondLook.js';
 import { batchesOf, dataDigest } from '../../src/pipeline/shard.js';
 import { FORMATS } from '../../src/report/index.js';
-import { CAUSES, TOKEN_KINDS, type DiffReport, type GateOptions, type Precision, type Row, type ShardPlace, type TokenKind } from '../../src/types.js';
+import { CAUSES, TOKEN_KINDS, type DiffReport, type FileJudgement, type GateOptions, type Precision, type Row, type ShardPlace, type TokenKind } from '../../src/types.js';
 import { sampleReport, sampleRow } from '../report/sample.js';
 
 const LABELS = ['eager', 'sdpa', 'flash'] as const;
@@ -52,11 +52,13 @@ export async function fakeReport(run: FakeRun, place: ShardPlace | null): Promis
     return { ...base.batches[0]!, name, size: kinds.length, length: TOKENS, tokens, sha256: digest(name) };
   });
   const { look, answers } = recorded(fakeLook(run.seed));
-  const concluded = await conclude({ rows, effects, implementations, reference: 'eager', precision: base.precision, batches, ofFile: [{ code: 'window-not-as-configured', layers: [1], expected: 8, found: null }] }, { gate: run.gate, look, isPart: place !== null });
+  const file = fakeFile(run, own);
+  const concluded = await conclude({ rows, effects, implementations, reference: 'eager', precision: base.precision, batches, ofFile: [{ code: 'window-not-as-configured', layers: [1], expected: 8, found: null }], file, constant: [] }, { gate: run.gate, look, isPart: place !== null });
   return {
     ...base,
     implementations,
     batches,
+    file,
     rows,
     effects,
     ranges: own.map((batch) => ({ batch, layer: 0, head: null, maxScore: chance(run.seed, batch), headroom: Infinity, maxKey: 1, entropy: 1, rowSumError: 0, underflow: NaN, weightsL2: 1 })),
@@ -65,6 +67,12 @@ export async function fakeReport(run: FakeRun, place: ShardPlace | null): Promis
     shard: place && { ...place, batches: names, data: dataDigest(names.map((name) => digest(name))), threads: 2, gate: run.gate, answers },
     timing: { loadSeconds: 0, runSeconds: 0 },
   };
+}
+
+/** Where eager, which stands for the file's own nodes, is not finite, those ran too, and have the same rows. */
+function fakeFile({ batches }: FakeRun, own: readonly string[]): FileJudgement {
+  const ran = own.map((name) => ({ name, rows: rowsOf(name, batches[Number(name) - 1]!, false).filter((row) => row.implementation === 'eager' && row.nan + row.inf !== 0) })).filter(({ rows }) => rows.length > 0);
+  return { means: 'stands', label: 'original', stream: 'eager', obstacle: null, failure: null, batches: ran.map(({ name }) => name), rows: ran.flatMap(({ rows }) => rows.map((row) => ({ ...row, implementation: 'original' }))) };
 }
 
 export function textOf(report: DiffReport): string {

@@ -2,6 +2,7 @@ import type { BatchInfo, DiffReport, RunImplementationInfo } from '../../types.j
 import { actualText, checkPlace, checkTitle, sourceText } from '../checkText.js';
 import { commandText } from '../commandText.js';
 import { precisionText } from '../precisionText.js';
+import { fileText } from '../fileText.js';
 import { modelFacts, proofText, providerFact, rebuildText } from '../text/header.js';
 import { labelText } from '../text/kinds.js';
 import { formatCount, formatLimit, formatNumber, plural } from '../text/number.js';
@@ -13,7 +14,7 @@ const SHOWN_BATCHES = 8;
 
 /** What ran, on what, and what shows it. */
 export function runPart(report: DiffReport): Section {
-  const { model, environment, implementations, reference, rebuild, batches, command, shard, timing } = report;
+  const { model, environment, implementations, reference, rebuild, file, batches, command, shard, timing } = report;
   const batchTable = tableMarkup('Batches', BATCH_COLUMNS, batches);
   return {
     id: 'run',
@@ -25,6 +26,7 @@ export function runPart(report: DiffReport): Section {
       ['Version', `attn-diff ${environment.attnDiff}`],
       providerFact(implementations, environment),
       ['Rebuild', rebuildText(rebuild)],
+      ['File', fileText(file)],
       ...(shard === null ? [] : [['Part', `${shard.index} of ${shard.count}`] as const]),
       ['Time', `${formatNumber(timing.loadSeconds)} s to load, ${formatNumber(timing.runSeconds)} s to run`],
     ])}<p class="label">Made by:</p>

@@ -3,6 +3,7 @@ import type { DiffReport, EffectRow, Row } from '../../types.js';
 import { hasEffects, lossNote } from '../outputText.js';
 import { klText } from '../text/effects.js';
 import { precisionText } from '../precisionText.js';
+import { fileText } from '../fileText.js';
 import { batchText, modelFacts, proofText, providerFact, rebuildText } from '../text/header.js';
 import { placeText } from '../text/kinds.js';
 import { formatCount, formatNumber, formatSigned, plural } from '../text/number.js';
@@ -88,7 +89,7 @@ export function kernelTable({ implementations, reference }: DiffReport, { most }
 
 /** Model, batches, machine and the proof of the rebuild, as a list. */
 export function environmentLines(report: DiffReport, { most }: Cut): string[] {
-  const { batches, model, implementations, environment, rebuild } = report;
+  const { batches, model, implementations, environment, rebuild, file } = report;
   const facts = [
     ...modelFacts(model).map(([, value]) => value),
     `SHA-256 ${model.sha256}`,
@@ -96,6 +97,7 @@ export function environmentLines(report: DiffReport, { most }: Cut): string[] {
     ...(batches.length > most ? [`${plural(batches.length - most, 'more batch', 'more batches')}, left out to fit`] : []),
     `attn-diff ${environment.attnDiff}; ${providerFact(implementations, environment)[1]}`,
     `rebuild: ${rebuildText(rebuild)}`,
+    `file: ${fileText(file)}`,
   ];
   return facts.map((fact) => `- ${cell(fact)}`);
 }

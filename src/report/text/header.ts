@@ -1,6 +1,7 @@
 import type { BatchInfo, DiffReport, EnvironmentInfo, FailureKind, ImplementationInfo, ModelInfo, ProofReason, RebuildCheck } from '../../types.js';
 import { precisionText } from '../precisionText.js';
 import { configurationClauses, configurationName, isSuspect } from '../configurationText.js';
+import { fileText } from '../fileText.js';
 import { shardPlaceText } from '../shardText.js';
 import { facts, prose, type Context } from './context.js';
 import { rangesText } from './kinds.js';
@@ -24,6 +25,7 @@ export function header(report: DiffReport, context: Context): string[] {
         providerFact(report.implementations, environment),
         ...report.implementations.flatMap((info) => implementationFacts(info, info.name === reference ? 'reference' : '')),
         ['Rebuild', rebuildText(report.rebuild)],
+        ['File', fileText(report.file)],
       ],
       context,
     ),

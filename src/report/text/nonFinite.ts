@@ -32,16 +32,17 @@ export function nonFinite(report: DiffReport, context: Context): string[] {
   return [title, ...tables, ...(note ? ['', ...noteLines(note, context)] : [])];
 }
 
-/** The lines of each batch, those of an implementation together. */
-function linesByBatch({ batches, implementations, rows }: DiffReport): { name: string; lines: Line[] }[] {
+/** The lines of each batch, those of an implementation together; those of the file's own nodes last, where they ran beside the others. */
+function linesByBatch({ batches, implementations, rows, file }: DiffReport): { name: string; lines: Line[] }[] {
   const places = new Map<string, Row[]>();
-  for (const row of nonFiniteRows(rows)) {
+  for (const row of nonFiniteRows([...rows, ...file.rows])) {
     const place = JSON.stringify([row.batch, row.implementation]);
     const here = places.get(place);
     if (here) here.push(row);
     else places.set(place, [row]);
   }
-  return batches.map(({ name }) => ({ name, lines: implementations.flatMap((implementation) => linesOf(places.get(JSON.stringify([name, implementation.name])) ?? [])) }));
+  const labels = [...implementations.map(({ name }) => name), ...(file.rows.length > 0 ? [file.label] : [])];
+  return batches.map(({ name }) => ({ name, lines: labels.flatMap((label) => linesOf(places.get(JSON.stringify([name, label])) ?? [])) }));
 }
 
 /** @param rows those of one implementation in one batch that are not finite */
