@@ -47,7 +47,8 @@ describe('a run', () => {
 
   it.each(FIXTURES)('%s: eager twice is bit-identical in every row', async (name) => {
     const { code, report: { implementations, rows, rebuild } } = await report(['run', '--model', fixture(name), '--impl', 'eager,eager']);
-    expect(code).toBe(EXIT.passed);
+    // Its own nodes, which are judged whatever is asked for, make NaN of rows that are fully masked.
+    expect(code).toBe(name === 'qwen2-eager-inf' ? EXIT.gateFailed : EXIT.passed);
     expect(implementations.map((item) => item.name)).toEqual(['eager', 'eager#2']);
     const second = rows.filter((row) => row.implementation === 'eager#2');
     expect(new Set(second.map(({ batch, kind }) => `${batch} ${kind}`)).size).toBe(4);
