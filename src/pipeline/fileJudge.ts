@@ -1,4 +1,3 @@
-import type { ResolvedSite } from '../attention/evaluate.js';
 import { DEFAULT_SETTINGS } from '../attention/settings.js';
 import type { RunConfig } from '../config/index.js';
 import { aggregate, withRatios } from '../metrics/index.js';

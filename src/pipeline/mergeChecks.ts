@@ -47,7 +47,7 @@ function asShard({ path, report }: ReportFile): ShardFile {
 
 /** What makes a run the run that it is, whichever of its batches are run. */
 function identity({ command, model, environment, reference, precision, implementations, rebuild, outputs, logits, shard }: ShardFile['report'], allowed: ReadonlySet<MachineField>): object {
-  const { originalRelL2, equivalentRelL2, ...limits } = rebuild;
+  const { originalRelL2, equivalentRelL2, nonFinite, ...limits } = rebuild;
   return {
     environment: Object.fromEntries(Object.entries(environment).filter(([field]) => !allowed.has(field as MachineField))),
     command,

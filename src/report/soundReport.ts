@@ -17,7 +17,7 @@ export function savedRunProblem(run: SavedRun): string | null {
  * findings of what the run does not have.
  */
 export function reportProblem(report: DiffReport): string | null {
-  return headProblem(report) ?? rowsProblem(rowsOf(report), report.rows, report.effects) ?? placesProblem(report) ?? verdictProblem(report) ?? (report.shard && shardProblem(report.shard));
+  return headProblem(report) ?? rowsProblem(rowsOf(report), report.rows, report.effects) ?? placesProblem(report) ?? fileProblem(report) ?? verdictProblem(report) ?? (report.shard && shardProblem(report.shard));
 }
 
 function rowsOf({ model, batches, reference, implementations }: RunOf): Parameters<typeof rowsProblem>[0] {
@@ -39,9 +39,9 @@ function largestRounding({ model, implementations }: RunOf): number {
   return Math.max(...precisions.map((precision) => ROUNDING[precision]));
 }
 
-function placesProblem({ model, batches, implementations, ranges, maps, findings }: DiffReport): string | null {
+function placesProblem({ model, batches, implementations, ranges, maps, findings, file }: DiffReport): string | null {
   const batchOf = new Map(batches.map((batch) => [batch.name, batch]));
-  const names = new Set(implementations.map(({ name }) => name));
+  const names = new Set([...implementations.map(({ name }) => name), file.label]);
   const seen = new Set<string>();
   for (const { batch, layer, head } of ranges) {
     const key = `${batch}\u0000${layer}\u0000${head}`;
@@ -56,6 +56,16 @@ function placesProblem({ model, batches, implementations, ranges, maps, findings
   }
   const stray = findings.find((finding) => ('implementation' in finding && !names.has(finding.implementation)) || ('batch' in finding && !batchOf.has(finding.batch)));
   return stray ? `the finding ${stray.code} is of no batch or implementation of the run` : null;
+}
+
+/** The file's own nodes ran on batches of the run, on all of them where nothing else judged it, and its rows are of those. */
+function fileProblem({ batches, file, model }: DiffReport): string | null {
+  const names = batches.map(({ name }) => name);
+  const stray = file.batches.find((name) => !names.includes(name));
+  if (stray !== undefined) return `the file's own nodes ran on batch ${stray}, which the run does not have`;
+  if (file.means === 'ran' && file.batches.length < names.length) return `the file's own nodes ran on ${file.batches.length} of ${names.length} batches, and nothing stands for them`;
+  const odd = file.rows.find(({ batch, implementation, layer, nan, inf }) => implementation !== file.label || !file.batches.includes(batch) || (layer ?? 0) >= model.layers || nan + inf === 0);
+  return odd ? `a row of the file's own nodes is of ${odd.implementation}, batch ${odd.batch}, layer ${odd.layer}, or holds no NaN or Inf` : null;
 }
 
 function verdictProblem({ verdict }: DiffReport): string | null {
