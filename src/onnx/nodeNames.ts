@@ -8,13 +8,16 @@ const RESERVED = /^attn_diff\//;
 /**
  * Gives every named node a name of its own that ONNX Runtime's profile can hold, in place, since a profile tells nodes by
  * name and escapes nothing: without quotes, backslashes or characters that nobody sees, and other than attn-diff's own.
+ * Each graph is named on its own: branches of which one is run may share names.
  */
 export function makeNamesSafe(model: ModelProto): void {
-  const taken = new Map<string, number>();
-  const open = [...model.graph!.node].toReversed();
-  for (let node = open.pop(); node; node = open.pop()) {
-    rename(node, taken);
-    for (const graph of nestedGraphs(node)) for (const inner of graph.node.toReversed()) open.push(inner);
+  const open = [model.graph!];
+  for (let graph = open.pop(); graph; graph = open.pop()) {
+    const taken = new Map<string, number>();
+    for (const node of graph.node) {
+      rename(node, taken);
+      open.push(...nestedGraphs(node));
+    }
   }
 }
 

@@ -97,6 +97,7 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
 /** Brings a decoded model into the form that sites are recognised in, in place. */
 function readable(model: ModelProto): OnnxGraph {
   inlineBranches(model.graph!, USE_CACHE_BRANCH, false);
+  makeNamesSafe(model);
   dropUnused(model.graph!);
   raiseOpset(model, PROBE_OPSET);
   nameResidualSums(model.graph!);

@@ -31,7 +31,7 @@ const FALLBACK_REMEDY: Readonly<Partial<Record<ProviderName, string>>> = {
 
 /** What to do where a provider takes another kernel behind the operator. */
 const KERNEL_REMEDY: Readonly<Partial<Record<ProviderName, string>>> = {
-  cpu: 'On a CPU, ORT_GQA_DISABLE_FLASH_ATTENTION=1 does this; unset it.',
+  cpu: 'On a CPU, ORT_GQA_DISABLE_FLASH_ATTENTION=1 does this (unset it), and so do attention sinks, which its flash kernel does not have.',
   webgpu: 'WebGPU takes its flash kernel only on devices with subgroups, and not where a sliding window is shorter than the rows.',
   cuda: 'CUDA takes a kernel only for the GPUs, head sizes and masks that it is made for.',
 };
