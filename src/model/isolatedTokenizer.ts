@@ -30,6 +30,12 @@ export async function isolatedTokenizer(source: TokenizerSource, memory = MOST_M
   const { tokenizerPath, folder, config: { vocabSize, padTokenId: pad, eosTokenId, modelType } } = source;
   const path = tokenizerPath ?? folder;
   const child = fork(CHILD, { execArgv: [`--max-old-space-size=${memory}`], serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  // It may be busy for seconds when this process ends, and hear of that only then.
+  const close = (): void => {
+    process.off('exit', close);
+    child.kill('SIGKILL');
+  };
+  process.on('exit', close);
   const ask = (call: TextCall, seconds: number, problem: (problem: string) => AttnDiffError): Promise<number | string | number[]> => answerOf(child, call, seconds, problem, memory);
   const tokenizerProblem = (problem: string): AttnDiffError => new AttnDiffError('tokenizer-unreadable', { path, problem });
   const jinja = join(folder, 'chat_template.jinja');
@@ -41,10 +47,10 @@ export async function isolatedTokenizer(source: TokenizerSource, memory = MOST_M
       padTokenId,
       encode: (text) => encode(text, true),
       encodeChat: async (messages) => encode((await ask({ do: 'render', messages }, LONGEST_STEP + GRACE, templateProblem)) as string, false),
-      close: () => void child.kill('SIGKILL'),
+      close,
     };
   } catch (error) {
-    child.kill('SIGKILL');
+    close();
     throw error;
   }
 }

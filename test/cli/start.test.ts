@@ -88,13 +88,16 @@ describe('the exit code', () => {
 });
 
 describe('a process that runs the model and cannot start', () => {
-  it('is an error of its own, and of no implementation', async () => {
-    const root = folder.path('broken');
+  it.each([
+    ['of no implementation', 'runners/serve.js', ['--random', '1x4']],
+    ['of no tokenizer', 'model/textWork.js', ['--prompt', 'Good morning.']],
+  ])('is an error of its own, and %s', async (_, file, options) => {
+    const root = folder.path(`broken-${count++}`);
     const own = dirname(dirname(BIN));
     for (const part of ['bin', 'dist', 'package.json']) cpSync(join(own, part), join(root, part), { recursive: true });
     symlinkSync(join(own, 'node_modules'), join(root, 'node_modules'));
-    writeFileSync(join(root, 'dist', 'runners', 'serve.js'), 'export const part = (');
-    const { code, stdout, stderr } = await exec(process.execPath, [join(root, 'bin', 'attn-diff.js'), 'run', '--model', fixture('qwen2-optimum'), '--random', '1x4']);
+    writeFileSync(join(root, 'dist', file), 'export const part = (');
+    const { code, stdout, stderr } = await exec(process.execPath, [join(root, 'bin', 'attn-diff.js'), 'run', '--model', fixture('qwen2-optimum'), ...options]);
     expect({ code, stdout }).toEqual({ code: EXIT.execution, stdout: '' });
     expect(stderr).toMatch(/^attn-diff: the process that runs the model cannot be started: Unexpected [^\n]+\. Install attn-diff again\.\n$/);
   });
