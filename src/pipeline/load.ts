@@ -99,6 +99,8 @@ function readable(model: ModelProto): OnnxGraph {
   inlineBranches(model.graph!, USE_CACHE_BRANCH, false);
   makeNamesSafe(model);
   dropUnused(model.graph!);
+  // What stood in a branch stands beside the others now.
+  makeNamesSafe(model);
   raiseOpset(model, PROBE_OPSET);
   nameResidualSums(model.graph!);
   return new OnnxGraph(model);

@@ -40,7 +40,7 @@ const KERNEL_REMEDY: Readonly<Partial<Record<ProviderName, string>>> = {
 function typeWords({ written, asked: { provider } }: Args<'kernel-fallback'>): string {
   const lost = written === 'fp16' ? 'it neither rounds to 11 bits nor overflows at 65504 where a provider with fp16 kernels does' : `it does not round where ${written} kernels do`;
   const casts = provider === 'cpu' ? `The CPU provider has ${written === 'fp16' ? 'fp16 kernels for few operators, and casts around the rest' : `no ${written} kernels, so that the file is read as fp32`}.` : `${provider} casts around what it has no such kernel for.`;
-  return `${lost}. ${casts}${written === 'fp16' || written === 'bf16' ? ` --activations ${written} --precision ${written} emulates the file's rounding and range.` : ''}`;
+  return `${lost}. ${casts}${written === 'fp16' || written === 'bf16' ? ` attn-diff run --activations ${written} --precision ${written} emulates the file's rounding and range.` : ''}`;
 }
 
 const FAILURE_REMEDY: Readonly<Record<FailureKind, string>> = {

@@ -8,7 +8,7 @@ import { makeNamesSafe } from '../../src/onnx/nodeNames.js';
 import { decodeModel, encodeModel } from '../../src/onnx/read.js';
 import { scanModel } from '../../src/onnx/scan.js';
 import { signatures } from '../../src/onnx/signature.js';
-import { AttributeType, type ModelProto, type NodeProto } from '../../src/onnx/types.js';
+import { AttributeType, type GraphProto, type ModelProto, type NodeProto } from '../../src/onnx/types.js';
 import { tinyModel } from '../support/tinyGraph.js';
 
 const x = { x: { type: 'float32' as const, data: new Float32Array(1), dims: [1] } };
@@ -126,6 +126,14 @@ describe('makeNamesSafe', () => {
     makeNamesSafe(model);
     const safe = model.graph!.node.map(({ name }) => name);
     expect(safe).toEqual(['plain', "a'b/c", 'line end', 'same', 'same#2', 'same#3', 'same#2#2', 'file/attn_diff/layer0/sdpa/Attention', String.raw`e\u202Ex`.replace('\\', '/'), '']);
+  });
+
+  it('leaves branches the names that they share, and makes each safe', () => {
+    const branch = (): GraphProto => create(GraphProtoSchema, { node: [node('Abs', ['x'], ['y'], 'same'), node('Abs', ['y'], ['z'], 'a"b')] });
+    const choice = node('If', ['x'], ['y'], 'choice');
+    choice.attribute = ['then_branch', 'else_branch'].map((name) => create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: branch() }));
+    makeNamesSafe(modelOf([choice]));
+    expect(choice.attribute.map(({ g }) => g!.node.map(({ name }) => name))).toEqual([['same', "a'b"], ['same', "a'b"]]);
   });
 
   it('is as quick with a hundred thousand of one name', () => {
