@@ -18,7 +18,9 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 it('flash is refused before anything runs where its kernel takes no heads of that size', async () => {
-  await expect(prepareRun(parseRunOptions({ model: folder, random: '1x4' }))).rejects.toMatchObject({ code: 'not-buildable', exitCode: 3, args: { implementation: 'flash' } });
+  await expect(prepareRun(parseRunOptions({ model: folder, random: '1x4', impl: 'eager,flash' }))).rejects.toMatchObject({ code: 'not-buildable', exitCode: 3, args: { implementation: 'flash' } });
+  // Of those that are run unasked it is left out, and said to be.
+  expect((await prepareRun(parseRunOptions({ model: folder, random: '1x4' }))).leftOut).toEqual([{ implementation: 'flash', problem: expect.stringContaining('multiple of 8') as string }]);
   await expect(prepareRun(parseRunOptions({ model: folder, random: '1x4', impl: 'eager,sdpa' }))).resolves.toBeDefined();
 });
 
