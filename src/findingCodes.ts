@@ -16,6 +16,7 @@ const LEVEL: Readonly<Record<Finding['code'], FindingLevel>> = {
   'left-out': 'notice',
   'window-not-as-configured': 'fault',
   'not-as-configured': 'fault',
+  'guarded-inf-mask': 'notice',
   'propagation-only': 'notice',
   'within-rounding': 'fine',
   'kernel-fallback': 'notice',

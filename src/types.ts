@@ -382,6 +382,8 @@ export type Finding =
   /** The file's masks slide otherwise than config.json says. */
   | { code: 'window-not-as-configured'; layers: number[]; expected: number | null; found: number | null }
   | NotAsConfigured
+  /** The file adds −inf to masked scores and sets NaN probabilities to 0: finite forward, NaN gradients. */
+  | { code: 'guarded-inf-mask'; layers: number[] }
   | { code: 'identical'; implementation: string }
   /** Another kernel ran than was asked for, or on another provider, or in another type. */
   | ({ code: 'kernel-fallback'; implementation: string; reason: ProofReason } & Pick<ImplementationInfo, 'asked' | 'kernel' | 'provider' | 'written' | 'ran'>)

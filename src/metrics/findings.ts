@@ -22,6 +22,7 @@ const SEVERITY = ranksOf<Finding['code']>({
   'node-divergence': true,
   ...(Object.fromEntries(CAUSES.map((cause) => [cause, true])) as Record<Cause, true>),
   'local-divergence': true,
+  'guarded-inf-mask': true,
   'propagation-only': true,
   'within-rounding': true,
   identical: true,

@@ -31,7 +31,9 @@ export async function conclude({ rows, effects, implementations, reference, prec
   // A part without batches has found nothing and missed nothing.
   if (isPart && batches.length === 0) return { findings: [], explanations: [], recommendation: { training: null, weights: null, against: [] }, verdict: { passed: true, checks: [] } };
   const limits = new Map(implementations.map(({ name, rounding }) => [name, rounding]));
-  const seen = [...kernelFindings(implementations), ...ofFile, ...findings(rows, batches, [...limits.keys()], reference, (name) => limits.get(name)!, { file, constant })];
+  // What the file would do in training comes after what the run found.
+  const isNote = ({ code }: Finding): boolean => code === 'guarded-inf-mask';
+  const seen = [...kernelFindings(implementations), ...ofFile.filter((finding) => !isNote(finding)), ...findings(rows, batches, [...limits.keys()], reference, (name) => limits.get(name)!, { file, constant }), ...ofFile.filter(isNote)];
   const traced = await traceOrigins(seen, look);
   const placed = await blameNodes(traced, rows, look, isPart);
   const { findings: explained, explanations } = await explainDivergences({ findings: placed, rows }, look);

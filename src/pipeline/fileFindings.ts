@@ -4,7 +4,7 @@ import type { Finding } from '../types.js';
 import type { LoadedModel } from './load.js';
 
 /** Codes of findings that are about the file alone: every part of a run has the same. */
-export const FILE_FINDINGS: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['left-out', 'wrong-mask', 'window-not-as-configured', 'not-as-configured', 'stray-cast']);
+export const FILE_FINDINGS: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['left-out', 'wrong-mask', 'window-not-as-configured', 'not-as-configured', 'stray-cast', 'guarded-inf-mask']);
 
 /** What is wrong with a model's file, told from its graph, its masks and config.json before anything is run. */
 export function fileFindings({ source: { config }, strayCasts }: LoadedModel, sites: readonly ResolvedSite[]): Finding[] {
@@ -12,6 +12,7 @@ export function fileFindings({ source: { config }, strayCasts }: LoadedModel, si
     ...maskFindings(sites, config.isCausal),
     ...windowFindings(sites.map(({ layer, maskSummary: { window } }) => ({ layer, window })), config),
     ...strayCasts.map((cast): Finding => ({ code: 'stray-cast', ...cast })),
+    ...guardFindings(sites),
   ];
 }
 
@@ -27,4 +28,10 @@ function maskFindings(sites: readonly ResolvedSite[], causal: boolean): Finding[
     }
   }
   return [...found.values()];
+}
+
+/** Where −inf is added to the scores, a guard behind the softmax leaves its gradient NaN; where scores are replaced it does not. */
+function guardFindings(sites: readonly ResolvedSite[]): Finding[] {
+  const layers = sites.filter(({ nanGuard, fileMask }) => nanGuard && fileMask.form === 'additive' && fileMask.fill === -Infinity).map(({ layer }) => layer);
+  return layers.length === 0 ? [] : [{ code: 'guarded-inf-mask', layers }];
 }

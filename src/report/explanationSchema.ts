@@ -49,6 +49,8 @@ export const windowFinding = z.strictObject({
   found: window.describe('The window of the file\'s mask.'),
 });
 
+export const guardFinding = z.strictObject({ code: z.literal('guarded-inf-mask'), layers: z.array(oneLayer).describe('Layers that do so.') });
+
 export const maskFinding = z.strictObject({
   code: z.literal('wrong-mask'),
   layers: z.array(oneLayer).describe('Layers whose masks do so.'),

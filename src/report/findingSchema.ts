@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { PRECISIONS, PROOF_REASONS, PROVIDERS } from '../types.js';
-import { castFinding, causeFinding, configFinding, maskFinding, windowFinding } from './explanationSchema.js';
+import { castFinding, causeFinding, configFinding, guardFinding, maskFinding, windowFinding } from './explanationSchema.js';
 import { asked, failure, ran, written } from './implementationSchema.js';
 import { batches, origin } from './originSchema.js';
 import { batchName, count, elements, kind, label, layer, limit, magnitude, oneLayer, position, relL2, scope, tap, text } from './schemaParts.js';
@@ -35,6 +35,7 @@ export const finding = z
     z.strictObject({ code: z.literal('left-out'), implementation: label, problem: text('Why it cannot be built.') }),
     windowFinding,
     configFinding,
+    guardFinding,
     z.strictObject({ code: z.literal('identical'), implementation: label }),
     z.strictObject({ code: z.literal('kernel-fallback'), implementation: label, asked, kernel: text('The kernel that ran instead.'), provider: text('Where it ran.'), written, ran, reason: z.enum(PROOF_REASONS).describe('Why it counts as another.') }),
     z.strictObject({ code: z.literal('implementation-failed'), implementation: label, failure }),

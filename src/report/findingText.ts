@@ -98,7 +98,7 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
         f.spreadsToValidAtLayer === null
           ? 'It does not reach valid tokens, so the logits of the text are unharmed, but a gradient may not be.'
           : `From layer ${f.spreadsToValidAtLayer} on it reaches valid tokens, through the keys and values of those rows (0 × NaN is NaN). This is a fault: a loss over this batch is NaN.`
-      } Fill the mask with the smallest finite number instead of −inf (--mask-fill min, or at export), set such rows to 0 after the softmax, or pad on the right.`,
+      } Fill the mask with a finite number (--mask-fill min, or at export), use SDPA, or pad on the right. Setting such rows to 0 after the softmax helps only where masked scores are replaced: where −inf is added to them, gradients stay NaN.`,
   },
   'non-finite': {
     clause: (f) => `became ${nanOrInf(f)} on ${kindWords(f)} at ${placeText(f.layer, f.tap)}`,
@@ -150,6 +150,11 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
       `The masks of ${f.layers.length === 1 ? 'layer' : 'layers'} ${rangesText(f.layers)} have ${windowWords(f.found)}, where config.json (use_sliding_window, layer_types, max_window_layers, sliding_window) asks for ${windowWords(f.expected)}. Every implementation is run with what the file has, so the table does not show it; prompts longer than the window give other results than in training. Export again with a transformers release that keeps the window, or correct config.json.`,
   },
   'not-as-configured': { clause: deviationClause, sentences: deviationSentences },
+  'guarded-inf-mask': {
+    clause: (f) => `the file adds −inf to masked scores and guards after the softmax in ${f.layers.length === 1 ? 'layer' : 'layers'} ${rangesText(f.layers)}`,
+    sentences: (f) =>
+      `For training only: ${f.layers.length === 1 ? `layer ${f.layers[0]} adds −inf to masked scores and sets` : `layers ${rangesText(f.layers)} add −inf to masked scores and set`} NaN to 0 after the softmax; with left padding their gradients are NaN, on valid tokens too. Train with a finite fill, SDPA or right padding.`,
+  },
   'propagation-only': {
     clause: (_, reference) => `parted from ${reference} only by rounding that later layers amplified`,
     sentences: (f, reference) =>

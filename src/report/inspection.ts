@@ -1,5 +1,6 @@
 import { terminalText } from '../printable.js';
 import { CONFIG_ASPECTS, type Inspection, type LayerInspection, type MaskSummary } from '../types.js';
+import { findingLevel } from '../metrics/index.js';
 import { findingText } from './findingText.js';
 import { outputLines } from './outputText.js';
 import { contextOf, facts, heading, type Context, type RenderOptions } from './text/context.js';
@@ -72,9 +73,12 @@ function columnsOf(): Column<Run>[] {
   ];
 }
 
-/** What is wrong with the file, the most severe first. */
+/** What is to be known of the file, the most severe first. */
 function findings({ findings: found }: Inspection, { width, paint }: Context): string[] {
-  return found.flatMap((finding) => wrap(findingText(finding, 'eager'), width - 2).map((line, index) => (index === 0 ? `${paint.red('✗')} ${line}` : `  ${line}`)));
+  return found.flatMap((finding) => {
+    const mark = findingLevel(finding) === 'fault' ? paint.red('✗') : paint.yellow('!');
+    return wrap(findingText(finding, 'eager'), width - 2).map((line, index) => (index === 0 ? `${mark} ${line}` : `  ${line}`));
+  });
 }
 
 /** What was compared of which layers, and what could not be; what deviates is among the findings. */

@@ -11,7 +11,7 @@ interface Words {
 
 const FINDINGS: Readonly<Record<Finding['code'], Words>> = {
   'nothing-compared': { short: 'Nothing was compared.', help: 'Name a second implementation with --impl, or give prompts that hold text.' },
-  'fully-masked-nan': { short: 'Attention is NaN on rows that may look at no key.', help: 'Fill the mask with the smallest finite number instead of −inf, set such rows to 0 after the softmax, or pad on the right.' },
+  'fully-masked-nan': { short: 'Attention is NaN on rows that may look at no key.', help: 'Fill the mask with a finite number instead of −inf, use SDPA, or pad on the right. Setting such rows to 0 after the softmax helps only where masked scores are replaced: where −inf is added to them, gradients stay NaN.' },
   'non-finite': { short: 'NaN or Inf begins in this implementation.', help: 'Look at where it begins: the result names the layer, the step and the position.' },
   'score-overflow': { short: 'The scores leave the range of the precision.', help: 'Keep the scores in fp32 (--scores-precision fp32), or use bf16.' },
   'not-comparable': { short: 'The reference is not finite, so nothing can be said about this implementation.', help: 'Choose a reference that stays finite (--reference).' },
@@ -34,6 +34,7 @@ const FINDINGS: Readonly<Record<Finding['code'], Words>> = {
   'left-out': { short: 'One of the usual implementations cannot be built for this model, and was not run.', help: 'No action needed; --impl names what is run.' },
   'window-not-as-configured': { short: 'The masks of the file have another sliding window than config.json says.', help: 'Export again with a transformers release that keeps the window, or correct config.json.' },
   'not-as-configured': { short: 'The graph computes attention otherwise than config.json, or most of its layers, have it.', help: 'Export again, or correct config.json if the file is what was trained.' },
+  'guarded-inf-mask': { short: 'The file adds −inf to masked scores and sets NaN to 0 after the softmax: with left padding its gradients are NaN.', help: 'No action is needed for inference. To train: fill the mask with a finite number, replace masked scores (masked_fill) instead of adding to them, use SDPA, or pad on the right.' },
   'propagation-only': { short: 'Layers amplify rounding; no kernel is to blame.', help: 'Judge it by the logits or the loss, and add exact to --impl to see which of the two is nearer to the truth.' },
   'within-rounding': { short: 'The implementation agrees with the reference to within rounding.', help: 'Carry on.' },
   'kernel-fallback': { short: 'Another kernel ran than was asked for, or in another type.', help: 'Ask for a kernel and a precision that the provider has, or for another provider.' },
