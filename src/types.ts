@@ -109,6 +109,8 @@ export interface TokenStats {
   maxAbsExact: Float64Array;
   l2DeltaExact: Float64Array;
   l2Exact: Float64Array;
+  /** Σ (x − exact) */
+  sumDeltaExact: Float64Array;
   /** 1 on the tokens that have such a tensor; absent where all have. */
   measured?: Uint8Array;
 }
@@ -154,6 +156,8 @@ export interface RangeRow {
   head: number | null;
   /** max |QKᵀ|, unscaled, over all keys, masked ones included. */
   maxScore: number;
+  /** max |QKᵀ| · |scale|: what the literature calls S_max, over the same keys. */
+  scaledScore: number;
   /** 65504 / maxScore: below 1, fp16 overflows. */
   headroom: number;
   /** max |K| */
@@ -193,9 +197,11 @@ export interface Row {
   /** max |x − exact| and √Σ‖x − exact‖² / √Σ‖exact‖²: the error against attention in float64. */
   exactMaxAbs: number;
   exactRelL2: number;
+  /** Σ(x − exact) / (tokens · width): the signed mean, which rounding leaves near 0 unless it is biased. */
+  exactBias: number;
   /** exactRelL2 over that of eager in fp32 at the same place: 0/0 is 1, x/0 is Infinity. */
   ratioFp32: number;
-  /** exactMaxAbs over that of plain attention (eager) at the run's precision; flash-attention's tests accept 2. 0/0 is 1, x/0 is Infinity. */
+  /** exactMaxAbs over that of plain attention (eager) at the run's precision; flash-attention's own tests accept 2 for O. 0/0 is 1, x/0 is Infinity. */
   ratioPlain: number;
 }
 
@@ -356,6 +362,14 @@ export interface Recommendation {
   against: { implementation: string; codes: string[] }[];
 }
 
+/**
+ * What is known of the kernels where no layer parts by more than rounding and the stream does: `right`, both are within
+ * rounding of exact on the same Q, K, V; `far-from-exact`, one is not; `own-nodes`, one of the two is the file's own
+ * nodes, so that no kernel was compared with another.
+ */
+export const KERNEL_CLAIMS = ['right', 'far-from-exact', 'own-nodes'] as const;
+export type KernelClaim = (typeof KERNEL_CLAIMS)[number];
+
 /** A finding is data: a code with its evidence. Its sentence is made in the report. */
 export type Finding =
   | { code: 'padding-by-design'; implementation: string; zeroRows: number; reference: string; referenceZeroRows: number; tokens: number }
@@ -365,7 +379,7 @@ export type Finding =
   /** QKᵀ, or the scores after the scale or the mask, left the range of the precision. */
   | { code: 'score-overflow'; implementation: string; batch: string; batches: number; kind: TokenKind; precision: Precision; origin: NonFiniteOrigin }
   | { code: 'not-comparable'; implementation: string; reference: string; layer: number | null; tap: Tap; batch: string; batches: number }
-  | { code: 'propagation-only'; implementation: string; localRelL2: number; accumulatedRelL2: number; layer: number | null; tap: Tap }
+  | { code: 'propagation-only'; implementation: string; localRelL2: number; accumulatedRelL2: number; layer: number | null; tap: Tap; kernels: KernelClaim }
   | { code: 'within-rounding'; implementation: string; localRelL2: number; accumulatedRelL2: number; limit: number }
   | { code: 'local-divergence'; implementation: string; layer: number; batch: string; relL2: number; limit: number; firstToken: number | null }
   /**

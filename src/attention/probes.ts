@@ -3,7 +3,7 @@ import { DataType } from '../onnx/types.js';
 import { lateAxes } from './lateAxes.js';
 
 /** The rows of a probe's output, in order. See TokenStats for the formulas. */
-export const PROBE_ROWS = ['maxAbs', 'l2Delta', 'l2', 'dot', 'sumDelta', 'nan', 'inf', 'maxAbsExact', 'l2DeltaExact', 'l2Exact'] as const;
+export const PROBE_ROWS = ['maxAbs', 'l2Delta', 'l2', 'dot', 'sumDelta', 'nan', 'inf', 'maxAbsExact', 'l2DeltaExact', 'l2Exact', 'sumDeltaExact'] as const;
 
 /** `BHSD` tensors are reduced over heads and head size, `BSD` tensors over the last axis. */
 export type ProbeLayout = 'BHSD' | 'BSD';
@@ -42,6 +42,7 @@ export function buildProbe(builder: GraphBuilder, streams: readonly string[], re
     inf: count('IsInf', stacked),
     maxAbsExact: reduce('ReduceMax', builder.op('Abs', [error])),
     l2DeltaExact: reduce('ReduceL2', error),
+    sumDeltaExact: reduce('ReduceSum', error),
     l2Exact: builder.op('Expand', [reduce('ReduceL2', lifted(truth)), builder.op('Shape', [l2])]),
   };
   return builder.op('Concat', PROBE_ROWS.map((row) => rows[row]), { axis: 0n });

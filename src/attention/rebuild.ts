@@ -36,6 +36,8 @@ export interface CaptureOutput {
 export interface RangeOutput {
   output: string;
   layer: number;
+  /** What the layer multiplies QKᵀ by. */
+  scale: number;
 }
 
 /** A graph output that holds variants of one layer's attention against a stream's: as a probe, with the variants as streams. */

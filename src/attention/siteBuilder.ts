@@ -172,7 +172,7 @@ export class SiteBuilder {
       buildRangeProbe(this.#builder, { query, key, ...this.#heads(site), scale: site.scale, softcap: site.softcap, sinks: site.sinks }, { allowed: this.#inputs.masks.allowed(mask), valid: this.#inputs.valid(), bias: this.#inputs.masks.bias() }, precision),
     );
     this.#builder.output(output, DataType.DOUBLE);
-    this.ranges.push({ output, layer: site.layer });
+    this.ranges.push({ output, layer: site.layer, scale: site.scale });
   }
 
   /**

@@ -12,7 +12,7 @@ const FINEST_FIRST = ['fp32', 'fp16', 'bf16', 'int8'] as const;
  * `local`, missing which fails: what Hugging Face's tests allow between eager and sdpa (`test_eager_matches_sdpa_inference`:
  * rtol 1e-4 in fp32, 5e-3 in fp16, 3e-2 in bf16 with fused kernels); ONNX Runtime's tests of its attention operators allow
  * 5e-3 in fp16 and 5e-2 in bf16. For int8 nothing is published: twice what rounding explains.
- * `accumulated`, missing which is only told, since no kernel is to blame for it: what onnxruntime-genai's tests allow of
+ * `accumulated`, missing which is only told, since layers amplify what kernels may not be to blame for: what onnxruntime-genai's tests allow of
  * whole models' logits (1e-3, 1e-2, 2e-2; 0.5 for int4).
  * Two streams of the same computation must give the same bits.
  */
@@ -24,7 +24,7 @@ export const DEFAULT_LIMITS: Readonly<Record<Fineness, { local: number; accumula
   int8: { local: 2 ** -4, accumulated: 0.5 },
 };
 
-/** flash-attention's own tests accept twice the error of plain attention at that precision, both against fp32. */
+/** flash-attention's own tests accept for O (three times for dQ, dK, dV) twice the error of plain attention at that precision, both against fp32. */
 export const DEFAULT_RATIO = 2;
 
 /** What of a run the budgets follow from. */

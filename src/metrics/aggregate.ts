@@ -15,7 +15,7 @@ export type MeasuredRow = Omit<Row, 'ratioFp32' | 'ratioPlain'>;
  * - meanCosine, minCosine over tokens of x·ref / (‖x‖‖ref‖): see {@link cosine} for zero vectors
  * - bias = ΣΔ / (N · width), the signed mean
  * - nan, inf: elements; zeroRows: tokens with ‖x‖ = 0
- * - exactMaxAbs, exactRelL2: as maxAbs and relL2, with x − exact and ‖exact‖
+ * - exactMaxAbs, exactRelL2, exactBias: as maxAbs, relL2 and bias, with x − exact and ‖exact‖
  * - firstToken: smallest sequence position (column of the batch) that diverges: see {@link diverges}
  *
  * A record of some tokens alone makes rows of those.
@@ -48,6 +48,7 @@ function aggregateKind(stats: TokenStats, batch: Batch, kind: TokenKind): Measur
   let exactMaxAbs = 0;
   let squaredError = 0;
   let squaredExact = 0;
+  let sumError = 0;
   let nan = 0;
   let inf = 0;
   let zeroRows = 0;
@@ -69,6 +70,7 @@ function aggregateKind(stats: TokenStats, batch: Batch, kind: TokenKind): Measur
     squaredExact += token.l2Exact ** 2;
     sumCosine += angle;
     sumDelta += token.sumDelta;
+    sumError += token.sumDeltaExact;
     nan += token.nan;
     inf += token.inf;
     if (token.l2 === 0) zeroRows += 1;
@@ -98,5 +100,6 @@ function aggregateKind(stats: TokenStats, batch: Batch, kind: TokenKind): Measur
     firstToken,
     exactMaxAbs,
     exactRelL2: relativeL2(squaredError, squaredExact),
+    exactBias: sumError / (tokens * stats.width),
   };
 }

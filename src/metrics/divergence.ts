@@ -1,5 +1,6 @@
-import type { Finding, Precision, Row } from '../types.js';
+import type { Finding, KernelClaim, Precision, Row } from '../types.js';
 import { compareRows, worst } from './order.js';
+import { kernelRows } from './padding.js';
 
 /**
  * What rounding explains, by precision: relative L2 (no unit) up to this, of one layer's attention or of a whole
@@ -23,14 +24,16 @@ export const FP32_LIMITS: RoundingLimits = { local: ROUNDING.fp32, accumulated: 
  * `local` is the worst attention row of the local scope, `accumulated` the worst row of the accumulated scope:
  * - `identical`: maxAbs is exactly 0 in every row, of every kind
  * - `local-divergence`: local > limits.local; names the first layer that does so
- * - `propagation-only`: local ≤ limits.local, but accumulated > limits.accumulated; names the worst place of the stream
+ * - `propagation-only`: local ≤ limits.local, but accumulated > limits.accumulated; names the worst place of the stream,
+ *   and what is known of the kernels
  * - `within-rounding`: both within their limits
  *
  * Where a row on valid tokens is NaN, only `local-divergence` can be said, from the rows that are not.
  *
  * @param rows all rows of one implementation that is not the reference
+ * @param referenceRows all rows of the reference
  */
-export function divergenceFindings(rows: readonly Row[], limits: RoundingLimits): Finding[] {
+export function divergenceFindings(rows: readonly Row[], limits: RoundingLimits, referenceRows: readonly Row[]): Finding[] {
   const valid = rows.filter((row) => row.kind === 'valid').toSorted(compareRows);
   const implementation = valid[0]?.implementation;
   if (implementation === undefined) return [];
@@ -52,7 +55,17 @@ export function divergenceFindings(rows: readonly Row[], limits: RoundingLimits)
   const place = accumulated.find((row) => row.relL2 === accumulatedRelL2);
   if (accumulatedRelL2 > limits.accumulated && place) {
     const { layer, tap } = place;
-    return [{ code: 'propagation-only', implementation, localRelL2, accumulatedRelL2, layer, tap }];
+    return [{ code: 'propagation-only', implementation, localRelL2, accumulatedRelL2, layer, tap, kernels: kernelClaim(rows, referenceRows, limits) }];
   }
   return [{ code: 'within-rounding', implementation, localRelL2, accumulatedRelL2, limit: limits.accumulated }];
+}
+
+/** The file's own nodes are no kernel that another run could choose: what they share with the reference shows nowhere. */
+const OWN_NODES = /^original\b/;
+
+/** That no kernel is to blame follows only where both are right by themselves: within rounding of exact on the same Q, K, V. */
+function kernelClaim(rows: readonly Row[], referenceRows: readonly Row[], limits: RoundingLimits): KernelClaim {
+  if ([rows, referenceRows].some(([row]) => row === undefined || OWN_NODES.test(row.implementation))) return 'own-nodes';
+  const errors = [rows, referenceRows].flatMap((own) => kernelRows(own).filter(({ kind }) => kind === 'valid').map(({ exactRelL2 }) => exactRelL2));
+  return errors.every((error) => error <= limits.local) ? 'right' : 'far-from-exact';
 }

@@ -66,7 +66,7 @@ export function findings(
   }
   found.push(...joined(inBatches));
   for (const name of others) {
-    found.push(...divergenceFindings(rowsOf(name), limits(name)), ...paddingFindings(rowsOf(name), referenceRows));
+    found.push(...divergenceFindings(rowsOf(name), limits(name), referenceRows), ...paddingFindings(rowsOf(name), referenceRows));
   }
   if (!others.some((name) => rowsOf(name).some((row) => row.kind === 'valid'))) {
     found.push({ code: 'nothing-compared', constant: [] });

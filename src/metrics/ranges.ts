@@ -19,21 +19,23 @@ type Ranges = Omit<RangeRow, 'batch' | 'layer' | 'head'>;
 
 /**
  * One row for all heads of a layer, then one for each head: maxima over heads, means over heads and queries, shares
- * over heads, queries and keys. A NaN of one head is NaN in the row for all. headroom is 65504 / maxScore: Infinity
+ * over heads, queries and keys. scaledScore is maxScore · |scale|. A NaN of one head is NaN in the row for all. headroom is 65504 / maxScore: Infinity
  * where every score is 0, 0 where one is infinite. underflow is NaN where a probability is.
  *
  * @param heads sums by query head
+ * @param scale what the layer multiplies QKᵀ by
  * @returns no row where no valid query may look at a key, and none for a head of which that is true
  */
-export function rangeRows(batch: string, layer: number, heads: readonly RangeSums[]): RangeRow[] {
-  const each = heads.flatMap((sums, head) => (sums.queries === 0 ? [] : [{ batch, layer, head, ...rangesOf(sums) }]));
+export function rangeRows(batch: string, layer: number, heads: readonly RangeSums[], scale: number): RangeRow[] {
+  const each = heads.flatMap((sums, head) => (sums.queries === 0 ? [] : [{ batch, layer, head, ...rangesOf(sums, scale) }]));
   if (each.length === 0) return [];
-  return [{ batch, layer, head: null, ...rangesOf(heads.reduce(merged)) }, ...each];
+  return [{ batch, layer, head: null, ...rangesOf(heads.reduce(merged), scale) }, ...each];
 }
 
-function rangesOf({ maxScore, maxKey, entropySum, rowSumError, zeros, pairs, weightsL2Sum, queries }: RangeSums): Ranges {
+function rangesOf({ maxScore, maxKey, entropySum, rowSumError, zeros, pairs, weightsL2Sum, queries }: RangeSums, scale: number): Ranges {
   return {
     maxScore,
+    scaledScore: maxScore * Math.abs(scale),
     headroom: FP16_MAX / maxScore,
     maxKey,
     entropy: entropySum / queries,
@@ -58,7 +60,7 @@ function merged(a: RangeSums, b: RangeSums): RangeSums {
 
 /**
  * One row per layer and head over all batches, by layer, then the row for all heads, then each head: the largest of
- * maxScore, maxKey and rowSumError, the least headroom, and the mean over batches, each counted alike, of entropy,
+ * maxScore, scaledScore, maxKey and rowSumError, the least headroom, and the mean over batches, each counted alike, of entropy,
  * weightsL2 and underflow. A NaN of one batch is NaN here.
  */
 export function overBatches(rows: readonly RangeRow[]): Omit<RangeRow, 'batch'>[] {
@@ -78,6 +80,7 @@ function worstOf(rows: RangeRow[]): Omit<RangeRow, 'batch'> {
     layer,
     head,
     maxScore: Math.max(...of('maxScore')),
+    scaledScore: Math.max(...of('scaledScore')),
     headroom: Math.min(...of('headroom')),
     maxKey: Math.max(...of('maxKey')),
     entropy: mean('entropy'),

@@ -12,7 +12,7 @@ export interface Baselines {
 /**
  * Adds to each row how its error against exact compares with the baselines' at the same batch, tap, layer, scope and
  * kind of token: `ratioFp32` of exactRelL2 to that of eager in fp32, and `ratioPlain` of exactMaxAbs to that of
- * plain attention at the run's precision, the quotient that flash-attention's own tests hold to at most 2.
+ * plain attention at the run's precision, the quotient that flash-attention's own tests hold to at most 2 for O.
  *
  * 0/0 is 1 (as good as the baseline), x/0 is Infinity; NaN stays NaN, and a baseline that is NaN gives NaN.
  */

@@ -9,7 +9,7 @@ const AGAINST: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['fully-m
 const TRAINING: readonly string[] = ['flash', 'sdpa', 'eager'];
 /** Those that hold the probabilities and can return them. */
 const WEIGHTS: readonly string[] = ['eager'];
-/** Errors up to this many times the smallest are equally near, as in flash-attention's own tests. */
+/** Errors up to this many times the smallest are equally near, as in flash-attention's own tests of O. */
 const EQUALLY_NEAR = 2;
 
 /**

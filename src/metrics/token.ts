@@ -19,6 +19,7 @@ export interface TokenRecord {
   maxAbsExact: number;
   l2DeltaExact: number;
   l2Exact: number;
+  sumDeltaExact: number;
 }
 
 /**
@@ -51,6 +52,7 @@ export function tokenAt(stats: TokenStats, index: number): TokenRecord {
     maxAbsExact: nan > 0 || Number.isNaN(l2DeltaExact) ? NaN : read('maxAbsExact'),
     l2DeltaExact,
     l2Exact: read('l2Exact'),
+    sumDeltaExact: read('sumDeltaExact'),
   };
 }
 

@@ -16,6 +16,7 @@ export interface RangeMetric {
 
 const RANGE_METRICS: readonly RangeMetric[] = [
   { key: 'maxScore', name: 'max |QKᵀ|', isLog: true, rules: [{ value: 65504, text: 'fp16 ends at 65504' }] },
+  { key: 'scaledScore', name: 'S max, max |QKᵀ| · scale', isLog: true, rules: [] },
   { key: 'headroom', name: 'fp16 headroom, 65504 / max |QKᵀ|', isLog: true, rules: [{ value: 1, text: 'below 1, fp16 overflows' }] },
   { key: 'entropy', name: 'entropy, nats', isLog: false, rules: [] },
   { key: 'maxKey', name: 'max |K|', isLog: true, rules: [] },

@@ -20,14 +20,14 @@ const layer: ColumnSpec = { ...number('layer', 'layer', String), text: (value) =
 export const TABLE_COLUMNS: Readonly<Record<PageTableName, readonly ColumnSpec[]>> = {
   rows: [
     words('batch'), layer, words('tap'), words('scope'), words('implementation'), words('kind'), number('tokens', 'tokens', formatCount),
-    number('maxAbs', 'max|Δ|'), number('meanL2', 'mean L2'), number('relL2', 'rel L2'), number('meanCosine', 'mean cosine', formatCosine), number('minCosine', 'min cosine', formatCosine),
+    number('maxAbs', 'max|Δ|'), number('meanL2', 'mean L2'), number('relL2', 'rel L2'), number('minCosine', 'min cosine', formatCosine),
     number('bias', 'bias', formatSigned), number('nan', 'NaN', formatCount), number('inf', 'Inf', formatCount), number('zeroRows', 'zero rows', formatCount), number('firstToken', 'first token', String),
-    number('exactMaxAbs', 'exact max|Δ|'), number('exactRelL2', 'exact rel L2'), number('ratioFp32', '× fp32'), number('ratioPlain', '× plain'),
+    number('exactMaxAbs', 'exact max|Δ|'), number('exactRelL2', 'exact rel L2'), number('exactBias', 'exact bias', formatSigned), number('ratioFp32', '× fp32'), number('ratioPlain', '× plain'),
   ],
   effects: [words('batch'), words('implementation'), number('targets', 'targets', formatCount), number('loss', 'loss'), number('perplexity', 'perplexity'), number('kl', 'KL'), number('flips', 'flips', formatCount)],
   ranges: [
     words('batch'), number('layer', 'layer', String), { ...number('head', 'head', String), text: (value) => (value === null ? 'all' : String(value)) },
-    number('maxScore', 'max|QKᵀ|'), number('headroom', 'fp16 headroom'), number('maxKey', 'max|K|'), number('entropy', 'entropy'), number('weightsL2', '‖p‖₂'), number('rowSumError', 'max|Σp−1|'), number('underflow', 'underflow'),
+    number('maxScore', 'max|QKᵀ|'), number('scaledScore', 'S max'), number('headroom', 'fp16 headroom'), number('maxKey', 'max|K|'), number('entropy', 'entropy'), number('weightsL2', '‖p‖₂'), number('rowSumError', 'max|Σp−1|'), number('underflow', 'underflow'),
   ],
   checks: [words('passed', 'outcome'), words('check'), words('implementation'), words('place'), number('actual', 'value', (value) => (Number.isInteger(value) ? formatCount(value) : formatNumber(value))), words('operator'), number('expected', 'limit', formatLimit), words('source', 'set by')],
 };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PRECISIONS, PROOF_REASONS, PROVIDERS } from '../types.js';
+import { KERNEL_CLAIMS, PRECISIONS, PROOF_REASONS, PROVIDERS } from '../types.js';
 import { castFinding, causeFinding, configFinding, guardFinding, maskFinding, windowFinding } from './explanationSchema.js';
 import { asked, failure, ran, written } from './implementationSchema.js';
 import { batches, origin } from './originSchema.js';
@@ -26,7 +26,7 @@ export const finding = z
     z.strictObject({ code: z.literal('non-finite'), implementation: label, layer, tap, scope, batch: batchName, batches, kind, nan: elements('NaN elements there.'), inf: elements('Infinite elements there.'), origin: origin.nullable() }),
     z.strictObject({ code: z.literal('score-overflow'), implementation: label, batch: batchName, batches, kind, precision: z.enum(PRECISIONS).describe('What the scores are rounded to.'), origin }),
     z.strictObject({ code: z.literal('not-comparable'), implementation: label, reference, layer, tap, batch: batchName, batches }),
-    z.strictObject({ code: z.literal('propagation-only'), implementation: label, localRelL2, accumulatedRelL2, layer, tap }),
+    z.strictObject({ code: z.literal('propagation-only'), implementation: label, localRelL2, accumulatedRelL2, layer, tap, kernels: z.enum(KERNEL_CLAIMS).describe('right: both are within rounding of exact on the same Q, K, V, so that no kernel is to blame; far-from-exact: one is not; own-nodes: one of the two is the file\'s own nodes, so that no kernel was compared with another.') }),
     z.strictObject({ code: z.literal('within-rounding'), implementation: label, localRelL2, accumulatedRelL2, limit }),
     localDivergence,
     causeFinding,

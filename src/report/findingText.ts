@@ -1,5 +1,5 @@
 import type { CauseFinding } from '../metrics/index.js';
-import { CAUSES, type Cause, type FailureKind, type Finding, type ImplementationInfo, type ProviderName } from '../types.js';
+import { CAUSES, type Cause, type FailureKind, type Finding, type ImplementationInfo, type KernelClaim, type ProviderName } from '../types.js';
 import { deviationClause, deviationSentences } from './asConfiguredText.js';
 import { causeClause, causeSentences } from './causeText.js';
 import { FAILURE_CLAUSE, failureText } from './failureText.js';
@@ -81,6 +81,12 @@ const NODE_REMEDY = ({ provider, nodes }: Args<'node-divergence'>): string => {
 };
 
 const CONSTANT = { attention: "the attention of every layer of the file is the same for all valid tokens of the probe", logits: 'its logits are the same for all of them' } as const satisfies Record<Args<'nothing-compared'>['constant'][number], string>;
+/** What is known of the kernels where only the stream parts. */
+const KERNEL_CLAIM: Readonly<Record<KernelClaim, string>> = {
+  right: 'The layers amplify the rounding; no kernel is to blame.',
+  'far-from-exact': 'The layers amplify small differences, and the kernels are further from exact on the same Q, K, V than rounding explains, so that none is cleared.',
+  'own-nodes': "The layers amplify small differences. One of the two is the file's own nodes, so that no kernel was compared with another: name two of eager, sdpa and flash in --impl to see whether one is to blame.",
+};
 
 const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
   'nothing-compared': {
@@ -156,9 +162,9 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
       `For training only: ${f.layers.length === 1 ? `layer ${f.layers[0]} adds −inf to masked scores and sets` : `layers ${rangesText(f.layers)} add −inf to masked scores and set`} NaN to 0 after the softmax; with left padding their gradients are NaN, on valid tokens too. Train with a finite fill, SDPA or right padding.`,
   },
   'propagation-only': {
-    clause: (_, reference) => `parted from ${reference} only by rounding that later layers amplified`,
+    clause: (f, reference) => (f.kernels === 'right' ? `parted from ${reference} only by rounding that later layers amplified` : `parted from ${reference}, though no layer's attention did by more than rounding`),
     sentences: (f, reference) =>
-      `${f.implementation}: no layer's attention parts from ${reference} by more than rounding (worst local relative L2 ${formatNumber(f.localRelL2)}), yet its own stream is ${formatNumber(f.accumulatedRelL2)} away at ${placeText(f.layer, f.tap)}. The layers amplify the rounding; no kernel is to blame. Judge it by the logits or the loss, and add exact to --impl to see whether ${reference} is any nearer to the truth.`,
+      `${f.implementation}: no layer's attention parts from ${reference} by more than rounding (worst local relative L2 ${formatNumber(f.localRelL2)}), yet its own stream is ${formatNumber(f.accumulatedRelL2)} away at ${placeText(f.layer, f.tap)}. ${KERNEL_CLAIM[f.kernels]} Judge it by the logits or the loss, and add exact to --impl to see whether ${reference} is any nearer to the truth.`,
   },
   'within-rounding': {
     clause: (_, reference) => `stayed within rounding of ${reference}`,
@@ -184,7 +190,7 @@ const WORDING: { [C in Finding['code']]: Words<Args<C>> } = {
     sentences: (f, reference) =>
       `${f.implementation}, batch ${f.batch}: no layer's attention parts from ${reference} by more than rounding, yet its own stream is ${formatNumber(f.accumulatedRelL2)} away (worst relative L2). Other nodes are computed differently there from what ${reference} runs on: on the same inputs, ${f.nodes
         .map(({ name, opType, ranOn, relL2 }) => `${opType} '${name}' (on ${ranOn}) ${Number.isNaN(relL2) ? 'is NaN where the other is not, or the other way round' : `is ${formatNumber(relL2)} away`}`)
-        .join(', ')}${f.more > 0 ? `, and ${f.more} more` : ''}; rounding explains ${formatLimit(f.limit)}. ${f.layer === 0 || f.layer === null ? '' : `It begins at layer ${f.layer}. `}No attention kernel is to blame. ${NODE_REMEDY(f)}`,
+        .join(', ')}${f.more > 0 ? `, and ${f.more} more` : ''}; rounding explains ${formatLimit(f.limit)}. ${f.layer === 0 || f.layer === null ? '' : `It begins at layer ${f.layer}. `}${NODE_REMEDY(f)}`,
   },
   'kernel-fault': {
     clause: (f) => `parted from ${f.against} at layer ${f.layers[0] ?? 0} because of its kernel on ${f.provider}`,

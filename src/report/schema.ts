@@ -93,8 +93,9 @@ const row = z
     firstToken: position,
     exactMaxAbs: magnitude('max |x − exact|, against attention in float64.'),
     exactRelL2: magnitude('√Σ‖x − exact‖² / √Σ‖exact‖²; 0/0 is 0, x/0 is Infinity.'),
+    exactBias: metric('Signed mean of x − exact over all elements.'),
     ratioFp32: magnitude('exactRelL2 over that of eager in fp32 at the same place; 0/0 is 1.'),
-    ratioPlain: magnitude('exactMaxAbs over that of eager at the precision of the run; 0/0 is 1. flash-attention\'s tests accept 2.'),
+    ratioPlain: magnitude('exactMaxAbs over that of eager at the precision of the run; 0/0 is 1. flash-attention\'s own tests accept 2 for O.'),
   })
   .describe('One tap of one implementation, aggregated over the tokens of one kind.');
 
@@ -128,6 +129,7 @@ const rangeRow = z
     layer: oneLayer,
     head: z.int().nonnegative().nullable().describe('Query head, counted from 0; null for all heads together.'),
     maxScore: magnitude('max |QKᵀ|, before the scale, over all keys, masked ones included.'),
+    scaledScore: magnitude('max |QKᵀ| · |scale|, the S_max of the literature, over the same keys.'),
     headroom: magnitude('65504 / maxScore: below 1, fp16 overflows.'),
     maxKey: magnitude('max |K|.'),
     entropy: metric('Mean over queries of −Σ p ln p, nats.'),

@@ -34,6 +34,7 @@ const ORACLE: Readonly<Record<ProbeRow, (x: readonly number[], reference: readon
   maxAbsExact: (x, _, truth) => Math.max(...x.map((value, i) => Math.abs(value - truth[i]!))),
   l2DeltaExact: (x, _, truth) => norm(x.map((value, i) => value - truth[i]!)),
   l2Exact: (_, __, truth) => norm(truth),
+  sumDeltaExact: (x, _, truth) => sum(x.map((value, i) => value - truth[i]!)),
 };
 
 /** Each stream's values of each row, [tokens]. */

@@ -71,6 +71,11 @@ describe('aggregate', () => {
     expect(only(aggregate([stats], [batchOf(['v'])]))).toMatchObject({ relL2: NaN, minCosine: NaN });
   });
 
+  it('signs the bias against exact, whatever the reference is', () => {
+    const { bias, exactBias } = only(aggregate([statsOf([[1, 1], [4, 1]], [[2, 3], [3, 1]], {}, [[1, 0], [0, 0]])], [batchOf(['vv'])]));
+    expect([bias, exactBias]).toEqual([-2 / 4, 6 / 4]);
+  });
+
   it('signs the bias', () => {
     expect(only(aggregate([statsOf([[1, 1], [4, 1]], [[2, 3], [3, 1]])], [batchOf(['vv'])])).bias).toBe(-2 / 4);
   });

@@ -133,6 +133,24 @@ describe('findings', () => {
     expect(found[0]).toMatchObject({ code: 'propagation-only', implementation: 'flash', accumulatedRelL2: 3e-4, layer: null, tap: 'logits' });
   });
 
+  const parted = (row: Row): Row => (row.implementation === 'flash' && row.tap === 'logits' && row.kind === 'valid' ? { ...row, relL2: 3e-4 } : row);
+
+  it.each<[string, string, (row: Row) => Row]>([
+    ['are cleared where both are within rounding of exact', 'right', (row) => row],
+    ['are not cleared where the implementation is not', 'far-from-exact', (row) => (row.implementation === 'flash' && row.scope === 'local' && row.kind === 'valid' && row.layer === 1 ? { ...row, exactRelL2: 2e-5 } : row)],
+    ['are not cleared where the reference is not', 'far-from-exact', (row) => (row.implementation === 'eager' && row.tap === 'attention' && row.kind === 'valid' && row.layer === 1 ? { ...row, exactRelL2: 2e-5 } : row)],
+    ['are not cleared where exact is NaN', 'far-from-exact', (row) => (row.implementation === 'flash' && row.scope === 'local' && row.kind === 'valid' ? { ...row, exactRelL2: NaN } : row)],
+    ['are judged by attention, not by what layers make of it', 'right', (row) => (row.tap === 'attention' ? row : { ...row, exactRelL2: 1 })],
+  ])('kernels %s', (_, kernels, edit) => {
+    expect(find((row) => edit(parted(row)))[0]).toMatchObject({ code: 'propagation-only', implementation: 'flash', kernels });
+  });
+
+  it.each([['implementation', 'flash'], ['reference', 'eager']])("kernels are not cleared where the %s is the file's own nodes", (_, name) => {
+    const own = rows(parted).map((row) => (row.implementation === name ? { ...row, implementation: 'original' } : row));
+    const found = findings(own, BATCHES, ALL.map((each) => (each === name ? 'original' : each)), name === 'eager' ? 'original' : 'eager');
+    expect(found[0]).toMatchObject({ code: 'propagation-only', kernels: 'own-nodes' });
+  });
+
   it('takes the limit itself as rounding, for both scopes', () => {
     expect(codes(find((row) => (row.implementation === 'sdpa' && row.kind === 'valid' ? { ...row, relL2: ROUNDING.fp32 } : row)))).toContain('within-rounding sdpa');
   });

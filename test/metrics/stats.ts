@@ -28,6 +28,7 @@ export function statsOf(x: readonly (readonly number[])[], ref: readonly (readon
     maxAbsExact: Float64Array.from(x, (vector, token) => Math.max(...delta(vector, truth[token]!).map(Math.abs))),
     l2DeltaExact: Float64Array.from(x, (vector, token) => norm(delta(vector, truth[token]!))),
     l2Exact: Float64Array.from(truth, norm),
+    sumDeltaExact: Float64Array.from(x, (vector, token) => sum(delta(vector, truth[token]!))),
     nan: per((a) => a.filter((v) => Number.isNaN(v)).length),
     inf: per((a) => a.filter((v) => Math.abs(v) === Infinity).length),
     ...extra,

@@ -5,7 +5,7 @@ import { roundingLimits } from '../../src/pipeline/precision.js';
 import { prepareRun } from '../../src/pipeline/prepare.js';
 import { runDiff } from '../../src/pipeline/run.js';
 import { inProcessRunners } from '../../src/runners/inProcess.js';
-import type { DiffReport } from '../../src/types.js';
+import type { DiffReport, Row } from '../../src/types.js';
 import { fixture } from '../support/fixtures.js';
 
 async function run(form: string, options: RawRunOptions = {}): Promise<DiffReport> {
@@ -60,5 +60,19 @@ describe('what TF32 explains', () => {
 
   it('no other provider’s may', () => {
     for (const name of ['flash', 'eager@webgpu', 'eager@dml']) expect(limitsOf(name)).toEqual({ local: ROUNDING.fp32, accumulated: ROUNDING.fp32 });
+  });
+});
+
+describe('the error against exact', () => {
+  it("is that which exact's own difference from the reference shows, of every tap, and exact has none", async () => {
+    const { rows, ranges, model } = await run('qwen2-optimum', { impl: 'eager,exact,flash' });
+    const of = (implementation: string): Row[] => rows.filter((row) => row.implementation === implementation && row.scope === 'accumulated' && row.kind === 'valid');
+    const [eager, exact] = [of('eager'), of('exact')];
+    expect(new Set(exact.map(({ tap }) => tap))).toEqual(new Set(['attention', 'hidden', 'logits']));
+    expect(exact.map(({ exactMaxAbs, exactRelL2, exactBias }) => [exactMaxAbs, exactRelL2, exactBias])).toEqual(exact.map(() => [0, 0, 0]));
+    expect(eager.map(({ layer, tap, exactMaxAbs, exactBias }) => [layer, tap, exactMaxAbs, exactBias])).toEqual(exact.map(({ layer, tap, maxAbs, bias }) => [layer, tap, maxAbs, -bias]));
+    expect(eager.every(({ exactMaxAbs, maxAbs }) => exactMaxAbs > 0 && maxAbs === 0)).toBe(true);
+    // 1/√D of the file's own scale factors, which it gives to Q and K in halves.
+    for (const { maxScore, scaledScore } of ranges) expect(scaledScore / maxScore).toBeCloseTo(1 / Math.sqrt(model.headDim), 6);
   });
 });

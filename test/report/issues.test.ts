@@ -16,7 +16,7 @@ function reportOf(checks: Check[], findings: Finding[] = []): DiffReport {
 const IDENTICAL: Finding = { code: 'identical', implementation: 'sdpa' };
 const WINDOW: Finding = { code: 'window-not-as-configured', layers: [3], expected: 8, found: null };
 const PARTED: Finding = { code: 'local-divergence', implementation: 'flash', layer: 2, batch: 'left', relL2: 1, limit: 1e-5, firstToken: null };
-const AMPLIFIED: Finding = { code: 'propagation-only', implementation: 'sdpa', localRelL2: 1e-7, accumulatedRelL2: 1e-3, layer: 3, tap: 'hidden' };
+const AMPLIFIED: Finding = { code: 'propagation-only', implementation: 'sdpa', localRelL2: 1e-7, accumulatedRelL2: 1e-3, layer: 3, tap: 'hidden', kernels: 'right' };
 
 describe('issues', () => {
   it('are none of a clean run', () => {

@@ -21,7 +21,7 @@ const EVERY_FINDING: Finding[] = [
   { code: 'scale-mismatch', implementation: 'sdpa', against: 'eager', layers: [1, 2], batch: 'left', relL2: 0.1, limit: 1e-5, explained: 0.999, deviation: { kind: 'scale', factor: 2 }, firstToken: 1 },
   { code: 'window-not-as-configured', layers: [3], expected: 8, found: null },
   { code: 'not-comparable', implementation: 'flash', reference: 'eager', layer: 1, tap: 'hidden', batch: 'left', batches: 1 },
-  { code: 'propagation-only', implementation: 'sdpa', localRelL2: 1e-7, accumulatedRelL2: 1e-3, layer: 3, tap: 'hidden' },
+  { code: 'propagation-only', implementation: 'sdpa', localRelL2: 1e-7, accumulatedRelL2: 1e-3, layer: 3, tap: 'hidden', kernels: 'right' },
   { code: 'within-rounding', implementation: 'sdpa', localRelL2: 1e-7, accumulatedRelL2: 1e-6, limit: 1e-5 },
   { code: 'local-divergence', implementation: 'sdpa', layer: 2, batch: 'left', relL2: Infinity, limit: 1e-5, firstToken: null },
   { code: 'identical', implementation: 'eager#2' },
@@ -61,7 +61,7 @@ describe('JSON report', () => {
     const [row] = (parse(sampleReport()) as { rows: object[] }).rows;
     expect(Object.keys(row!)).toEqual([
       'batch', 'layer', 'tap', 'scope', 'implementation', 'kind', 'tokens', 'maxAbs', 'meanL2', 'relL2', 'meanCosine',
-      'minCosine', 'bias', 'nan', 'inf', 'zeroRows', 'firstToken', 'exactMaxAbs', 'exactRelL2', 'ratioFp32', 'ratioPlain',
+      'minCosine', 'bias', 'nan', 'inf', 'zeroRows', 'firstToken', 'exactMaxAbs', 'exactRelL2', 'exactBias', 'ratioFp32', 'ratioPlain',
     ]);
   });
 

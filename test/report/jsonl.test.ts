@@ -28,7 +28,7 @@ function document(lines: readonly Line[]): object {
 const FULL: DiffReport = {
   ...sampleReport({ edit: withoutGuard, gate: { maxAbs: 1e-6 } }),
   effects: ['eager', 'sdpa', 'flash'].map((implementation) => ({ batch: 'left', implementation, targets: 37, loss: implementation === 'sdpa' ? NaN : 2, perplexity: Infinity, kl: 0, flips: 3 })),
-  ranges: [{ batch: 'left', layer: 0, head: null, maxScore: 113, headroom: Infinity, maxKey: 6, entropy: 1.2, rowSumError: 2e-7, underflow: 0, weightsL2: 0.6 }],
+  ranges: [{ batch: 'left', layer: 0, head: null, maxScore: 113, scaledScore: 113 / 8, headroom: Infinity, maxKey: 6, entropy: 1.2, rowSumError: 2e-7, underflow: 0, weightsL2: 0.6 }],
   maps: [{ batch: 'left', size: 4, length: 16, kinds: 'mv'.repeat(32), streams: [{ implementation: 'sdpa', scope: 'local', layers: [0], relL2: Buffer.alloc(64, 254).toString('base64') }] }],
   explanations: [{ implementation: 'sdpa', reference: 'eager', layer: 1, batch: 'left', relL2: 0.1, changed: 'eager', standIn: null, factors: [{ deviation: { kind: 'scale', factor: 2 }, besides: null, cause: 'scale-mismatch', relL2: 1e-7, explained: -Infinity }] }],
 };

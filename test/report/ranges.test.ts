@@ -11,7 +11,7 @@ const SCORES = [812.5, 16376.5, 131008, Infinity, NaN];
 
 function rangeRow(layer: number, changed: Partial<RangeRow> = {}): RangeRow {
   const maxScore = SCORES[layer]!;
-  return { batch: 'left', layer, head: null, maxScore, headroom: 65504 / maxScore, maxKey: 51.25, entropy: maxScore > 1e5 ? NaN : 1.5, rowSumError: 2.384e-7, underflow: 0, weightsL2: 0.625, ...changed };
+  return { batch: 'left', layer, head: null, maxScore, scaledScore: maxScore / 8, headroom: 65504 / maxScore, maxKey: 51.25, entropy: maxScore > 1e5 ? NaN : 1.5, rowSumError: 2.384e-7, underflow: 0, weightsL2: 0.625, ...changed };
 }
 
 function reportWith({ heads = 0 }: { heads?: number } = {}): DiffReport {

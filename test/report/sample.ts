@@ -106,7 +106,7 @@ export function sampleRow(row: Partial<Row>): Row {
     nan: 0, inf: 0,
     zeroRows: isZeroed ? (row.tokens ?? 41) : 0,
     firstToken: null,
-    exactMaxAbs: 2e-7, exactRelL2: 1e-7, ratioFp32: 1, ratioPlain: 1.05,
+    exactMaxAbs: 2e-7, exactRelL2: 1e-7, exactBias: 1e-9, ratioFp32: 1, ratioPlain: 1.05,
     ...row,
   };
 }
@@ -121,7 +121,7 @@ export function withoutGuard(row: Row): Row {
 export function notANumber(row: Row): Row {
   const width = row.tap === 'logits' ? 384 : 64;
   return {
-    ...row, maxAbs: NaN, meanL2: NaN, relL2: NaN, meanCosine: NaN, minCosine: NaN, bias: NaN, exactMaxAbs: NaN, exactRelL2: NaN, ratioFp32: NaN, ratioPlain: NaN,
+    ...row, maxAbs: NaN, meanL2: NaN, relL2: NaN, meanCosine: NaN, minCosine: NaN, bias: NaN, exactMaxAbs: NaN, exactRelL2: NaN, exactBias: NaN, ratioFp32: NaN, ratioPlain: NaN,
     nan: row.tokens * width, zeroRows: 0, firstToken: 0,
   };
 }

@@ -10,7 +10,7 @@ import { sampleReport } from './sample.js';
 const REPORT: DiffReport = {
   ...sampleReport(),
   effects: ['left', 'right'].flatMap((batch) => ['eager', 'sdpa', 'flash'].map((implementation) => ({ batch, implementation, targets: 37, loss: 2, perplexity: Math.exp(2), kl: 0, flips: 0 }))),
-  ranges: [{ batch: 'left', layer: 0, head: null, maxScore: 113, headroom: 579, maxKey: 6, entropy: 1.2, rowSumError: 2e-7, underflow: 0, weightsL2: 0.6 }],
+  ranges: [{ batch: 'left', layer: 0, head: null, maxScore: 113, scaledScore: 113 / 8, headroom: 579, maxKey: 6, entropy: 1.2, rowSumError: 2e-7, underflow: 0, weightsL2: 0.6 }],
   maps: [{ batch: 'left', size: 4, length: 16, kinds: 'mv'.repeat(32), streams: [{ implementation: 'sdpa', scope: 'local', layers: [0], relL2: Buffer.alloc(64, 9).toString('base64') }] }],
 };
 /** What may regress: three of each row, but one of the reference's; and three of each prediction. */

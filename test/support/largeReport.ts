@@ -107,5 +107,5 @@ function largeEffects(options: LargeOptions, batch: string, loss: number, target
 
 function largeRanges(batch: string, layer: number, heads: number, next: () => number): RangeRow[] {
   const sums = Array.from({ length: heads }, () => ({ maxScore: 40 * 1.25 ** layer * (0.2 + next()), maxKey: 5 + next(), entropySum: 1000 * (1 + next()), rowSumError: 1e-7 * (0.5 + next()), zeros: 3, pairs: 1e6, weightsL2Sum: 500 * (0.5 + next()), queries: 1000 }));
-  return rangeRows(batch, layer, sums);
+  return rangeRows(batch, layer, sums, 0.125);
 }

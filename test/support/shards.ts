@@ -61,7 +61,7 @@ export async function fakeReport(run: FakeRun, place: ShardPlace | null): Promis
     file,
     rows,
     effects,
-    ranges: own.map((batch) => ({ batch, layer: 0, head: null, maxScore: chance(run.seed, batch), headroom: Infinity, maxKey: 1, entropy: 1, rowSumError: 0, underflow: NaN, weightsL2: 1 })),
+    ranges: own.map((batch) => ({ batch, layer: 0, head: null, maxScore: chance(run.seed, batch), scaledScore: chance(run.seed, batch) / 8, headroom: Infinity, maxKey: 1, entropy: 1, rowSumError: 0, underflow: NaN, weightsL2: 1 })),
     maps: worstMaps(batches.map(({ name: batch, size, length }) => ({ batch, size, length, kinds: 'v'.repeat(size * length), streams: [] })), rows),
     ...concluded,
     shard: place && { ...place, batches: names, data: dataDigest(names.map((name) => digest(name))), threads: 2, gate: run.gate, answers },

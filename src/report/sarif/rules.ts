@@ -35,7 +35,7 @@ const FINDINGS: Readonly<Record<Finding['code'], Words>> = {
   'window-not-as-configured': { short: 'The masks of the file have another sliding window than config.json says.', help: 'Export again with a transformers release that keeps the window, or correct config.json.' },
   'not-as-configured': { short: 'The graph computes attention otherwise than config.json, or most of its layers, have it.', help: 'Export again, or correct config.json if the file is what was trained.' },
   'guarded-inf-mask': { short: 'The file adds −inf to masked scores and sets NaN to 0 after the softmax: with left padding its gradients are NaN.', help: 'No action is needed for inference. To train: fill the mask with a finite number, replace masked scores (masked_fill) instead of adding to them, use SDPA, or pad on the right.' },
-  'propagation-only': { short: 'Layers amplify rounding; no kernel is to blame.', help: 'Judge it by the logits or the loss, and add exact to --impl to see which of the two is nearer to the truth.' },
+  'propagation-only': { short: 'The stream parts from the reference, though no layer parts by more than rounding.', help: 'Judge it by the logits or the loss, and add exact to --impl to see which of the two is nearer to the truth.' },
   'within-rounding': { short: 'The implementation agrees with the reference to within rounding.', help: 'Carry on.' },
   'kernel-fallback': { short: 'Another kernel ran than was asked for, or in another type.', help: 'Ask for a kernel and a precision that the provider has, or for another provider.' },
   'implementation-failed': { short: 'The implementation did not run to its end.', help: 'The result says how it ended and what to try.' },

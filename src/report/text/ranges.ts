@@ -18,7 +18,7 @@ export function ranges(report: DiffReport, context: Context): string[] {
   return [
     heading("Ranges worth watching (valid queries, reference's Q and K)", context),
     ...noteLines(
-      "max|QKᵀ|: before the scale, over all keys, masked ones too. headroom: 65504, the most that fp16 holds, over max|QKᵀ|; below 1, fp16 overflows. underflow: share of the allowed p that are 0; it and |Σp−1| at the run's precision. Of several batches the worst; of entropy (nats), ‖p‖₂ and underflow the mean.",
+      "max|QKᵀ|: before the scale, over all keys, masked ones too; S max: times the scale, as QK-Clip counts. headroom: 65504, the most that fp16 holds, over max|QKᵀ|; below 1, fp16 overflows. underflow: share of the allowed p that are 0; it and |Σp−1| at the run's precision. Of several batches the worst; of entropy (nats), ‖p‖₂ and underflow the mean.",
       context,
     ),
     '',
@@ -39,6 +39,7 @@ function columnsOf({ paint }: Context, withHeads: boolean): Column<Line>[] {
     { head: 'layer', align: 'right', cell: ({ layer, head }) => (head === null ? String(layer) : '') },
     ...(withHeads ? [{ head: 'head', align: 'right' as const, cell: ({ head }: Line) => (head === null ? 'all' : String(head)) }] : []),
     number('max\n|QKᵀ|', ({ maxScore }) => maxScore),
+    number('S max', ({ scaledScore }) => scaledScore, 5),
     { ...number('fp16\nheadroom', ({ headroom }) => headroom), paint: headroomPaint },
     number('max\n|K|', ({ maxKey }) => maxKey, 3),
     number('entropy', ({ entropy }) => entropy),

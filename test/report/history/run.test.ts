@@ -10,7 +10,7 @@ const when = { time: new Date('2026-02-03T04:05:06.789Z'), label: 'step-1000' };
 /** Loss and ranges as the runs of a model have them. */
 function report(more: Partial<DiffReport> = {}): DiffReport {
   const effect = (batch: string, implementation: string, targets: number, loss: number, kl: number, flips: number): DiffReport['effects'][number] => ({ batch, implementation, targets, loss, perplexity: Math.exp(loss), kl, flips });
-  const range = (layer: number, maxScore: number, head: number | null = null): DiffReport['ranges'][number] => ({ batch: 'left', layer, head, maxScore, headroom: 65504 / maxScore, maxKey: 1, entropy: 1, rowSumError: 0, underflow: 0, weightsL2: 1 });
+  const range = (layer: number, maxScore: number, head: number | null = null): DiffReport['ranges'][number] => ({ batch: 'left', layer, head, maxScore, scaledScore: maxScore / 8, headroom: 65504 / maxScore, maxKey: 1, entropy: 1, rowSumError: 0, underflow: 0, weightsL2: 1 });
   return {
     ...sampleReport(),
     effects: [effect('left', 'eager', 10, 2, 0, 0), effect('right', 'eager', 30, 4, 0, 0), effect('left', 'flash', 10, 3, 0.1, 1), effect('right', 'flash', 30, 4, 0.3, 2)],
