@@ -10,7 +10,7 @@ import type { Alignment, AttentionPrecision, Deviation, ImplementationName, Prov
 import type { LeftOut, MaskFault, StrayCast } from './fileFaults.js';
 import type { Failure, ImplementationInfo, ProofReason, RunImplementationInfo } from './implementationInfo.js';
 import type { PaddingSide, Scope, Tap, TokenKind } from './tap.js';
-import type { LogitsInfo, OutputInfo } from './ioTypes.js';
+import type { InputNote, LogitsInfo, OutputInfo } from './ioTypes.js';
 import type { Precision } from './tensor.js';
 import type { Shard } from './shardTypes.js';
 import type { TokenMap } from './tokenMapTypes.js';
@@ -442,6 +442,8 @@ export interface DiffReport {
   rebuild: RebuildCheck;
   /** How the user's file, as it is, was judged. */
   file: FileJudgement;
+  /** What is unusual about the file's inputs. */
+  inputNotes: InputNote[];
   /** What the file gives out. */
   outputs: OutputInfo[];
   /** Null where there is no loss, since no output is over the vocabulary. */
@@ -494,6 +496,7 @@ export interface LayerInspection {
 export interface Inspection {
   model: ModelInfo;
   inputs: { name: string; type: string; shape: (string | number)[] }[];
+  inputNotes: InputNote[];
   outputs: OutputInfo[];
   /** Null where no output is over the vocabulary, so that a run has no loss. */
   logits: LogitsInfo | null;

@@ -26,6 +26,8 @@ export interface ResolvedSite extends AttentionSite {
 /** What config.json asks of masks. */
 export interface ExpectedMasks {
   causal: boolean;
+  /** Whether the file is told which tokens are padding. */
+  takesMask: boolean;
   /** The sliding window of a layer; null for none. */
   windowOf(layer: number): number | null;
 }
@@ -78,12 +80,11 @@ export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[]
     model: wanted.length === 0 ? null : extract(graph, wanted.map((name) => ({ name, type: DataType.UNDEFINED })), cuts),
     cutFeeds: (probe) => Object.fromEntries([...shapes].map(([name, shape]) => [name, zeros(shape(probe), tensorInfo(cuts.get(name)!).type)])),
     resolve: (outputs, probe) => {
-      const takesMask = graph.inputs.has('attention_mask');
       const resolved = sites.map((site, i) => ({
         ...site,
         scale: scaleOf(site, scaled[i]!.scaleFactors, outputs, sizes.headDim),
         sinks: sinksOf(site, sinkTensor.has(site.layer) ? outputs[sinkTensor.get(site.layer)!]! : (site.sink?.tensor ?? null), probe),
-        ...maskOf(site, siteMask(site, outputs), probe, { causal: expected.causal, padding: takesMask, window: expected.windowOf(site.layer) }),
+        ...maskOf(site, siteMask(site, outputs), probe, { causal: expected.causal, padding: expected.takesMask, window: expected.windowOf(site.layer) }),
       }));
       // What one layer alone adds is its fault; what all add is another kind of attention (ALiBi).
       const biased = resolved.find(({ maskFaults }) => maskFaults.some(({ kind }) => kind === 'bias'));

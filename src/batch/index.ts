@@ -1,4 +1,4 @@
-export { assembleBatches } from './assemble.js';
+export { assembleBatches, type FileRows } from './assemble.js';
 export { fullBatch } from './full.js';
 export { PLAIN_MASK, allowedMask, rowHasKey } from './masks.js';
 export { buildBatch } from './pad.js';

@@ -16,6 +16,15 @@ const GRAPH_ADVICE = {
   quantisation: 'Quantise it again with MatMulInteger for every dynamically quantised product, or give the file before quantisation',
 } as const;
 
+/** What makes an input one that attn-diff can feed. */
+const INPUT_ADVICE = {
+  ids: 'Export the model with input_ids in place of embeddings (optimum-cli export onnx, or torch.onnx.export of the whole model)',
+  cache: 'Export the model without a cache of fixed length (optimum-cli export onnx --task text-generation, or use_cache=False)',
+  dynamic: 'Export the model with dynamic batch and sequence axes (dynamic_shapes or dynamic_axes of torch.onnx.export)',
+  text: 'Export the text decoder alone, without images or sound',
+  standard: 'Export the model with inputs as Hugging Face has them: input_ids, attention_mask, position_ids',
+} as const;
+
 /** The model is unreadable or not supported: exit code 3. */
 export const MODEL = {
   'model-not-found': error(
@@ -117,6 +126,11 @@ export const MODEL = {
     (a: { problem: string; remedy: keyof typeof GRAPH_ADVICE }) =>
       `the model's graph is not supported: ${clause(a.problem)}`,
     (a) => GRAPH_ADVICE[a.remedy],
+  ),
+  'input-not-supported': error(
+    (a: { name: string; type: string; shape: (string | number)[]; problem: string; remedy: keyof typeof INPUT_ADVICE }) =>
+      `the model's input ${quote(a.name)} (${a.type}[${clause(a.shape.join(', '))}]) cannot be fed: ${clause(a.problem)}`,
+    (a) => INPUT_ADVICE[a.remedy],
   ),
   'graph-invalid': error(
     (a: { path: string; problem: string }) =>

@@ -16,6 +16,8 @@ export interface ModelConfig {
   kvHeads: number;
   headDim: number;
   vocabSize: number;
+  /** Whether the head's weights are the embedding's. */
+  tiedEmbeddings: boolean;
   /** Classes of a classifier; null where config.json names none. */
   labels: number | null;
   /** Positions that the rotary embedding is made for, its scaling included; Infinity where it adapts to any length (dynamic NTK). */
@@ -56,6 +58,7 @@ const schema = z.object({
   num_key_value_heads: size.nullish(),
   head_dim: size.nullish(),
   vocab_size: size,
+  tie_word_embeddings: z.boolean().nullish().catch(null),
   num_labels: size.nullish().catch(null),
   id2label: z.record(z.string(), z.unknown()).nullish().catch(null),
   max_position_embeddings: size.default(32768),
@@ -140,6 +143,7 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
     kvHeads,
     headDim,
     vocabSize: raw.vocab_size,
+    tiedEmbeddings: raw.tie_word_embeddings === true,
     labels: raw.num_labels ?? (raw.id2label ? Object.keys(raw.id2label).length : null),
     maxPositions: mostPositions(raw),
     slidingWindow: raw.use_sliding_window || raw.layer_types?.includes('sliding_attention') ? raw.sliding_window || null : null,

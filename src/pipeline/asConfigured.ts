@@ -5,7 +5,6 @@ import { planMeasurement, type Job, type Plan } from '../attention/asConfigured/
 import { measurementBatch } from '../attention/asConfigured/probeRows.js';
 import { isError } from '../errors.js';
 import { OnnxGraph } from '../onnx/graph.js';
-import { modelInputs } from '../onnx/inputs.js';
 import type { Runner } from '../runners/types.js';
 import { failureOf } from './failure.js';
 import { modelFeeds } from './feeds.js';
@@ -38,7 +37,8 @@ async function digestsOf({ graph, folder }: LoadedModel, weights: Plan['weights'
 /** Runs a part; one that ONNX Runtime refuses is tried layer by layer, and what it refuses then stays unmeasured. */
 async function measure(job: Job, loaded: LoadedModel, runner: Runner): Promise<void> {
   try {
-    const wanted = modelInputs(new OnnxGraph(job.model)).filter(({ name }) => !Object.hasOwn(job.feeds, name));
+    const part = new OnnxGraph(job.model);
+    const wanted = loaded.inputs.filter(({ name }) => part.inputs.has(name) && !Object.hasOwn(job.feeds, name));
     const feeds = { ...modelFeeds(wanted, loaded.sizes, measurementBatch(), 1), ...job.feeds };
     job.read(await runOnce(runner, job.model, feeds, 'comparing the graph with config.json', loaded.folder));
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { ResolvedSite } from '../attention/evaluate.js';
+import { inputText } from '../attention/inputRoles.js';
 import { BENCH_SCHEMA, type BenchReport, type BenchRow } from '../bench.js';
 import { beyondPositions, fullBatch, mulberry32 } from '../batch/index.js';
 import type { BenchConfig } from '../config/index.js';
@@ -36,12 +37,20 @@ export async function prepareBench(config: BenchConfig, hub: HubOptions = {}): P
   const { maxPositions, vocabSize } = loaded.source.config;
   const beyond = config.lengths.find((length) => length > maxPositions);
   if (beyond !== undefined) throw beyondPositions('--lengths', `${beyond}`, maxPositions);
+  checkFixed(config, loaded);
   for (const { label, name, settings } of config.implementations) {
     // What keeps the file's own nodes from a run is padding, and here there is none.
     const problem = name === 'original' ? null : obstacle(loaded, name, settings);
     if (problem !== null) throw new AttnDiffError('not-buildable', { implementation: label, problem });
   }
   return { config, loaded, batches: config.lengths.map((length) => fullBatch({ size: config.batch, length, vocabSize })) };
+}
+
+/** @throws AttnDiffError bad-option for sizes that the file's inputs do not have */
+function checkFixed({ lengths, batch }: BenchConfig, { fixed }: LoadedModel): void {
+  const bad = (option: string, value: string, what: string, size: number): AttnDiffError => new AttnDiffError('bad-option', { option, value, problem: `${inputText(fixed.input!)} fixes the ${what} to ${size}`, remedy: `${option} ${size}` });
+  if (fixed.length !== null && lengths.some((length) => length !== fixed.length)) throw bad('--lengths', lengths.join(','), 'length', fixed.length);
+  if (fixed.batch !== null && batch !== fixed.batch) throw bad('--batch', `${batch}`, 'batch', fixed.batch);
 }
 
 /**

@@ -29,10 +29,10 @@ export interface BenchModel {
  * that opening them costs the same memory.
  */
 export async function benchModel(loaded: LoadedModel, resolved: readonly ResolvedSite[], stream: Stream, batch: Batch): Promise<BenchModel> {
-  const { sizes, inputs, folder, unmodified } = loaded;
+  const { sizes, inputs, fileInputs, folder, unmodified } = loaded;
   const { graph, sites } = graphOn(stream.settings.provider, loaded, resolved, { activations: null });
   const outputs = timedOutputs(loaded);
-  const feeds = modelFeeds(inputs, sizes, batch, 1);
+  const feeds = modelFeeds(stream.name === 'original' ? fileInputs : inputs, sizes, batch, 1);
   if (stream.name === 'original') {
     return { model: 'path' in unmodified ? { bytes: await readFile(unmodified.path), folder } : unmodified, graph, feeds, outputs };
   }

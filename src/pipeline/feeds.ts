@@ -1,36 +1,17 @@
 import type { Sizes } from '../attention/evaluate.js';
 import { givenInput, type SharedOutput } from '../attention/exchange.js';
 import type { DiffGraph } from '../attention/rebuild.js';
+import type { ModelInput } from '../attention/inputRoles.js';
 import type { AddedInput } from '../attention/maskInputs.js';
 import { PAGE } from '../attention/implementations/varlen.js';
 import { allowedMask, packIndices, rowHasKey, unpadIndices, type PackedIndices } from '../batch/index.js';
-import { AttnDiffError } from '../errors.js';
-import type { TensorInfo } from '../onnx/inputs.js';
-import { DataType } from '../onnx/types.js';
 import type { Batch, BatchMask, TensorData, Tensors } from '../types.js';
+import { modelFeeds } from './tokenFeeds.js';
 
-/** The input by which optimum's merged decoders choose between a graph with and one without past. */
-export const USE_CACHE_BRANCH = 'use_cache_branch';
-
-/** What an empty cache is shaped after where the graph leaves its dims open. */
-type CacheSizes = Pick<Sizes, 'kvHeads' | 'headDim'>;
-
-const LOGITS_TO_KEEP: ReadonlySet<string> = new Set(['num_logits_to_keep', 'logits_to_keep']);
-
-/**
- * Feeds for the model's own inputs: the batch repeated `copies` times on the batch axis, and empty caches.
- * Every int tensor is [copies·B, S]; every cache [copies·B, Hkv, 0, D].
- *
- * @throws AttnDiffError graph-not-supported for an input that is none of these
- */
-export function modelFeeds(inputs: readonly TensorInfo[], sizes: CacheSizes, batch: Batch, copies: number): Tensors {
-  const feeds: Tensors = {};
-  for (const input of inputs) feeds[input.name] = tokenFeed(input, batch, copies) ?? optionFeed(input) ?? emptyCache(input, sizes, batch.size * copies);
-  return feeds;
-}
+export { modelFeeds };
 
 /** Feeds for a rebuilt graph: the model's own inputs, the batch as often as it is stacked, and those that rebuilding added. */
-export function diffFeeds(inputs: readonly TensorInfo[], sizes: CacheSizes, { slots, added }: Pick<DiffGraph, 'slots' | 'added'>, batch: Batch): Tensors {
+export function diffFeeds(inputs: readonly ModelInput[], sizes: Pick<Sizes, 'kvHeads' | 'headDim'>, { slots, added }: Pick<DiffGraph, 'slots' | 'added'>, batch: Batch): Tensors {
   return { ...modelFeeds(inputs, sizes, batch, slots), ...addedFeeds(added, batch, slots) };
 }
 
@@ -39,35 +20,10 @@ export function givenFeeds(shared: readonly SharedOutput[], outputs: Tensors): T
   return Object.fromEntries(shared.map(({ key, output }) => [givenInput(key), outputs[output]!]));
 }
 
-function tokenFeed({ name, type }: TensorInfo, batch: Batch, copies: number): TensorData | null {
-  const tokens: Record<string, BigInt64Array> = { input_ids: batch.inputIds, attention_mask: batch.attentionMask, position_ids: batch.positionIds };
-  const values = Object.hasOwn(tokens, name) ? tokens[name] : undefined;
-  if (!values) return null;
-  const dims = [batch.size * copies, batch.length];
-  if (type === DataType.INT32) return { type: 'int32', dims, data: Int32Array.from(repeat(values, copies), Number) };
-  return { type: 'int64', dims, data: repeat(values, copies) };
-}
-
 function repeat(values: BigInt64Array, copies: number): BigInt64Array {
   const repeated = new BigInt64Array(values.length * copies);
   for (let i = 0; i < copies; i++) repeated.set(values, i * values.length);
   return repeated;
-}
-
-/** Inputs that choose what the graph does: no cache, and the logits of all tokens (Hugging Face's 0). */
-function optionFeed({ name }: TensorInfo): TensorData | null {
-  if (name === USE_CACHE_BRANCH) return { type: 'bool', dims: [1], data: Uint8Array.of(0) };
-  return LOGITS_TO_KEEP.has(name) ? { type: 'int64', dims: [], data: BigInt64Array.of(0n) } : null;
-}
-
-function emptyCache({ name, type, shape }: TensorInfo, { kvHeads, headDim }: CacheSizes, rows: number): TensorData {
-  if ((type !== DataType.FLOAT && type !== DataType.FLOAT16) || shape.length !== 4) {
-    throw new AttnDiffError('graph-not-supported', { problem: `it has an input '${name}' that is not tokens, mask, positions or a float cache`, remedy: 'exporter' });
-  }
-  const fixed = (dim: TensorInfo['shape'][number] | undefined, otherwise: number): number => (typeof dim === 'number' ? dim : otherwise);
-  const dims = [rows, fixed(shape[1], kvHeads), fixed(shape[2], 0), fixed(shape[3], headDim)];
-  const length = dims.reduce((a, b) => a * b, 1);
-  return { type: type === DataType.FLOAT16 ? 'float16' : 'float32', dims, data: new Float32Array(length) };
 }
 
 /** What an additive mask adds where it allows. */

@@ -6,6 +6,7 @@ import { compareGraphWithConfig } from './asConfigured.js';
 import { describeModel } from './describe.js';
 import { obstacle } from './buildable.js';
 import { fileFindings } from './fileFindings.js';
+import { inputNotes } from './inputNotes.js';
 import { loadModel } from './load.js';
 import { resolveLogits } from './logits.js';
 import { resolveSites } from './resolve.js';
@@ -30,7 +31,8 @@ export async function survey(path: string, runner: Runner, options: ModelOptions
   const { findings, checked } = await compareGraphWithConfig(loaded, sites, runner);
   const inspection = {
     model: describeModel(loaded),
-    inputs: loaded.inputs.map(({ name, type, shape }) => ({ name, type: tensorTypeName(type), shape: shape.map((dim) => dim ?? '?') })),
+    inputs: loaded.fileInputs.map((input) => (loaded.graft && input.role === 'ids' ? loaded.graft.input : input)).map(({ name, type, shape }) => ({ name, type: tensorTypeName(type), shape: shape.map((dim) => dim ?? '?') })),
+    inputNotes: inputNotes(loaded),
     outputs: loaded.outputs,
     logits: (await resolveLogits(loaded, runner)).logits,
     externalData: loaded.externalFiles,

@@ -2,7 +2,6 @@ import { headSplit } from '../head/split.js';
 import { maskProbeBatch } from '../batch/index.js';
 import { makeValueInfo } from '../onnx/builder.js';
 import { OnnxGraph } from '../onnx/graph.js';
-import { modelInputs } from '../onnx/inputs.js';
 import { extract } from '../onnx/rewrite.js';
 import { DataType, type ModelProto } from '../onnx/types.js';
 import type { Runner } from '../runners/types.js';
@@ -38,7 +37,7 @@ interface Selection {
  *
  * @throws AttnDiffError execution-failed, graph-not-supported
  */
-export async function resolveLogits(loaded: Pick<LoadedModel, 'graph' | 'logits' | 'sizes' | 'folder'>, runner: Runner): Promise<Predictions> {
+export async function resolveLogits(loaded: Pick<LoadedModel, 'graph' | 'logits' | 'sizes' | 'folder' | 'inputs' | 'fixed'>, runner: Runner): Promise<Predictions> {
   const { graph, logits, sizes } = loaded;
   if (logits === null) return NONE;
   const info = (tokens: LogitsTokens): LogitsInfo => ({ output: logits.name, width: logits.width, tokens });
@@ -53,7 +52,7 @@ export async function resolveLogits(loaded: Pick<LoadedModel, 'graph' | 'logits'
     for (const selection of selections) tokens = await selectedOf(tokens, selection, batch, loaded, runner);
     return tokens.length === batch.size * batch.length && tokens.every((token, i) => token === i) ? null : tokens;
   };
-  const probe = maskProbeBatch(PROBE_LENGTH);
+  const probe = maskProbeBatch(loaded.fixed.length ?? PROBE_LENGTH);
   const found = await tokensOf(probe);
   if (found?.some((token) => !Number.isInteger(token) || token < 0)) return NONE;
   return { logits: info(found === null ? 'all' : isLast(found, probe) ? 'last' : 'some'), tokensOf };
@@ -64,11 +63,12 @@ function selectionOf(graph: OnnxGraph, from: string, to: string, width: number):
 }
 
 /** Which of some tokens, of which each row of the batch has as many, a selection leaves; −1 for what is no token. */
-async function selectedOf(tokens: Int32Array, { model, from, to, width }: Selection, batch: Batch, { sizes, folder }: Pick<LoadedModel, 'sizes' | 'folder'>, runner: Runner): Promise<Int32Array> {
+async function selectedOf(tokens: Int32Array, { model, from, to, width }: Selection, batch: Batch, { sizes, folder, inputs: all }: Pick<LoadedModel, 'sizes' | 'folder' | 'inputs'>, runner: Runner): Promise<Int32Array> {
   const elements = tokens.length * width > MOST_ELEMENTS ? 1 : width;
   const numbers: TensorData = { type: 'float32', dims: [batch.size, tokens.length / batch.size, elements], data: new Float32Array(tokens.length * elements) };
   (numbers.data as Float32Array).forEach((_, i, data) => (data[i] = tokens[Math.floor(i / elements)]!));
-  const inputs = modelInputs(new OnnxGraph(model)).filter(({ name }) => name !== from);
+  const part = new OnnxGraph(model);
+  const inputs = all.filter(({ name }) => name !== from && part.inputs.has(name));
   const outputs = await runOnce(runner, model, { ...modelFeeds(inputs, sizes, batch, 1), [from]: numbers }, 'finding the tokens that have logits', folder);
   const chosen = outputs[to]!.data as Float32Array;
   return Int32Array.from({ length: Math.ceil(chosen.length / elements) }, (_, row) => {

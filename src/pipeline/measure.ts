@@ -178,7 +178,7 @@ class Measuring implements Measurement {
   async implementations(): Promise<ImplementationInfo[]> {
     const { config, loaded, batches } = this.#context;
     // Where every batch is from an earlier run, no node has been seen to run.
-    if (!this.#hasRun) await this.#passed(probeFor(batches, loaded.sizes.vocabSize, loaded.source.config.isCausal));
+    if (!this.#hasRun) await this.#passed(probeFor(batches, loaded));
     for (const { part } of [this.#home, ...this.#others]) if (part) await this.#see(part).catch(passOver);
     return config.implementations.map((stream) => {
       const failure = this.#failures.get(stream.label) ?? null;
@@ -286,7 +286,7 @@ function passOver(error: unknown): void {
 }
 
 /** A short batch to see the kernels on; where the run's batches have a fixed form, one of them. */
-function probeFor(batches: readonly Batch[], vocabSize: number, causal: boolean): Batch {
+function probeFor(batches: readonly Batch[], { sizes: { vocabSize }, fixed, takesMask, source: { config } }: LoadedModel): Batch {
   const first = batches[0];
-  return first && (first.mask !== null || first.past > 0) ? first : rebuildProbeBatch(vocabSize, PADDING_SIDES, causal);
+  return first && (first.mask !== null || first.past > 0) ? first : rebuildProbeBatch(vocabSize, takesMask ? PADDING_SIDES : [], config.isCausal, fixed.length);
 }

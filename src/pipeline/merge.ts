@@ -32,7 +32,7 @@ export async function mergeShards(files: readonly ReportFile[], allowed: Readonl
   const effects = inOrder(({ effects: own }) => own, ({ batch }) => batch);
   const batches = inOrder(({ batches: own }) => own, ({ name }) => name);
   const implementations = mergedImplementations(shards);
-  const { schema, command, configFile, configuration, model, reference, precision, rebuild, outputs, logits } = first;
+  const { schema, command, configFile, configuration, model, reference, precision, rebuild, inputNotes, outputs, logits } = first;
   const [firstMeasuring, ...others] = measuring(shards).map(({ report }) => report.file) as [FileJudgement, ...FileJudgement[]];
   const file = mergedFile([firstMeasuring, ...others], names);
   const seconds = (key: keyof DiffReport['timing']): number => shards.reduce((sum, { report }) => sum + report.timing[key], 0);
@@ -49,6 +49,7 @@ export async function mergeShards(files: readonly ReportFile[], allowed: Readonl
     precision,
     rebuild: { ...rebuild, originalRelL2: Math.max(...shards.map(({ report }) => report.rebuild.originalRelL2)), equivalentRelL2: Math.max(...shards.map(({ report }) => report.rebuild.equivalentRelL2)) },
     file,
+    inputNotes,
     outputs,
     logits,
     rows,

@@ -46,13 +46,14 @@ function asShard({ path, report }: ReportFile): ShardFile {
 }
 
 /** What makes a run the run that it is, whichever of its batches are run. */
-function identity({ command, model, environment, reference, precision, implementations, rebuild, outputs, logits, shard }: ShardFile['report'], allowed: ReadonlySet<MachineField>): object {
+function identity({ command, model, environment, reference, precision, implementations, rebuild, inputNotes, outputs, logits, shard }: ShardFile['report'], allowed: ReadonlySet<MachineField>): object {
   const { originalRelL2, equivalentRelL2, nonFinite, ...limits } = rebuild;
   return {
     environment: Object.fromEntries(Object.entries(environment).filter(([field]) => !allowed.has(field as MachineField))),
     command,
     model,
     shard: { count: shard.count, batches: shard.batches, data: shard.data, ...(allowed.has('threads') ? {} : { threads: shard.threads }), gate: shard.gate },
+    inputNotes,
     outputs,
     logits,
     reference,

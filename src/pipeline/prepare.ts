@@ -1,5 +1,6 @@
 import type { RebuildOptions } from '../attention/rebuild.js';
-import { assembleBatches } from '../batch/index.js';
+import { inputText } from '../attention/inputRoles.js';
+import { assembleBatches, type FileRows } from '../batch/index.js';
 import type { RunConfig } from '../config/index.js';
 import { AttnDiffError } from '../errors.js';
 import { isolatedTokenizer, loadTokenizer, type HubOptions, type ModelSource, type TextTokenizer } from '../model/index.js';
@@ -39,8 +40,9 @@ export async function prepareRun(asked: RunConfig, hub: HubOptions = {}, isolate
     const name = own === HALF_TYPES.fp16 ? 'fp16' : 'bf16';
     throw new AttnDiffError('bad-option', { option: '--activations', value: config.activations, problem: `the file computes in ${name}, and its rounding is that`, remedy: `${name}, or an export in float32` });
   }
+  const rows = fileRows(loaded);
   const limits = { ...loaded.source.config, heads: loaded.sizes.heads };
-  const batches = config.prompts.kind === 'random' ? await assembleBatches(config, null, limits) : await withTokenizer(loaded.source, isolatesText, (tokenizer) => assembleBatches(config, tokenizer, limits));
+  const batches = config.prompts.kind === 'random' ? await assembleBatches(config, null, limits, rows) : await withTokenizer(loaded.source, isolatesText, (tokenizer) => assembleBatches(config, tokenizer, limits, rows));
   for (const stream of config.implementations) {
     const problem = batches.map((batch) => batchObstacle(stream, batch)).find((each) => each !== null);
     if (problem != null) throw new AttnDiffError('not-buildable', { implementation: stream.label, problem });
@@ -64,6 +66,11 @@ function possible(config: RunConfig, loaded: LoadedModel): { config: RunConfig; 
   const [first] = leftOut;
   if (first && (config.areChosen || implementations.length < 2 || implementations.every(({ label }) => label !== config.reference))) throw new AttnDiffError('not-buildable', { implementation: first.name, problem: first.problem });
   return { config: { ...config, implementations }, leftOut: leftOut.map(({ implementation, problem }) => ({ implementation, problem })) };
+}
+
+/** The rows that a file's inputs allow. */
+function fileRows({ fixed: { length, input }, takesMask }: LoadedModel): FileRows {
+  return { length, input: input ? inputText(input) : '', padded: takesMask };
 }
 
 /** Tokenizer and template are a stranger's: where models run in processes of their own, so do these. */

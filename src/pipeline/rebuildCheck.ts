@@ -11,7 +11,8 @@ import { PADDING_SIDES, type AttentionForm, type Batch, type ImplementationName,
 import { agreement, type Agreement } from './agreement.js';
 import { isConstantByToken } from './constant.js';
 import { onRebuilt, unlessFailing } from './failure.js';
-import { diffFeeds, modelFeeds } from './feeds.js';
+import { diffFeeds } from './feeds.js';
+import { onLifted, runFile } from './fixedBatch.js';
 import type { LoadedModel } from './load.js';
 import { inSession, runOnce } from './once.js';
 import { modelPrecision, originalPrecision } from './precision.js';
@@ -55,10 +56,14 @@ interface Pass {
  * @throws AttnDiffError rebuild-differs (names the layer and the two numbers), rebuilt-refused, and those of a runner
  */
 export async function checkRebuild(loaded: LoadedModel, sites: readonly ResolvedSite[], runnerNow: Runner | (() => Runner), candidates: readonly Stream[] = []): Promise<RebuildProof> {
+  return onLifted(loaded.fixed, () => provenRebuild(loaded, sites, runnerNow, candidates));
+}
+
+async function provenRebuild(loaded: LoadedModel, sites: readonly ResolvedSite[], runnerNow: Runner | (() => Runner), candidates: readonly Stream[]): Promise<RebuildProof> {
   const { graph, sizes, inputs } = loaded;
   const runner = typeof runnerNow === 'function' ? runnerNow : () => runnerNow;
   const byLength = sites.some(({ mask }) => mask.kind === 'lengths');
-  const batch = rebuildProbeBatch(sizes.vocabSize, PADDING_SIDES.filter((side) => sites.every(({ mask }) => understands(mask, side))), loaded.source.config.isCausal);
+  const batch = rebuildProbeBatch(sizes.vocabSize, PADDING_SIDES.filter((side) => loaded.takesMask && sites.every(({ mask }) => understands(mask, side))), loaded.source.config.isCausal, loaded.fixed.length);
   const equivalent = streamOf(EQUIVALENT[sites[0]!.form]);
   const outputs = loaded.outputs.filter(({ type }) => type.includes('float')).map(({ name }) => name);
   const execute = async (others: readonly Stream[], dequantise: boolean): Promise<Pass> => {
@@ -66,7 +71,7 @@ export async function checkRebuild(loaded: LoadedModel, sites: readonly Resolved
     const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent.label, keep: outputs, dequantise, fileMasks: true, capture: true, share: { siteInputs: false } });
     return { diff, outputs: await onRebuilt(() => runOnce(runner(), diff.model, diffFeeds(inputs, sizes, diff, batch), 'running the rebuilt model', loaded.folder)) };
   };
-  const unmodified = async (request: SessionRequest): Promise<Tensors> => inSession(runner(), request, 'running the unmodified model', (session) => session.run(modelFeeds(inputs, sizes, batch, 1)));
+  const unmodified = async (request: SessionRequest): Promise<Tensors> => inSession(runner(), request, 'running the unmodified model', (session) => runFile(session, loaded, batch));
 
   const defaults = await unmodified(fileRequest(loaded.unmodified, graph.graph));
   // Where the file's mask is wrong, the pass has it in all streams, and the run in none but the file's own.

@@ -11,6 +11,7 @@ import { describeBatch, describeModel } from './describe.js';
 import { failed } from './evidence.js';
 import { fileFindings } from './fileFindings.js';
 import { unlessFailing } from './failure.js';
+import { inputNotes } from './inputNotes.js';
 import { fileJudgement, planFile, standIns } from './fileJudge.js';
 import { lookAgain } from './lookAgain.js';
 import { describeEnvironment } from './machine.js';
@@ -112,6 +113,7 @@ export async function runDiff({ config, leftOut, loaded, batches, shard, plant }
     precision: config.precision,
     rebuild: check,
     file,
+    inputNotes: inputNotes(loaded),
     outputs: loaded.outputs,
     logits: measurement.logits,
     rows,

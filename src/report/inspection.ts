@@ -2,6 +2,7 @@ import { terminalText } from '../printable.js';
 import { CONFIG_ASPECTS, type Inspection, type LayerInspection, type MaskSummary } from '../types.js';
 import { findingLevel } from '../metrics/index.js';
 import { findingText } from './findingText.js';
+import { inputNoteText } from './inputText.js';
 import { outputLines } from './outputText.js';
 import { contextOf, facts, heading, type Context, type RenderOptions } from './text/context.js';
 import { modelFacts } from './text/header.js';
@@ -40,6 +41,7 @@ function overview(inspection: Inspection): (readonly [string, string])[] {
   return [
     ...modelFacts(model),
     ...inputs.map(({ name, type, shape }, index) => [index === 0 ? 'Inputs' : '', `${name}: ${type}[${shape.join(', ')}]`] as const),
+    ...inspection.inputNotes.map((note) => ['', inputNoteText(note)] as const),
     ...outputLines(inspection).map((line, index) => [index === 0 ? 'Outputs' : '', line] as const),
     ['Weights', externalData.length === 0 ? 'in the .onnx file' : `in external data: ${externalData.join(', ')}`],
   ];

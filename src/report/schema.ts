@@ -6,7 +6,7 @@ import { finding } from './findingSchema.js';
 import { baselineComparison, verdict } from './gateSchema.js';
 import { batchName, cosineOf, count, divergenceOf, elements, environment, finite, kind, label, layer, magnitude, metric, oneLayer, position, scope, sha256, tap, text, type Same } from './schemaParts.js';
 import { shard } from './shardSchema.js';
-import { ATTENTION_PRECISIONS, FILE_MEANS, FILE_OBSTACLES, LOGITS_TOKENS, OUTPUT_KINDS, PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
+import { ATTENTION_PRECISIONS, FED_AS, FILE_MEANS, FILE_OBSTACLES, LOGITS_TOKENS, OUTPUT_KINDS, PADDING_SIDES, PRECISIONS, REPORT_SCHEMA, IMPLEMENTATIONS, type DiffReport } from '../types.js';
 
 export const model = z.strictObject({
   path: text('Path of the ONNX file.'),
@@ -54,6 +54,16 @@ const rebuild = z
     constant: z.array(z.enum(['attention', 'logits'])).describe('What is the same for every valid token of the probe, of the file\'s own nodes: the attention of all layers, or the logits. Whatever an implementation does, it does not show there.'),
   })
   .describe('Proof, on a short probe batch, that rebuilding the graph changed nothing.');
+
+const inputNote = z
+  .discriminatedUnion('code', [
+    z.strictObject({ code: z.literal('fixed-batch'), input: text('Name of the input.'), size: count('Size that it fixes.') }).describe('Run with the batch axis opened.'),
+    z.strictObject({ code: z.literal('fixed-length'), input: text('Name of the input.'), size: count('Size that it fixes.') }).describe('Every row is padded to that length.'),
+    z.strictObject({ code: z.literal('embedding'), input: text('Name of the input.'), table: text('Weights of the file in which token ids are looked up.') }).describe('The file takes embeddings.'),
+    z.strictObject({ code: z.literal('fed-as'), input: text('Name of the input.'), as: z.enum(FED_AS).describe('What it is fed.') }).describe('An input of an unusual name or form.'),
+    z.strictObject({ code: z.literal('no-mask') }).describe('Rows of different lengths are batches of their own.'),
+  ])
+  .describe('What is unusual about an input of the file, and what is done about it.');
 
 const output = z
   .strictObject({
@@ -174,6 +184,7 @@ export const reportSchema = z
     precision: z.enum(ATTENTION_PRECISIONS).describe('What attention is run in where an implementation has no other: that of plain attention, which `ratioPlain` is against.'),
     rebuild,
     file,
+    inputNotes: z.array(inputNote),
     outputs: z.array(output),
     logits: logits.nullable(),
     rows: z.array(row),

@@ -62,6 +62,7 @@ const ARGS: ErrorArgs = {
   'no-attention': { path: nasty('path') },
   'site-not-recognised': { node: nasty('node'), opType: 'Softmax', layer: 3, problem: nasty('problem'), remedy: 'eager' },
   'graph-not-supported': { problem: nasty('problem'), remedy: 'exporter' },
+  'input-not-supported': { name: nasty('name'), type: 'float32', shape: [1, nasty('dim')], problem: nasty('problem'), remedy: 'ids' },
   'graph-invalid': { path: nasty('path'), problem: nasty('problem') },
   'model-refused': { stage: nasty('stage'), reason: 'graph', problem: nasty('problem') },
   'input-refused': { stage: nasty('stage'), what: 'size', problem: nasty('problem') },

@@ -47,6 +47,7 @@ export function sampleReport({ layers = 2, gate = { defaults: 'error' }, edit = 
     reference: 'eager',
     precision: 'fp32',
     rebuild: { originalRelL2: 0, originalLimit: 1e-6, equivalent: 'eager', equivalentRelL2: 1.3e-7, equivalentLimit: 1e-5, nonFinite: 0, constant: [] },
+    inputNotes: [],
     outputs: [{ name: 'logits', type: 'float32', shape: ['batch_size', 'sequence_length', 384], kind: 'logits' }],
     logits: { output: 'logits', width: 384, tokens: 'all' },
     file: { means: 'stands', label: 'original', stream: 'eager', obstacle: null, failure: null, batches: [], rows: [] },
@@ -144,6 +145,7 @@ export function sampleInspection(layers = 24): Inspection {
       { name: 'input_ids', type: 'int64', shape: ['batch_size', 'sequence_length'] },
       { name: 'attention_mask', type: 'int64', shape: ['batch_size', 'sequence_length'] },
     ],
+    inputNotes: [],
     outputs: [
       { name: 'logits', type: 'float32', shape: ['batch_size', 'sequence_length', 384], kind: 'logits' },
       { name: 'present.0.key', type: 'float32', shape: ['batch_size', 2, 'total_length', 16], kind: 'cache' },

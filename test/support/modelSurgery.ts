@@ -5,7 +5,7 @@ import { afterAll } from 'vitest';
 import { GraphBuilder, makeValueInfo } from '../../src/onnx/builder.js';
 import { OnnxGraph } from '../../src/onnx/graph.js';
 import { decodeModel, encodeModel } from '../../src/onnx/read.js';
-import { replaceUses, sortNodes } from '../../src/onnx/rewrite.js';
+import { dropUnused, replaceUses, sortNodes } from '../../src/onnx/rewrite.js';
 import { DataType, type GraphProto, type ModelProto } from '../../src/onnx/types.js';
 import { fixture } from './fixtures.js';
 
@@ -16,15 +16,18 @@ export interface Change {
   graph?: (graph: GraphProto, builder: GraphBuilder) => void;
   /** Keys of config.json that replace its own. */
   config?: object;
+  /** Whether nodes go that nothing needs any more. */
+  prune?: boolean;
 }
 
 /** Makes model folders of {@link PLAIN_FORM} after surgery, which are gone after the tests of the file. Called at its top. */
 export function surgeon(form: string = PLAIN_FORM): (name: string, change: Change) => string {
   const folder = mkdtempSync(join(tmpdir(), 'attn-diff-surgery-'));
   afterAll(() => rmSync(folder, { recursive: true }));
-  return (name, { graph: change, config = {} }) => {
+  return (name, { graph: change, config = {}, prune = false }) => {
     const path = join(folder, name);
     const model = changed(form, change);
+    if (prune) dropUnused(model.graph!);
     mkdirSync(path);
     writeFileSync(join(path, 'model.onnx'), encodeModel(model));
     writeFileSync(join(path, 'config.json'), JSON.stringify({ ...(JSON.parse(readFileSync(fixture('forms', form, 'config.json'), 'utf8')) as object), ...config }));

@@ -1,6 +1,7 @@
 import type { BatchInfo, DiffReport, RunImplementationInfo } from '../../types.js';
 import { actualText, checkPlace, checkTitle, sourceText } from '../checkText.js';
 import { commandText } from '../commandText.js';
+import { inputNoteText } from '../inputText.js';
 import { precisionText } from '../precisionText.js';
 import { fileText } from '../fileText.js';
 import { modelFacts, proofText, providerFact, rebuildText } from '../text/header.js';
@@ -14,7 +15,7 @@ const SHOWN_BATCHES = 8;
 
 /** What ran, on what, and what shows it. */
 export function runPart(report: DiffReport): Section {
-  const { model, environment, implementations, reference, rebuild, file, batches, command, shard, timing } = report;
+  const { model, environment, implementations, reference, rebuild, file, batches, command, shard, timing, inputNotes } = report;
   const batchTable = tableMarkup('Batches', BATCH_COLUMNS, batches);
   return {
     id: 'run',
@@ -22,6 +23,7 @@ export function runPart(report: DiffReport): Section {
     body: html`${factList([
       ...modelFacts(model),
       ['SHA-256', model.sha256],
+      ...inputNotes.map((note, index) => [index === 0 ? 'Inputs' : '', inputNoteText(note)] as const),
       ...(model.activations === null ? [] : [['Activations', `rounded to ${model.activations}`] as const]),
       ['Version', `attn-diff ${environment.attnDiff}`],
       providerFact(implementations, environment),

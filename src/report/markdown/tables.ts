@@ -1,5 +1,6 @@
 import { overallEffects } from '../../metrics/index.js';
 import type { DiffReport, EffectRow, Row } from '../../types.js';
+import { inputNoteText } from '../inputText.js';
 import { hasEffects, lossNote } from '../outputText.js';
 import { klText } from '../text/effects.js';
 import { precisionText } from '../precisionText.js';
@@ -89,12 +90,13 @@ export function kernelTable({ implementations, reference }: DiffReport, { most }
 
 /** Model, batches, machine and the proof of the rebuild, as a list. */
 export function environmentLines(report: DiffReport, { most }: Cut): string[] {
-  const { batches, model, implementations, environment, rebuild, file } = report;
+  const { batches, model, implementations, environment, rebuild, file, inputNotes } = report;
   const facts = [
     ...modelFacts(model).map(([, value]) => value),
     `SHA-256 ${model.sha256}`,
     ...batches.slice(0, most).map((batch) => `batch ${batchText(batch)}`),
     ...(batches.length > most ? [`${plural(batches.length - most, 'more batch', 'more batches')}, left out to fit`] : []),
+    ...inputNotes.map((note) => `inputs: ${inputNoteText(note)}`),
     `attn-diff ${environment.attnDiff}; ${providerFact(implementations, environment)[1]}`,
     `rebuild: ${rebuildText(rebuild)}`,
     `file: ${fileText(file)}`,

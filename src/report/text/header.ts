@@ -2,6 +2,7 @@ import type { BatchInfo, DiffReport, EnvironmentInfo, FailureKind, Implementatio
 import { precisionText } from '../precisionText.js';
 import { configurationClauses, configurationName, isSuspect } from '../configurationText.js';
 import { fileText } from '../fileText.js';
+import { inputNoteText } from '../inputText.js';
 import { shardPlaceText } from '../shardText.js';
 import { facts, prose, type Context } from './context.js';
 import { rangesText } from './kinds.js';
@@ -21,6 +22,7 @@ export function header(report: DiffReport, context: Context): string[] {
         ...configurationFacts(report),
         ...modelFacts(report.model),
         ...report.batches.map((batch, index) => [index === 0 ? 'Batches' : '', batchText(batch)] as const),
+        ...report.inputNotes.map((note, index) => [index === 0 ? 'Inputs' : '', inputNoteText(note)] as const),
         ...(report.shard ? [['Shard', shardPlaceText(report.shard, report.batches)] as const] : []),
         providerFact(report.implementations, environment),
         ...report.implementations.flatMap((info) => implementationFacts(info, info.name === reference ? 'reference' : '')),
