@@ -146,8 +146,8 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
     tiedEmbeddings: raw.tie_word_embeddings === true,
     labels: raw.num_labels ?? (raw.id2label ? Object.keys(raw.id2label).length : null),
     maxPositions: mostPositions(raw),
-    slidingWindow: raw.use_sliding_window || raw.layer_types?.includes('sliding_attention') ? raw.sliding_window || null : null,
-    maxWindowLayers: raw.max_window_layers,
+    slidingWindow: raw.use_sliding_window || raw.layer_types?.includes('sliding_attention') || slidesThroughout(raw) ? raw.sliding_window || null : null,
+    maxWindowLayers: slidesThroughout(raw) ? 0 : raw.max_window_layers,
     layerTypes,
     ...tokenMixers(layers, layerTypes),
     isCausal: raw.is_causal ?? !(raw.use_bidirectional_attention ?? raw.architectures?.some((name) => BIDIRECTIONAL.test(name))),
@@ -157,6 +157,13 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
     padTokenId: existing(raw.pad_token_id),
     eosTokenId: existing(Array.isArray(raw.eos_token_id) ? raw.eos_token_id[0] : raw.eos_token_id),
   };
+}
+
+/** Model types without use_sliding_window: a sliding_window is one of every layer. */
+const SLIDING: ReadonlySet<string> = new Set(['mistral', 'mixtral', 'phi3', 'starcoder2']);
+
+function slidesThroughout({ model_type, use_sliding_window, layer_types }: z.output<typeof schema>): boolean {
+  return SLIDING.has(model_type) && use_sliding_window == null && layer_types == null;
 }
 
 /** Layer types by Hugging Face's names whose token mixer is softmax attention over keys and values. */

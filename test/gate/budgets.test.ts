@@ -169,6 +169,12 @@ describe('a finding', () => {
     expect(checksOn([{ code: 'identical', implementation: 'sdpa' }], { identical: 'error' })).toMatchObject([{ level: 'error', passed: false }]);
   });
 
+  it('that every implementation inherits from the file fails, since no number can', () => {
+    const deviation: Finding = { code: 'not-as-configured', aspect: 'scale', part: null, layers: [2, 3], expected: 0.25, found: 0.5, against: 'config' };
+    expect(checksOn([deviation])).toMatchObject([{ name: 'finding', subject: 'not-as-configured', level: 'error', layer: 2, passed: false }]);
+    expect(checksOn([deviation], { 'not-as-configured': 'warn' })).toMatchObject([{ level: 'warn' }]);
+  });
+
   it('has a level whatever its code', () => {
     expect(FINDING_CODES.length).toBeGreaterThan(25);
     expect(FINDING_CODES.every((code) => ['fault', 'notice', 'fine'].includes(findingLevel({ code })))).toBe(true);

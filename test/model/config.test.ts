@@ -96,6 +96,12 @@ describe('parseModelConfig', () => {
     expect(parse({ use_sliding_window: false, sliding_window: 8 }).slidingWindow).toBeNull();
   });
 
+  test('has a window in every layer of a Mistral that names one', () => {
+    const mistral = { model_type: 'mistral', max_window_layers: undefined, use_sliding_window: undefined };
+    expect(parse({ ...mistral, sliding_window: 8 })).toMatchObject({ slidingWindow: 8, maxWindowLayers: 0 });
+    expect(parse({ ...mistral, sliding_window: null }).slidingWindow).toBeNull();
+  });
+
   test.each<[string, Record<string, unknown>, ReturnType<typeof parse>['rope']]>([
     ['transformers 5 writes rope_parameters', { rope_theta: undefined, rope_parameters: { rope_theta: 500, rope_type: 'default' } }, { theta: 500, factor: 1 }],
     ['linear scaling divides angles', { rope_scaling: { type: 'linear', factor: 4 } }, { theta: 1000000, factor: 4 }],

@@ -102,12 +102,15 @@ export const rotaryMissing = (side: 'query' | 'key'): FileFault => (planting) =>
 };
 
 /** Another base in the table that all layers share. */
-export const rotaryTheta = (theta: number): FileFault => (planting) => {
+export const rotaryTheta = (theta: number): FileFault => rotaryFrequencies(Array.from({ length: 8 }, (_, i) => theta ** (-i / 8)));
+
+/** Other frequencies in the table that all layers share. */
+export const rotaryFrequencies = (frequencies: readonly number[]): FileFault => (planting) => {
   const table = [...new OnnxGraph(planting.model).initializers.keys(), ...nodes(planting).filter(({ opType }) => opType === 'Constant').flatMap(({ output }) => output)].find((name) => {
     const values = new OnnxGraph(planting.model).values(name);
     return values?.length === 8 && values[0] === 1 && Math.abs(values[1]! - 10000 ** -0.125) < 1e-6;
   })!;
-  setConstant(planting, table, (values) => values.map((_, i) => theta ** (-i / values.length)));
+  setConstant(planting, table, () => [...frequencies]);
 };
 
 export const scaled = (factor: number): FileFault => (planting) => {

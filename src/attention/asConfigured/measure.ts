@@ -59,14 +59,14 @@ function headView({ dims, data }: TensorData, headDim: number): { heads: number;
 
 function readPath(at: (row: number, token: number) => Values, width: number, headDim: number, rounding: number): HeadPath | null {
   const [first, second] = [probeVector(width, 'first'), probeVector(width, 'second')];
-  const shift = at(ROW.zero, 0);
-  const own = (row: number, token: number): Values => at(row, token).map((value, i) => value - at(ROW.zero, token)[i]!);
+  const zeros = Array.from({ length: PROBE_TOKENS }, (_, token) => at(ROW.zero, token));
+  const own = (row: number, token: number): Values => at(row, token).map((value, i) => value - zeros[token]![i]!);
   const response = { first: own(ROW.first, 0), second: own(ROW.second, 0), twice: own(ROW.twice, 0) };
   const length = norm(response.first);
   if (!(length > 0) || !Number.isFinite(length)) return null;
   const isLinear = distance(response.twice, response.first.map((value) => 2 * value)) <= rounding * length * 4;
   // Behind a norm, a bias would turn the vector before it is scaled: that is not taken apart.
-  const isNormed = !isLinear && norm(shift) === 0 && distance(response.twice, response.first) <= NORMED * length;
+  const isNormed = !isLinear && norm(zeros[0]!) === 0 && distance(response.twice, response.first) <= NORMED * length;
   if (!isLinear && !isNormed) return null;
   const slices = (offset: number): [Values, Values] => [first.slice(offset, offset + headDim), second.slice(offset, offset + headDim)];
   const turned = [ROW.first, ROW.second].map((row) => Array.from({ length: PROBE_TOKENS }, (_, token) => own(row, token)));
@@ -110,17 +110,19 @@ function epsilonOf(before: ArrayLike<number>, after: Values, afterLittle: Values
   return (LITTLE ** 2 * mean * (1 - ratio ** 2)) / (ratio ** 2 - LITTLE ** 2);
 }
 
-/** Epsilon of a norm of the residual stream, [rows, tokens, hidden]; `none` for something that scales with its input, null for anything else. */
+/** Epsilon of an RMSNorm of the residual stream, [rows, tokens, hidden]; `none` for something that scales with its input, null for anything else, such as a LayerNorm. */
 export function readNorm(tensor: TensorData, hiddenSize: number, rounding: number): number | 'none' | null {
   const last = tensor.dims.at(-1)!;
   if (last !== hiddenSize) return null;
   const at = (row: number): Values => Float64Array.from({ length: last }, (_, i) => Number(tensor.data[row * PROBE_TOKENS * last + i]));
-  const [first, twice, little] = [at(ROW.first), at(ROW.twice), at(ROW.little)];
+  const [first, second, twice, little] = [at(ROW.first), at(ROW.second), at(ROW.twice), at(ROW.little)];
   const length = norm(first);
   if (!(length > 0) || !Number.isFinite(length)) return null;
   if (distance(twice, first.map((value) => 2 * value)) <= 4 * rounding * length) return 'none';
   if (!(distance(twice, first) <= NORMED * length)) return null;
-  const epsilon = epsilonOf(probeVector(hiddenSize, 'first'), first, little);
+  const [x, y] = [probeVector(hiddenSize, 'first'), probeVector(hiddenSize, 'second')];
+  if (!isWeighted([first, second], [x, y], rounding)) return null;
+  const epsilon = epsilonOf(x, first, little);
   return Number.isFinite(epsilon) ? epsilon : null;
 }
 
