@@ -63,7 +63,7 @@ async function provenRebuild(loaded: LoadedModel, sites: readonly ResolvedSite[]
   const { graph, sizes, inputs } = loaded;
   const runner = typeof runnerNow === 'function' ? runnerNow : () => runnerNow;
   const byLength = sites.some(({ mask }) => mask.kind === 'lengths');
-  const batch = rebuildProbeBatch(sizes.vocabSize, PADDING_SIDES.filter((side) => loaded.takesMask && sites.every(({ mask }) => understands(mask, side))), loaded.source.config.isCausal, loaded.fixed.length);
+  const batch = rebuildProbeBatch(sizes.vocabSize, PADDING_SIDES.filter((side) => loaded.takesMask && sites.every(({ mask }) => understands(mask, side))), sites.some(({ fileMask }) => fileMask.causal), loaded.fixed.length);
   const equivalent = streamOf(EQUIVALENT[sites[0]!.form]);
   const outputs = loaded.outputs.filter(({ type }) => type.includes('float')).map(({ name }) => name);
   const execute = async (others: readonly Stream[], dequantise: boolean): Promise<Pass> => {

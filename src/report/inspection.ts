@@ -4,7 +4,7 @@ import { findingLevel } from '../metrics/index.js';
 import { findingText } from './findingText.js';
 import { inputNoteText } from './inputText.js';
 import { outputLines } from './outputText.js';
-import { contextOf, facts, heading, type Context, type RenderOptions } from './text/context.js';
+import { contextOf, facts, heading, prose, type Context, type RenderOptions } from './text/context.js';
 import { modelFacts } from './text/header.js';
 import { rangesText } from './text/kinds.js';
 import { formatNumber, formatCount } from './text/number.js';
@@ -76,10 +76,11 @@ function columnsOf(): Column<Run>[] {
 }
 
 /** What is to be known of the file, the most severe first. */
-function findings({ findings: found }: Inspection, { width, paint }: Context): string[] {
+function findings({ findings: found }: Inspection, context: Context): string[] {
+  const { paint } = context;
   return found.flatMap((finding) => {
     const mark = findingLevel(finding) === 'fault' ? paint.red('✗') : paint.yellow('!');
-    return wrap(findingText(finding, 'eager'), width - 2).map((line, index) => (index === 0 ? `${mark} ${line}` : `  ${line}`));
+    return prose(`✗ ${findingText(finding, 'eager')}`, context, '  ').map((line, index) => (index === 0 ? mark + line.slice(1) : line));
   });
 }
 

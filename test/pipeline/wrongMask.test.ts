@@ -79,6 +79,10 @@ describe('a mask that is wrong in the file', () => {
   it('is right where config.json says that the model attends in both directions', async () => {
     const inspection = await inspect(operated({ config: (config) => ({ ...config, is_causal: false }) }), inProcessRunner());
     expect(masksOf(inspection)).toMatchObject([{ layers: [0, 1, 2, 3], fault: 'hidden', query: 0, key: 1, causal: false }]);
+    // Rows that the file's own mask leaves no key are what its guard makes of them, whatever the right mask would leave.
+    const report = await runOn(operated({ base: 'qwen2-optimum', config: (config) => ({ ...config, is_causal: false }) }), { impl: 'eager,original' });
+    expect(report.rebuild.equivalentRelL2).toBeLessThan(1e-6);
+    expect(report.verdict.passed).toBe(false);
   });
 });
 
