@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { GraphProtoSchema, ModelProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
+import { append } from '../onnx/append.js';
 import { GraphBuilder } from '../onnx/builder.js';
 import { DataType, type ModelProto } from '../onnx/types.js';
 import type { TensorData, Tensors } from '../types.js';
@@ -39,7 +40,7 @@ export function flashProof({ heads, kvHeads, headDim }: HeadSizes, hasSinks = fa
     builder.ops('GroupQueryAttention', ['query', 'key', 'value', '', '', 'seqlens_k', 'total_length', ...(hasSinks ? ['', '', '', '', builder.floats(Array.from({ length: heads }, () => 0), [heads])] : [])], outputs, { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads) }, 'com.microsoft')[0]!;
   const [asked, naive] = [attend(3), attend(1)];
   for (const output of [asked, naive]) builder.output(output, DataType.FLOAT);
-  graph.node.push(...builder.nodes);
+  append(graph.node, builder.nodes);
   const opsetImport = [create(OperatorSetIdProtoSchema, { domain: '', version: 18n }), create(OperatorSetIdProtoSchema, { domain: 'com.microsoft', version: 1n })];
   return { model: create(ModelProtoSchema, { irVersion: 8n, graph, opsetImport }), feeds, asked, naive };
 }

@@ -1,3 +1,4 @@
+import { append } from '../onnx/append.js';
 import { GraphBuilder, makeValueInfo } from '../onnx/builder.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import { raiseOpset } from '../onnx/opset.js';
@@ -153,7 +154,7 @@ export function rebuild(options: RebuildOptions): DiffGraph {
   for (const site of sites) work.site(site);
   for (const site of sites) work.tapHidden(site.layer, site.hidden);
 
-  graph.node.push(...builder.nodes);
+  append(graph.node, builder.nodes);
   dropUnused(graph);
   sortNodes(graph);
   const { probes, captures, ranges, variants, slots, shared } = work;

@@ -27,10 +27,12 @@ export function hasTarget({ kinds, length, documents }: Pick<Batch, 'kinds' | 'l
  * @throws RangeError where a record names no batch, or its batch has no record of the reference
  */
 export function effectRows(effects: readonly TokenEffects[], batches: readonly Batch[], reference: string): EffectRow[] {
+  const references = new Map<number, TokenEffects>();
+  for (const record of effects) if (record.implementation === reference && !references.has(record.batch)) references.set(record.batch, record);
   return effects.map((record) => {
     const batch = batches[record.batch];
     if (batch === undefined) throw new RangeError(`TokenEffects name batch ${record.batch} of ${batches.length}`);
-    const expected = effects.find((other) => other.batch === record.batch && other.implementation === reference);
+    const expected = references.get(record.batch);
     if (expected === undefined) throw new RangeError(`no TokenEffects of ${reference} in batch ${batch.name}`);
     return effectRow(record, expected, batch);
   });

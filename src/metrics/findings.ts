@@ -48,21 +48,24 @@ export function findings(
   limits: (implementation: string) => RoundingLimits = () => FP32_LIMITS,
   { file = null, constant = [] }: { file?: Pick<FileJudgement, 'label' | 'rows'> | null; constant?: RebuildCheck['constant'] } = {},
 ): Finding[] {
-  const rowsOf = (name: string): Row[] => rows.filter((row) => row.implementation === name);
+  const grouped = groupedBy(rows, (row) => row.implementation);
+  const inBatch = new Map([...grouped].map(([name, own]) => [name, groupedBy(own, (row) => row.batch)]));
+  const ofFile = groupedBy(file?.rows ?? [], (row) => row.batch);
+  const rowsOf = (name: string): readonly Row[] => grouped.get(name) ?? [];
+  const rowsIn = (name: string, batch: string): readonly Row[] => inBatch.get(name)?.get(batch) ?? [];
   const others = implementations.filter((name) => name !== reference);
   const referenceRows = rowsOf(reference);
   const found: Finding[] = [];
 
   const inBatches: Finding[] = [];
   for (const { name: batch } of batches) {
-    const inBatch = (row: Row): boolean => row.batch === batch;
-    const referenceInBatch = referenceRows.filter(inBatch);
+    const referenceInBatch = rowsIn(reference, batch);
     for (const name of implementations) {
-      const own = rowsOf(name).filter(inBatch);
+      const own = rowsIn(name, batch);
       inBatches.push(...nonFiniteFindings(own, referenceInBatch));
       if (name !== reference) inBatches.push(...notComparable(own, referenceInBatch));
     }
-    if (file) inBatches.push(...nonFiniteFindings(file.rows.filter(inBatch), referenceInBatch));
+    if (file) inBatches.push(...nonFiniteFindings(ofFile.get(batch) ?? [], referenceInBatch));
   }
   found.push(...joined(inBatches));
   for (const name of others) {
@@ -79,6 +82,17 @@ export function findings(
   function position(finding: Finding): number {
     return 'implementation' in finding ? labels.indexOf(finding.implementation) : -1;
   }
+}
+
+/** Rows in their order by what they are of, so that each is looked at once however many batches there are. */
+function groupedBy(rows: readonly Row[], key: (row: Row) => string): Map<string, Row[]> {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const group = groups.get(key(row));
+    if (group) group.push(row);
+    else groups.set(key(row), [row]);
+  }
+  return groups;
 }
 
 /** Findings that say the same of several batches as one, of the first of them. */

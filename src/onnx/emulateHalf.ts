@@ -1,4 +1,5 @@
 import { TensorProtoSchema, TypeProto_TensorSchema, TypeProtoSchema, ValueInfoProtoSchema } from 'onnx-buf';
+import { append } from './append.js';
 import { AttnDiffError } from '../errors.js';
 import { GraphBuilder } from './builder.js';
 import { dataFlow } from './dataFlow.js';
@@ -38,7 +39,7 @@ export function emulateHalf(model: ModelProto, type: HalfType): void {
   graph.valueInfo = graph.valueInfo.filter(({ name }) => !held.has(name));
   // Up to IR version 3 an initializer is a graph input too.
   graph.input = graph.input.filter(({ name }) => !index.initializers.has(name));
-  graph.node.push(...builder.nodes);
+  append(graph.node, builder.nodes);
   sortNodes(graph);
 }
 

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { NodeProtoSchema } from 'onnx-buf';
+import { append } from './append.js';
 import { attribute, isOp } from './graph.js';
 import type { GraphProto, NodeProto } from './types.js';
 
@@ -20,8 +21,8 @@ export function inlineBranches(graph: GraphProto, condition: string, value: bool
 function branchNodes(graph: GraphProto, node: NodeProto, value: boolean): NodeProto[] {
   const branch = attribute(node, value ? 'then_branch' : 'else_branch')?.g;
   if (!branch) return [node];
-  for (const tensor of branch.initializer) graph.initializer.push(tensor);
-  for (const info of branch.valueInfo) graph.valueInfo.push(info);
+  append(graph.initializer, branch.initializer);
+  append(graph.valueInfo, branch.valueInfo);
   const outputs = branch.output.flatMap(({ name }, i) => {
     const output = node.output[i] ?? '';
     // Inside and outside may use one name; then there is nothing left to connect.

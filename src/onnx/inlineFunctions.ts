@@ -1,5 +1,6 @@
 import { clone, create } from '@bufbuild/protobuf';
 import { AttributeProtoSchema, GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, OperatorSetIdProtoSchema, TensorProtoSchema } from 'onnx-buf';
+import { append } from './append.js';
 import { nestedGraphs, normalDomain } from './graph.js';
 import { raiseOpset } from './opset.js';
 import { opsetOf, setOpset, withFields } from './rewrite.js';
@@ -51,7 +52,7 @@ class Inlining {
       const body = this.#bodyOf(keyOfCall(node));
       if (!body) return [node];
       const { nodes, initializers } = this.#called(node, body);
-      root.initializer.push(...initializers);
+      append(root.initializer, initializers);
       return nodes;
     });
   }
@@ -62,7 +63,7 @@ class Inlining {
     const open = [key];
     for (let next = open.at(-1); next !== undefined; next = open.at(-1)) {
       const waiting = this.#bodies.has(next) ? [] : callsOf(this.#functions.get(next)!.node).filter((each) => this.#functions.has(each) && !this.#bodies.has(each));
-      if (waiting.length > 0) open.push(...waiting);
+      if (waiting.length > 0) append(open, waiting);
       else {
         if (!this.#bodies.has(next)) this.#bodies.set(next, this.#body(this.#functions.get(next)!));
         open.pop();

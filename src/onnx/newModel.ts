@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
+import { append } from './append.js';
 import { GraphBuilder, makeValueInfo } from './builder.js';
 import { DataType, type ModelProto, type NodeProto, type ValueInfoProto } from './types.js';
 
@@ -19,7 +20,7 @@ export function newModel(name: string, build: (builder: GraphBuilder) => string,
   const builder = new GraphBuilder(graph, new Set());
   const output = build(builder);
   builder.output(output, DataType.UNDEFINED);
-  graph.node.push(...builder.nodes);
+  append(graph.node, builder.nodes);
   const opsetImport = Object.entries(opsets).map(([domain, version]) => create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }));
   return { model: create(ModelProtoSchema, { irVersion: IR_VERSION, graph, opsetImport }), output };
 }

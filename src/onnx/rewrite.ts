@@ -1,5 +1,6 @@
 import { clone, create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
 import { GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
+import { append } from './append.js';
 import { makeValueInfo } from './builder.js';
 import { nestedGraphs, normalDomain, readNames, usedNames, type OnnxGraph } from './graph.js';
 import type { DataType, GraphProto, ModelProto, NodeProto, ValueInfoProto } from './types.js';
@@ -71,7 +72,7 @@ function reach(from: readonly string[], producer: (name: string) => NodeProto | 
     const node = producer(name);
     if (!node || nodes.has(node)) continue;
     nodes.add(node);
-    open.push(...usedNames(node));
+    append(open, usedNames(node));
   }
   return { nodes, tensors };
 }
@@ -99,7 +100,7 @@ export function sortNodes(graph: GraphProto): void {
       } else {
         if (state.get(node) === 'open') throw new Error(`the graph has a cycle through ${node.name || node.opType}`);
         state.set(node, 'open');
-        stack.push(...waiting.toReversed());
+        append(stack, waiting.toReversed());
       }
     }
   }

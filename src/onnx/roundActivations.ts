@@ -1,4 +1,5 @@
 import { TensorProtoSchema, ValueInfoProtoSchema } from 'onnx-buf';
+import { append } from './append.js';
 import { GraphBuilder } from './builder.js';
 import { dataFlow, movedFrom, type DataFlow } from './dataFlow.js';
 import { isMicrosoftOp, isOp, OnnxGraph } from './graph.js';
@@ -116,7 +117,7 @@ class Rounding {
     graph.initializer = graph.initializer.map((item) => withFields(TensorProtoSchema, item, { name: newName(item) }));
     // Up to IR version 3 an initializer is a graph input too.
     graph.input = graph.input.map((item) => withFields(ValueInfoProtoSchema, item, { name: newName(item) }));
-    graph.node.push(...this.#builder.nodes);
+    append(graph.node, this.#builder.nodes);
     sortNodes(graph);
   }
 

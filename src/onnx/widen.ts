@@ -1,4 +1,5 @@
 import { AttributeProtoSchema, TensorProtoSchema, TypeProto_TensorSchema, TypeProtoSchema, ValueInfoProtoSchema } from 'onnx-buf';
+import { append } from './append.js';
 import { GraphBuilder, makeAttribute } from './builder.js';
 import { attribute, isOp, OnnxGraph } from './graph.js';
 import { replaceUses, sortNodes, withFields } from './rewrite.js';
@@ -25,7 +26,7 @@ export function widenBfloat16(model: ModelProto): boolean {
   graph.input = graph.input.map(widenValue);
   graph.output = graph.output.map(widenValue);
   graph.valueInfo = [];
-  graph.node.push(...builder.nodes);
+  append(graph.node, builder.nodes);
   sortNodes(graph);
   return true;
 }
@@ -42,7 +43,7 @@ export function widenInputs(model: ModelProto): void {
     if (widenValue(value) !== value) replaceUses(index.consumers(value.name), value.name, builder.within('narrowed', () => builder.cast(value.name, DataType.BFLOAT16)));
   }
   graph.input = graph.input.map(widenValue);
-  graph.node.push(...builder.nodes);
+  append(graph.node, builder.nodes);
   sortNodes(graph);
 }
 

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { append } from '../onnx/append.js';
 import { computesNumbers } from '../onnx/dataFlow.js';
 import { normalDomain, usedNames, type OnnxGraph } from '../onnx/graph.js';
 import type { NodeProto } from '../onnx/types.js';
@@ -95,7 +96,7 @@ export class ExecutedGraph {
       if (visited.has(node)) continue;
       visited.add(node);
       const place = this.#placeOf(node);
-      if (place === undefined) open.push(...next(node));
+      if (place === undefined) append(open, next(node));
       else places.push(place);
     }
     return places;

@@ -1,3 +1,4 @@
+import { append } from '../onnx/append.js';
 import type { DiffGraph, Trace } from '../attention/rebuild.js';
 import { isOp, usedNames, type OnnxGraph } from '../onnx/graph.js';
 import { dropUnused, sortNodes } from '../onnx/rewrite.js';
@@ -83,7 +84,7 @@ export function fileNode(job: Job, index: OnnxGraph, tensor: string, unfolded: N
     if (made) return made;
     if (seen.has(name)) continue;
     seen.add(name);
-    open.push(...index.consumers(name).flatMap(({ output }) => output));
+    append(open, index.consumers(name).flatMap(({ output }) => output));
   }
   return null;
 }

@@ -1,3 +1,4 @@
+import { append } from '../onnx/append.js';
 import { buildElementProbe, buildFinite, ELEMENT_ROWS } from '../attention/traceProbes.js';
 import { GraphBuilder } from '../onnx/builder.js';
 import { elementTypes } from '../onnx/elementType.js';
@@ -92,7 +93,7 @@ function regionAbove(index: OnnxGraph, from: readonly string[], isEnd: (tensor: 
     if (isEnd(tensor)) ends.add(tensor);
     else {
       tensors.add(tensor);
-      open.push(...usedNames(node));
+      append(open, usedNames(node));
     }
   }
   return { tensors, ends };
@@ -129,7 +130,7 @@ async function probe({ model, execute }: NodeSearch, { tensors, ends }: Region, 
     builder.output(element, DataType.DOUBLE);
     builder.output(shape, DataType.INT64);
   }
-  graph.node.push(...builder.nodes);
+  append(graph.node, builder.nodes);
   const outputs = await execute(copy, added);
   return new Map(probes.map(({ tensor, element, shape }) => [tensor, { element: readElement(outputs, element), dims: Array.from(outputs[shape]!.data, Number) }]));
 }
@@ -145,7 +146,7 @@ function firstNode(index: OnnxGraph, { tensors }: Region, from: readonly string[
     const node = index.producer(tensor)!;
     const bad = usedNames(node).filter((input) => tensors.has(input) && isBad(input));
     if (bad.length === 0) origins.set(node, tensor);
-    open.push(...bad);
+    append(open, bad);
   }
   const node = index.graph.node.find((candidate) => origins.has(candidate));
   return node ? { node, tensor: origins.get(node)! } : null;
@@ -163,7 +164,7 @@ function dependsOnInputs(index: OnnxGraph, tensor: string): boolean {
     if (seen.has(name)) continue;
     seen.add(name);
     const node = index.producer(name);
-    if (node) open.push(...usedNames(node));
+    if (node) append(open, usedNames(node));
   }
   return false;
 }

@@ -1,3 +1,4 @@
+import { append } from '../onnx/append.js';
 import { implementationOf } from '../attention/implementations/index.js';
 import { asItRuns } from '../attention/ownSteps.js';
 import type { AttentionSite } from '../attention/site.js';
@@ -60,7 +61,7 @@ function reached(from: NodeProto, next: (node: NodeProto) => readonly NodeProto[
   for (let node = open.pop(); node; node = open.pop()) {
     if (nodes.has(node)) continue;
     nodes.add(node);
-    open.push(...next(node));
+    append(open, next(node));
   }
   return nodes;
 }

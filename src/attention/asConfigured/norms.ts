@@ -1,3 +1,4 @@
+import { append } from '../../onnx/append.js';
 import { isOp } from '../../onnx/graph.js';
 import type { NodeProto } from '../../onnx/types.js';
 import type { AttentionSite } from '../site.js';
@@ -55,7 +56,7 @@ function normInput({ graph, flow, byOutput }: Projections, output: string): stri
       continue;
     }
     if (isOp(node, 'ReduceMean', ...NORMS)) averages = true;
-    open.push(...node.input.filter((input) => flow.isActivation(input)));
+    append(open, node.input.filter((input) => flow.isActivation(input)));
   }
   return averages && inputs.size === 1 ? [...inputs][0]! : null;
 }

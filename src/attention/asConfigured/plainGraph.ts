@@ -1,3 +1,4 @@
+import { append } from '../../onnx/append.js';
 import { GraphBuilder } from '../../onnx/builder.js';
 import { attribute, isMicrosoftOp, isOp, OnnxGraph } from '../../onnx/graph.js';
 import { copyModel, sortNodes } from '../../onnx/rewrite.js';
@@ -17,7 +18,7 @@ export function plainGraph(original: OnnxGraph): OnnxGraph {
     openBias(builder, node);
     openResidual(builder, node);
   }
-  graph.node.push(...builder.nodes);
+  append(graph.node, builder.nodes);
   if (builder.nodes.length > 0) sortNodes(graph);
   return new OnnxGraph(model);
 }

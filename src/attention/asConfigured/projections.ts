@@ -1,3 +1,4 @@
+import { append } from '../../onnx/append.js';
 import { dataFlow, type DataFlow } from '../../onnx/dataFlow.js';
 import { attribute, isMicrosoftOp, isOp, type OnnxGraph } from '../../onnx/graph.js';
 import type { NodeProto } from '../../onnx/types.js';
@@ -106,7 +107,7 @@ export function sourcesOf({ graph, flow, byOutput }: Projections, from: string):
     if (!node) continue;
     const constant = isOp(node, 'Add') ? node.input.find((input) => flow.isConstant(input) && !flow.isNumber(input)) : undefined;
     if (constant !== undefined) biases.push({ node, constant, rest: node.input.find((input) => input !== constant)! });
-    open.push(...node.input.filter((input) => flow.isActivation(input)));
+    append(open, node.input.filter((input) => flow.isActivation(input)));
   }
   return { projections: [...projections], biases };
 }

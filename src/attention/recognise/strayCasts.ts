@@ -1,3 +1,4 @@
+import { append } from '../../onnx/append.js';
 import { elementTypes } from '../../onnx/elementType.js';
 import { isMicrosoftOp, isOp, type OnnxGraph } from '../../onnx/graph.js';
 import { DataType, type NodeProto } from '../../onnx/types.js';
@@ -66,7 +67,7 @@ function nodesAbove(graph: OnnxGraph, from: string, ends: ReadonlySet<string>): 
     const node = ends.has(tensor) ? undefined : graph.producer(tensor);
     if (!node || found.has(node) || isProjection(graph, node) || isOp(node, 'Shape')) continue;
     found.add(node);
-    open.push(...node.input.filter((input) => input !== ''));
+    append(open, node.input.filter((input) => input !== ''));
   }
   return [...found];
 }
