@@ -13,7 +13,7 @@ function byDefinition(rows: readonly Row[], batches: readonly string[], implemen
   const others = implementations.filter((name) => name !== reference);
   return [
     ...batches.flatMap((batch) => implementations.flatMap((name) => [...nonFiniteFindings(of(name, batch), of(reference, batch)), ...(name === reference ? [] : notComparable(of(name, batch), of(reference, batch)))])),
-    ...others.flatMap((name) => [...divergenceFindings(of(name), FP32_LIMITS), ...paddingFindings(of(name), of(reference))]),
+    ...others.flatMap((name) => [...divergenceFindings(of(name), FP32_LIMITS, of(reference)), ...paddingFindings(of(name), of(reference))]),
     ...(others.some((name) => of(name).some(({ kind }) => kind === 'valid')) ? [] : [{ code: 'nothing-compared', constant: [] } as Finding]),
   ];
 }
