@@ -5,6 +5,7 @@ import { benchModel } from './benchModel.js';
 import { failed, implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
 import { nameFlashKernel } from './flashKernel.js';
+import { tellInnerType } from './innerType.js';
 import type { LoadedModel } from './load.js';
 import { precisionOn, type OwnPrecision } from './precision.js';
 
@@ -104,7 +105,8 @@ export class Entrant {
       const executed = await session.executed();
       await session.close();
       const infos = implementationInfos([this.#stream], this.#sites, { graph, executed, printed: this.#runner.printed() }, this.#ownPrecision());
-      return (await nameFlashKernel(infos, [this.#stream], sizes, this.#runner, sites.some(({ sink }) => sink !== null)))[0]!;
+      const named = await nameFlashKernel(infos, [this.#stream], sizes, this.#runner, sites.some(({ sink }) => sink !== null));
+      return (await tellInnerType(named, sizes, this.#runner))[0]!;
     } catch (error) {
       if (!failureOf(error, null)) throw error;
       return { ...this.#unseen(), evidence: 'no profile could be taken' };

@@ -12,6 +12,7 @@ import { failureOf } from './failure.js';
 import { FileJudge, type FilePlan, type FileRows } from './fileJudge.js';
 import { nameFlashKernel } from './flashKernel.js';
 import { chunksOf, type HeadResult, type HeadRun } from './headPass.js';
+import { tellInnerType } from './innerType.js';
 import { laneFor, lanesOf, placeOf, type Lane } from './lanes.js';
 import type { LoadedModel } from './load.js';
 import { resolveLogits } from './logits.js';
@@ -268,7 +269,8 @@ class Measuring implements Measurement {
     if (shown.length === 0) return;
     const { provider } = part.runner;
     const infos = implementationInfos(shown, graphOn(provider, loaded, sites, config).sites, { graph: new OnnxGraph(part.diff.model), executed: await part.executed(), printed: part.runner.printed() }, this.#originalPrecision(provider));
-    for (const info of await nameFlashKernel(infos, shown, loaded.sizes, part.runner, loaded.sites.some(({ sink }) => sink !== null))) this.#infos.set(info.name, info);
+    const named = await nameFlashKernel(infos, shown, loaded.sizes, part.runner, loaded.sites.some(({ sink }) => sink !== null));
+    for (const info of await tellInnerType(named, loaded.sizes, part.runner)) this.#infos.set(info.name, info);
   }
 }
 

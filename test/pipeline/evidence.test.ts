@@ -8,6 +8,7 @@ import { encodeModel } from '../../src/onnx/read.js';
 import type { GraphBuilder } from '../../src/onnx/builder.js';
 import { DataType, type NodeProto } from '../../src/onnx/types.js';
 import { ExecutedGraph } from '../../src/pipeline/executedGraph.js';
+import { tellInnerType } from '../../src/pipeline/innerType.js';
 import { inSession } from '../../src/pipeline/once.js';
 import type { OwnPrecision } from '../../src/pipeline/precision.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
@@ -151,6 +152,32 @@ describe('nodes that the runtime runs as others', () => {
     const { graph, executed } = await run((builder) => [attention(builder, DataType.FLOAT, ['query', 'key', 'value']).at(-1)!]);
     const seen = new ExecutedGraph(graph, executed.filter(({ opType }) => opType !== 'Softmax'));
     expect(seen.ran(graph.graph.node.find(({ opType }) => opType === 'Softmax')!)).toEqual([]);
+  });
+});
+
+describe('what fused attention in float16 keeps its scores in', () => {
+  const info = { ...infoOf('original', {}, [gqa('CPUExecutionProvider')]), ran: ['fp16' as const], evidence: 'profile' };
+  const tell = async (kernel: string, change: (outputs: Tensors) => Tensors = (outputs) => outputs): Promise<string> => {
+    const runner = inProcessRunner();
+    const open: typeof runner.open = async (request, stage) => {
+      const session = await runner.open(request, stage);
+      return { ...session, run: async (feeds) => change(await session.run(feeds)) };
+    };
+    return (await tellInnerType([{ ...info, kernel }], { heads: 4, kvHeads: 2, headDim: 8 }, { ...runner, open }))[0]!.evidence;
+  };
+
+  it('is a wider type where scores beyond its range stay finite, and float16 where they become NaN', async () => {
+    expect(await tell('GroupQueryAttention')).toBe('profile; scores past 65504 stay finite: a wider type inside');
+    expect(await tell('Attention')).toBe('profile; scores past 65504 become NaN: fp16 inside');
+  });
+
+  it('is not told where the result is neither', async () => {
+    const change = (outputs: Tensors): Tensors => Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, { ...tensor, data: Float32Array.of(1, NaN) }]));
+    expect(await tell('Attention', change)).toBe('profile');
+  });
+
+  it('is not asked of attention that is written out', async () => {
+    expect(await tell('MatMul → Softmax → MatMul')).toBe('profile');
   });
 });
 
