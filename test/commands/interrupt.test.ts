@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { start } from '../support/cli.js';
 
 const BUILT = new URL('../../dist/commands/interrupt.js', import.meta.url).href;
@@ -6,6 +6,7 @@ const BUILT = new URL('../../dist/commands/interrupt.js', import.meta.url).href;
 /** How a program ends that is interrupted while it works. */
 async function ended(program: string): Promise<{ code: number | null; signal: string | null; stdout: string }> {
   const child = start(process.execPath, ['--input-type=module', '--eval', `import { onEnd } from ${JSON.stringify(BUILT)};\n${program}`], {});
+  onTestFinished(() => void child.kill('SIGKILL'));
   let stdout = '';
   child.stdout!.on('data', (part) => (stdout += part));
   return new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal, stdout })));

@@ -24,7 +24,7 @@ beforeAll(() => {
   const { stdout } = npm('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], staged(folder));
   packed = (JSON.parse(stdout) as [Packed])[0];
   paths = packed.files.map(({ path }) => path);
-});
+}, 60_000);
 
 describe('npm pack', () => {
   test('holds what a user needs and nothing else', () => {
