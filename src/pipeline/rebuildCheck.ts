@@ -116,8 +116,8 @@ async function provenRebuild(loaded: LoadedModel, sites: readonly ResolvedSite[]
   const logits = loaded.logits && defaults[loaded.logits.name];
   const isValid = (token: number): boolean => batch.kinds[token] === 'valid';
   const constant: RebuildCheck['constant'] = [
-    ...(sites.every(({ layer }) => isConstantByToken(attentionOf(rebuilt, ORIGINAL.label, layer), isValid)) ? (['attention'] as const) : []),
-    ...(logits && isByToken(logits, batch) && isConstantByToken(logits, isValid) ? (['logits'] as const) : []),
+    ...(sites.every(({ layer }) => isConstantByToken(attentionOf(rebuilt, ORIGINAL.label, layer), isValid, equivalentLimit)) ? (['attention'] as const) : []),
+    ...(logits && isByToken(logits, batch) && isConstantByToken(logits, isValid, equivalentLimit) ? (['logits'] as const) : []),
   ];
   return {
     check: { originalRelL2, originalLimit, equivalent: equivalent.name, equivalentRelL2, equivalentLimit: Math.max(...sites.map(({ layer }) => limitAt(layer))), nonFinite, constant },

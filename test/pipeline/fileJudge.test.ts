@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { parseRunOptions, type RawRunOptions } from '../../src/config/index.js';
 import { AttnDiffError } from '../../src/errors.js';
 import { encodeModel } from '../../src/onnx/read.js';
+import { DataType } from '../../src/onnx/types.js';
 import { openCheckpoint } from '../../src/pipeline/checkpoint.js';
 import { fileJudgement, mergedFile, planFile, standIns } from '../../src/pipeline/fileJudge.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
@@ -121,6 +122,28 @@ describe('what is said of the file where its own nodes do not run', () => {
     expect(report.file).toMatchObject({ means: 'none', obstacle: 'failed', failure: { kind: 'crashed', batch: 'left' }, batches: [] });
     expect(ownChecks(report)).toMatchObject([{ name: 'completed', passed: false }]);
     expect(report.rows.length).toBeGreaterThan(0);
+  });
+});
+
+describe('a model that says nothing', () => {
+  const zeroed = (namesOf: (loaded: LoadedModel) => string[]) => (loaded: LoadedModel): LoadedModel => {
+    const changed = withWeights(loaded, Object.fromEntries(namesOf(loaded).map((name) => [name, () => 0])));
+    return { ...changed, unmodified: { bytes: encodeModel(changed.graph.model), folder: loaded.folder } };
+  };
+  const weights = ({ graph }: LoadedModel): string[] => graph.graph.initializer.filter(({ dataType, dims }) => dataType === DataType.FLOAT && dims.length > 0).map(({ name }) => name);
+
+  it('its weights being zero, does not pass', async () => {
+    const report = await run('qwen2-optimum-eager', { padding: 'right', impl: 'sdpa' }, { change: zeroed(weights) });
+    expect(report.rebuild.constant).toEqual(['attention', 'logits']);
+    expect(report.findings).toContainEqual({ code: 'nothing-compared', constant: ['attention', 'logits'] });
+    expect(report.verdict.checks[0]).toMatchObject({ name: 'compared', actual: 0, passed: false, subject: 'attention and logits' });
+    expect(report.verdict.passed).toBe(false);
+  });
+
+  it('its values being those of a bias for every token, does not pass though its logits differ', async () => {
+    const report = await run('qwen2-optimum-eager', { padding: 'right', impl: 'sdpa' }, { change: zeroed(({ sites }) => sites.map(({ layer }) => `/model/layers.${layer}/self_attn/v_proj/MatMul`)) });
+    expect(report.rebuild.constant).toEqual(['attention']);
+    expect(report.verdict.passed).toBe(false);
   });
 });
 
