@@ -13,6 +13,9 @@ const KINDS: Readonly<Record<OutputKind, string>> = {
   other: 'something else',
 };
 
+/** How the attention of a model that is not causal ends in a report. */
+const BIDIRECTIONAL = 'bidirectional';
+
 /** Outputs that are named one by one; of more, such as the caches of every layer, there is a count. */
 const NAMED = 4;
 
@@ -39,14 +42,14 @@ export function outputLines({ outputs, logits, model }: Pick<Inspection, 'output
   ];
 }
 
-/** Why a run has no loss, KL and flips, or has them of some tokens only; null where it has them of all. */
+/** Why a run has no loss, KL and flips, or has them of some tokens only; null where it has them of all, and they mean what they usually do. */
 export function lossNote({ outputs, logits, effects, model }: Pick<DiffReport, 'outputs' | 'logits' | 'effects' | 'model'>): string | null {
   if (logits === null) {
     const first = outputs.find(({ kind }) => kind === 'logits');
     const why = first ? `it cannot be told which tokens the logits of output ${first.name} are of` : `no output of the file is logits over the vocabulary of ${formatCount(model.vocabSize)}: it has ${outputsText(outputs)}`;
     return `No loss, perplexity, KL or flips: ${why}. Attention and hidden states are compared as usual.`;
   }
-  if (logits.tokens === 'all') return null;
+  if (logits.tokens === 'all') return model.attention.endsWith(BIDIRECTIONAL) ? 'The model attends in both directions, so that each token is predicted from what holds it: loss and perplexity are none of a language model. KL and flips compare all the same.' : null;
   const which = logits.tokens === 'last' ? 'the last token of each row alone' : 'some tokens alone';
   const loss = effects.length === 0 ? ' No loss, perplexity, KL or flips: no batch holds the token after one of these.' : '';
   return `The file gives logits of ${which}: what is said of logits is of those.${loss}`;

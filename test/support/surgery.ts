@@ -39,9 +39,9 @@ export function operated({ base = 'qwen2-optimum-eager', model: edit, config }: 
   return folder;
 }
 
-/** Runs a folder's model in this process; one batch of 2 × 8 random tokens, left-padded, unless told otherwise. */
+/** Runs a folder's model in this process; one batch of 2 × 6 random tokens, left-padded, unless told otherwise. */
 export async function runOn(model: string, options: RawRunOptions = {}): Promise<DiffReport> {
-  return runDiff(await prepareRun(parseRunOptions({ model, random: '2x8', padding: 'left', ...options })), inProcessRunners());
+  return runDiff(await prepareRun(parseRunOptions({ model, random: '2x6', padding: 'left', ...options })), inProcessRunners());
 }
 
 /** What ONNX Runtime gives for a folder's model as it is. */
