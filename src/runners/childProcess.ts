@@ -3,7 +3,7 @@ import { AttnDiffError } from '../errors.js';
 import { openScratch, type Scratch } from '../files/scratch.js';
 import { pooled } from './pool.js';
 import { INTERRUPTIONS, NOT_STARTED, type Answer, type Request } from './protocol.js';
-import { runtimeError } from './runtimeError.js';
+import { OUT_OF_MEMORY, runtimeError } from './runtimeError.js';
 import type { Tensors } from '../types.js';
 import type { Runner, RunnerPlace, Runners, Session, SessionRequest } from './types.js';
 
@@ -11,6 +11,8 @@ const CHILD = new URL('./child.js', import.meta.url);
 
 /** Characters that are kept of what the runtime prints. */
 const MOST_PRINTED = 2 ** 20;
+/** Characters of what a process says on stderr before it ends. */
+const MOST_COMPLAINT = 4096;
 
 type Call = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never) : never;
 
@@ -38,7 +40,9 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
   const start = (): ChildProcess => {
     scratch ??= openScratch();
     // Of node's own options only limits of memory: with -e or --import a child would run the caller's script again, and its children too.
-    const started = fork(CHILD, [scratch.path, provider], { env: { ...process.env, ...environment }, execArgv: [...process.execArgv.filter((option) => option.startsWith('--max-')), '--expose-gc'], serialization: 'advanced', stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
+    const started = fork(CHILD, [scratch.path, provider], { env: { ...process.env, ...environment }, execArgv: [...process.execArgv.filter((option) => option.startsWith('--max-')), '--expose-gc'], serialization: 'advanced', stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    let complaint = '';
+    started.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-MOST_COMPLAINT)));
     started.stdout?.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-MOST_PRINTED)));
     started.on('message', (answer: Answer) => {
       if (answer.id === NOT_STARTED && !answer.ok) failAll(notStarted({ message: answer.problem }));
@@ -46,10 +50,14 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
       waiting.delete(answer.id);
     });
     started.on('error', (error: NodeJS.ErrnoException) => failAll(notStarted(error)));
-    started.on('exit', (code, signal) => {
+    // Closed is after exited: what it said last has come by then.
+    started.on('close', (code, signal) => {
       // A Ctrl-C that comes while the child still starts ends it before this process hears of it.
       const interrupted = INTERRUPTIONS.some((name) => name === signal);
-      failAll(interrupted ? new AttnDiffError('interrupted', { kept: null }) : new AttnDiffError('runner-crashed', { stage, signal: signal ?? `exit code ${code}` }));
+      const [allocation] = OUT_OF_MEMORY.exec(complaint) ?? [];
+      if (interrupted) failAll(new AttnDiffError('interrupted', { kept: null }));
+      else if (allocation !== undefined) failAll(new AttnDiffError('out-of-memory', { stage, problem: `the process that runs the model ended with ${allocation}` }));
+      else failAll(new AttnDiffError('runner-crashed', { stage, signal: signal ?? `exit code ${code}` }));
     });
     return started;
   };

@@ -5,8 +5,8 @@ import type { ProviderName } from '../types.js';
 export type Doing = 'opening' | 'running';
 
 /** How runtimes say that they ran out of memory. */
-const OUT_OF_MEMORY =
-  /out of memory|bad_alloc|failed to allocate|alloc_failed|OUT_OF_DEVICE_MEMORY|CUDNN_STATUS_ALLOC/i;
+export const OUT_OF_MEMORY =
+  /out of memory|(?:std::)?bad_alloc|failed to allocate|alloc_failed|OUT_OF_DEVICE_MEMORY|CUDNN_STATUS_ALLOC/i;
 
 /** How ONNX Runtime refuses a model, the first that fits; in front of its words stands nothing but the path of the file. */
 const REFUSALS: readonly [RegExp, RefusalReason][] = [
