@@ -62,6 +62,7 @@ const BY_NAME: Readonly<Record<string, InputRole>> = {
 
 const FLOATS: ReadonlySet<DataType> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE]);
 const NUMBERS: ReadonlySet<DataType> = new Set([...FLOATS, DataType.INT64, DataType.INT32, DataType.BOOL]);
+const CACHE_NAME = /past|cache/i;
 /** Operators behind which an index is still the same index. */
 const INDEX_KEPT = ['Cast', 'Identity', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten', 'Clip'];
 
@@ -93,7 +94,8 @@ function rankedRole({ shape }: TensorInfo, role: InputRole | undefined): InputRo
 function roleByUse(graph: OnnxGraph, info: TensorInfo, sites: readonly AttentionSite[], masked: ReadonlySet<string>, vocabSize: number): InputRole {
   const { name, type, shape } = info;
   const rank = shape.length;
-  if (graph.consumers(name).length === 0 && !graph.outputs.has(name)) return 'unused';
+  // A merged decoder reads its caches in the branch that is not taken.
+  if (graph.consumers(name).length === 0 && !graph.outputs.has(name)) return FLOATS.has(type) && rank === 4 && CACHE_NAME.test(name) ? 'cache' : 'unused';
   if (choosesTokens(graph, name, vocabSize)) return 'ids';
   if (FLOATS.has(type) && rank === 4 && !masked.has(name) && isCache(graph, info, sites)) return 'cache';
   const turns = reachesRotary(graph, name);
