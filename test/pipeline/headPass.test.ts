@@ -7,12 +7,12 @@ import { buildBatch, rebuildProbeBatch } from '../../src/batch/index.js';
 import { effectRows, hasTarget } from '../../src/metrics/index.js';
 import { loadTokenizer } from '../../src/model/index.js';
 import { OnnxGraph } from '../../src/onnx/graph.js';
-import { encodeModel } from '../../src/onnx/read.js';
 import { diffFeeds } from '../../src/pipeline/feeds.js';
 import { openHead, type HeadResult } from '../../src/pipeline/headPass.js';
 import { loadModel, type LoadedModel } from '../../src/pipeline/load.js';
 import { resolveSites } from '../../src/pipeline/resolve.js';
 import { inProcessRunner } from '../../src/runners/inProcess.js';
+import { modelRequest } from '../../src/runners/modelRequest.js';
 import { PADDING_SIDES, type Batch, type ImplementationName, type TensorData } from '../../src/types.js';
 import { FIXTURES, fixture, reference } from '../support/fixtures.js';
 import { readSafetensors } from '../support/safetensors.js';
@@ -41,7 +41,7 @@ async function run(loaded: LoadedModel, batches: readonly Batch[], names: readon
   const heads = chunks.map((tokens) => openHead({ ...roles, graph: loaded.graph, logits, width: sizes.vocabSize, folder, ...(tokens === null ? {} : { chunkElements: tokens * sizes.vocabSize * names.length }) }));
   const head = heads[0]!;
   const diff = rebuild({ ...roles, graph: head.graph, sites, sizes, keep: [...new Set([head.cut, logits])] });
-  const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder } }, 'test');
+  const session = await runner.open(modelRequest(diff.model, folder), 'test');
   const passes = await Promise.all(heads.map((each) => each.open(runner)));
   const runs: HeadRun[] = [];
   for (const [i, batch] of batches.entries()) {
