@@ -5,7 +5,7 @@
 const GATE_FAILED = 1;
 const EXECUTION = 4;
 const OLDEST_NODE = [20, 19];
-/** All modules are read at once: about 130 files. */
+/** All modules are read at once, and node raises the soft limit by itself, so that this is about hard ones. */
 const ENOUGH_FILES = 256;
 
 /**
