@@ -1,7 +1,8 @@
 import type { ModelOptions } from '../model/index.js';
+import { findingLevel } from '../metrics/index.js';
 import { tensorTypeName } from '../onnx/types.js';
 import type { Runner } from '../runners/types.js';
-import { IMPLEMENTATIONS, type Inspection } from '../types.js';
+import { IMPLEMENTATIONS, type Finding, type Inspection } from '../types.js';
 import { compareGraphWithConfig } from './asConfigured.js';
 import { describeModel } from './describe.js';
 import { obstacle } from './buildable.js';
@@ -46,11 +47,17 @@ export async function survey(path: string, runner: Runner, options: ModelOptions
       nanGuard,
       checked: checked.get(layer) ?? [],
     })),
-    findings: [...fileFindings(loaded, sites), ...findings],
+    findings: faultsFirst([...fileFindings(loaded, sites), ...findings]),
     implementations: IMPLEMENTATIONS.map((name) => {
       const reason = obstacle(loaded, name);
       return { name, buildable: reason === null, reason };
     }),
   };
   return { inspection, hasTokenizer: loaded.source.tokenizerPath !== null };
+}
+
+/** What is wrong before what is only to be known, each in their order. */
+function faultsFirst(found: readonly Finding[]): Finding[] {
+  const isFault = (finding: Finding): boolean => findingLevel(finding) === 'fault';
+  return [...found.filter(isFault), ...found.filter((finding) => !isFault(finding))];
 }
