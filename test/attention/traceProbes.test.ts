@@ -118,6 +118,6 @@ describe('the rest', () => {
     const x = float32([2, 2], [NaN, -3, -Infinity, 2]);
     const [single, half] = await compute({ x }, (builder) => [buildFinite(builder, 'x', DataType.FLOAT), buildFinite(builder, builder.cast('x', DataType.FLOAT16), DataType.FLOAT16)]);
     expect([...single!.data]).toEqual([0, -3, 0, 2]);
-    expect([half!.type, ...half!.data]).toEqual(['float16', 0, 0xc200, 0, 0x4000]);
+    expect([half!.type, ...half!.data]).toEqual(['float16', 0, -3, 0, 2]);
   });
 });
