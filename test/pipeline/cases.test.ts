@@ -101,7 +101,7 @@ describe('transformers #38690: rows of nothing but masked scores', () => {
     const report = await run(fixture('qwen2-eager-inf'), { random: '3x16', padding: 'left', impl: 'original,eager' });
     const finding = found(report, 'fully-masked-nan', 'original');
     expect(finding).toMatchObject({ layer: 0, spreadsToValidAtLayer: 1 });
-    expect(told(report, finding)).toMatch(/smallest finite number instead of −inf/);
+    expect(told(report, finding)).toMatch(/Fill the mask with a finite number/);
   });
 
   it('pytorch #103749, #110213: the zero rule cures it', async () => {
