@@ -25,6 +25,7 @@ describe('parseModelConfig', () => {
       isCausal: true,
       rope: { theta: 1000000, factor: 1 },
       rmsNormEps: 1e-6,
+      tiedEmbeddings: true,
       attention: expect.objectContaining({ bias: true, epsilon: 1e-6 }),
       padTokenId: null,
       eosTokenId: 151643,
