@@ -26,6 +26,14 @@ describe('text that fits', () => {
     }));
   });
 
+  it('ends, and loses nothing, where there is no room at all', () => {
+    fc.assert(fc.property(text, fc.integer({ min: -100, max: 9 }), fc.nat(40), (value, width, indent) => {
+      const lines = wrap(value, width, ' '.repeat(indent));
+      expect(lines.join('').replaceAll(' ', '')).toBe(printable(value).replaceAll(' ', ''));
+    }));
+    expect(wrap('label'.repeat(20_000), 20)).toHaveLength(5000);
+  });
+
   it('cuts with an ellipsis', () => {
     expect(truncate('implementation', 6)).toBe('imple…');
     expect(truncate('模型模型', 5)).toBe('模型…');
