@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
 const installed = Object.entries(packages).filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional);
-const rows = installed.map(([path, { version, license }]) => [path.replace(/^.*node_modules\//, ''), version, license ?? 'not named']);
+const rows = installed.map(([path, { name, version, license }]) => [`${path.replace(/^.*node_modules\//, '')}${name ? ` (replaced by ${name})` : ''}`, version, license ?? 'not named']);
 
 writeFileSync(process.argv[2] ?? 'THIRD-PARTY-LICENSES.md', `# Licences of others
 

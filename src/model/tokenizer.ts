@@ -73,7 +73,7 @@ export async function openTokenizer(source: TokenizerSource, seconds = LONGEST_S
   const tokenizer = await construct(path, json, config);
   const idOf = (token: unknown): number | null => {
     const content = contentOf(token);
-    const id = content === null ? undefined : tokenizer.token_to_id(content);
+    const id = content === null ? undefined : (tokenizer.convert_tokens_to_ids(content) as number | undefined);
     return id === undefined || id >= vocabSize ? null : id;
   };
 
@@ -91,7 +91,7 @@ export async function openTokenizer(source: TokenizerSource, seconds = LONGEST_S
   const encode = (text: string, add_special_tokens: boolean): number[] => {
     const token = refused.find(({ content }) => text.includes(content));
     if (token) throw new AttnDiffError('tokenizer-unreadable', { path, problem: `the text holds ${token.content}, and ${token.problem}, which is not supported` });
-    const ids = attempt(path, () => limited(() => tokenizer.encode(text, { add_special_tokens }).ids, seconds));
+    const ids = attempt(path, () => limited(() => tokenizer.encode(text, { add_special_tokens }), seconds));
     for (const id of ids) {
       if (!Number.isInteger(id)) throw new AttnDiffError('tokenizer-unreadable', { path, problem: 'it has no token for a part of the text, and no unk_token' });
       checkRange(id, vocabSize);
