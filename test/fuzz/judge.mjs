@@ -7,6 +7,9 @@ import { LETTERS, PROMPTS } from './seeds.mjs';
 /** A faulty file is a failed gate, bad usage or a bad model; that execution failed says nothing of the file. */
 const ALLOWED = new Set([0, 1, 2, 3]);
 
+/** What forges a terminal's output: control characters but tab and line feed, and those that turn the direction of text. */
+const FORGING = /[^\P{Cc}\t\n]|[\u202a-\u202e\u2066-\u2069]/u;
+
 /** @returns null where the command ended as it should */
 export async function problemOf({ code, stdout, stderr }, { broken = false, model = false, args }, folder) {
   if (!ALLOWED.has(code)) return `exit code ${code}: ${stderr.slice(0, 500)}`;
@@ -20,8 +23,7 @@ export async function problemOf({ code, stdout, stderr }, { broken = false, mode
       return `the report is no JSON: ${error.message}`;
     }
   }
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/.test(stdout + stderr)) return 'control characters in the output';
+  if (FORGING.test((stdout + stderr).replaceAll('\r\n', '\n'))) return 'control characters in the output';
   if (code !== 0 || args[0] !== 'run') return null;
   if (broken) return 'a broken model passed';
   return model ? falsePass(folder) : null;
