@@ -20,7 +20,7 @@ export interface RunConfig extends RunInputs, BaselineConfig, KeepingConfig {
   /** In the order asked for; the reference comes first where it was not among them. */
   implementations: Stream[];
   /** Whether they were asked for by name, so that one that cannot be built is an error and not left out. */
-  areChosen: boolean;
+  isImplGiven: boolean;
   /** The label of one of the implementations. */
   reference: string;
   /** What attention is run in, where an implementation does not say otherwise. */
@@ -92,7 +92,7 @@ function checked(given: RawRunOptions, subcommand: readonly string[], file: Conf
     model: options.model,
     dtype: options.dtype,
     ...withReference(nameStreams(options.impl, defaults), options.reference, defaults),
-    areChosen: raw.impl !== undefined,
+    isImplGiven: raw.impl !== undefined,
     ...runInputs(options, raw),
     precision,
     activations: options.activations ?? null,

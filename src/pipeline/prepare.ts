@@ -64,7 +64,7 @@ function possible(config: RunConfig, loaded: LoadedModel): { config: RunConfig; 
   });
   const implementations = config.implementations.filter(({ label }) => leftOut.every(({ implementation }) => implementation !== label));
   const [first] = leftOut;
-  if (first && (config.areChosen || implementations.length < 2 || implementations.every(({ label }) => label !== config.reference))) throw new AttnDiffError('not-buildable', { implementation: first.name, problem: first.problem });
+  if (first && (config.isImplGiven || implementations.length < 2 || implementations.every(({ label }) => label !== config.reference))) throw new AttnDiffError('not-buildable', { implementation: first.name, problem: first.problem });
   return { config: { ...config, implementations }, leftOut: leftOut.map(({ implementation, problem }) => ({ implementation, problem })) };
 }
 

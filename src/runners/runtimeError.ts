@@ -22,6 +22,9 @@ const REFUSALS: readonly [RegExp, RefusalReason][] = [
 const WRONG_SIZE = /^Invalid rank for input|^Got invalid dimensions for input/;
 const WRONG_TYPE = /^Unexpected input data type|^input '[^]*' is missing in 'feeds'|Invalid Feed Input Name/;
 
+/** How a kernel says, once it runs, that it does not do what the node asks for. */
+const NOT_DONE_HERE = /implemented only (?:on|for|in)|not (?:yet )?implemented|NOT_IMPLEMENTED|(?:is|are) not (?:yet )?supported/i;
+
 /**
  * What an exception of ONNX Runtime means: memory ran out, the model or its input is refused, or a node failed. Its own
  * codes do not reach Node, so this goes by how it words them.
@@ -42,6 +45,7 @@ export function runtimeError(message: string, stage: string, doing: Doing, provi
     const reason = REFUSALS.find(([pattern]) => pattern.test(words))?.[1] ?? (provider === 'cpu' ? 'graph' : null);
     if (reason !== null) return new AttnDiffError('model-refused', { stage, reason, problem });
   }
+  if (atNode && NOT_DONE_HERE.test(atNode[3]!)) return new AttnDiffError('model-refused', { stage, reason: 'kernel', problem });
   return new AttnDiffError('execution-failed', { stage, problem });
 }
 

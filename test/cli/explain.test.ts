@@ -32,7 +32,7 @@ describe('explain', () => {
     expect([explained.code, ran.code]).toEqual([EXIT.gateFailed, EXIT.gateFailed]);
     expect(explained.report.explanations.map(({ layer }) => layer)).toEqual([0, 1, 2, 3]);
     expect(ran.report.explanations).toEqual(explained.report.explanations.slice(0, 1));
-    expect(explained.report.findings).toMatchObject([{ code: 'softmax-precision', implementation: 'eager:softmax=bf16', against: 'eager', layers: [0, 1, 2, 3] }]);
+    expect(explained.report.findings).toMatchObject([{ code: 'softmax-precision', implementation: 'eager:softmax=bf16', against: 'eager', layers: [0, 1, 2, 3] }, { code: 'guarded-inf-mask' }]);
     expect(explained.report.command).toEqual(['explain', ...ran.report.command.slice(1)]);
     const differing = { explanations: null, timing: null, command: null };
     expect({ ...explained.report, ...differing }).toEqual({ ...ran.report, ...differing });

@@ -15,6 +15,7 @@ const UNASKED = { pack: false, past: 0, mask: null, precision: 'fp32', activatio
 describe('parseRunOptions', () => {
   test('defaults', () => {
     expect(parseRunOptions({ model: 'folder' })).toEqual({
+      isImplGiven: false,
       model: 'folder',
       dtype: null,
       implementations: ['eager', 'sdpa', 'flash'].map((name) => stream(name, { precision: 'fp32', maskFill: 'min' })),
@@ -46,6 +47,7 @@ describe('parseRunOptions', () => {
     expect(
       parse({ dtype: 'q4f16', impl: 'exact, original', reference: 'exact', random: '4X128', seed: '7', length: '64', padding: 'right', maskFill: '-inf', maxAbs: '1e-3', minCosine: '-0.5', failOn: 'none', format: 'json', output: 'o.json' }),
     ).toEqual({
+      isImplGiven: true,
       model: 'm',
       dtype: 'q4f16',
       implementations: ['exact', 'original'].map((name) => stream(name, { maskFill: '-inf' })),
