@@ -45,6 +45,11 @@ describe('runtimeError', () => {
     for (const doing of ['opening', 'running'] as const) expect(runtimeError(message, 's', doing, 'cuda')).toMatchObject({ code: 'out-of-memory', exitCode: 4 });
   });
 
+  it('takes what a kernel says that it does not do for a refusal of the model, not for a failure', () => {
+    const cpu = 'GroupQueryAttention (CPU): q_norm_weight / k_norm_weight inputs are not supported. It is implemented only on the CUDA and WebGPU EPs.';
+    expect(runtimeError(node(cpu), 's', 'running', 'cpu')).toMatchObject({ code: 'model-refused', exitCode: 3, args: { reason: 'kernel' } });
+  });
+
   it('takes no name of a file or node for a lack of memory', () => {
     const named = "Non-zero status code returned while running Gather node. Name:'bad_alloc' Status Message: indices element out of data bounds";
     expect(runtimeError(named, 's', 'running', 'cpu')).toMatchObject({ code: 'execution-failed', exitCode: 4, args: { problem: 'Gather "bad_alloc": indices element out of data bounds' } });
