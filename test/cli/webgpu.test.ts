@@ -17,7 +17,7 @@ describe.skipIf(WITHOUT_WEBGPU !== null)(`WebGPU${WITHOUT_WEBGPU === null ? ' on
   let report: DiffReport;
   beforeAll(() => {
     report = runOnSwiftShader(['run', '--model', MODEL, '--random', '2x80', '--padding', 'right', '--impl', 'eager@cpu,eager@webgpu,sdpa@webgpu,flash@cpu,flash@webgpu,sdpa@webgpu:kernel=mha', '--require-kernel', '--save-repro', repro]);
-  }, 60_000);
+  }, 180_000);
   afterAll(() => rmSync(folder, { recursive: true }));
 
   const info = (name: string): ImplementationInfo => report.implementations.find((each) => each.name === name)!;
