@@ -9,6 +9,7 @@ const REFUSAL_ADVICE = {
   version: 'Export it for an older version of ONNX (a lower opset or IR version)',
   weights: 'Copy or download the weights again, beside the .onnx file',
   damaged: 'Export or download it again',
+  node: 'Run the file by itself in ONNX Runtime on such a batch: where that works, report this with the model and these versions',
   graph: 'Export the model again, or undo what changed the file since; onnx.checker.check_model checks it',
 } as const;
 
@@ -32,6 +33,6 @@ export const REFUSED = {
   'rebuilt-refused': error(
     (a: { stage: string; problem: string }) =>
       `ONNX Runtime takes this file, but refuses the graph that is rebuilt from it (${clause(a.stage)}): ${clause(a.problem)}`,
-    "Report this model's exporter and opset as an issue (attn-diff inspect prints them)",
+    "Put this model's own config.json beside it; where that is the one, report the exporter and opset as an issue (attn-diff inspect prints them)",
   ),
 };

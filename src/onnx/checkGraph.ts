@@ -1,25 +1,36 @@
 import { AttnDiffError } from '../errors.js';
 import { nestedGraphs, normalDomain, readNames } from './graph.js';
 import { sortNodes } from './rewrite.js';
-import type { FunctionProto, GraphProto, ModelProto, NodeProto } from './types.js';
+import { BYTES_PER_ELEMENT, DataLocation, type DataType, type FunctionProto, type GraphProto, type ModelProto, type NodeProto } from './types.js';
 
 /** Nodes that a file may have once its functions are written out. */
 const MOST_NODES = 400_000;
 
 /**
- * Holds a decoded file to what everything that follows graphs relies on: no node reads what it makes, no function calls
- * itself. Nodes that are not in the order of the data are put in it.
+ * Checks a decoded file for what everything that follows graphs relies on: weights are as large as their shapes, no node
+ * reads what it makes, no function calls itself. Nodes that are not in the order of the data are put in it.
  *
  * @param path only named in errors
  * @throws AttnDiffError graph-invalid
  */
 export function checkGraph(model: ModelProto, path: string): void {
   const invalid = (problem: string): AttnDiffError => new AttnDiffError('graph-invalid', { path, problem });
+  checkSizes(model.graph!, invalid);
   checkFunctions(model, invalid);
   const stuck = firstOutOfOrder(model.graph!);
   if (stuck === 'sorted') return;
   if (stuck !== 'unsorted') throw invalid(`node "${stuck.name || stuck.output[0]}" (${stuck.opType}) reads what is computed from its own output: a cycle`);
   sortNodes(model.graph!);
+}
+
+/** Of weights in the file itself: whoever reads one reserves what its shape asks for. */
+function checkSizes({ initializer }: GraphProto, invalid: (problem: string) => AttnDiffError): void {
+  for (const { name, dims, dataType, dataLocation, rawData } of initializer) {
+    const width = BYTES_PER_ELEMENT[dataType as DataType];
+    if (width === undefined || dataLocation === DataLocation.EXTERNAL || rawData.byteLength === 0) continue;
+    const needed = dims.reduce((product, dim) => product * dim, BigInt(width));
+    if (needed !== BigInt(rawData.byteLength)) throw invalid(`weight "${name}" has ${rawData.byteLength} bytes, and its shape [${dims.join(', ')}] needs ${needed}`);
+  }
 }
 
 /** Whether nodes come after all that they read; where they do not, a node of a cycle if there is one. */

@@ -56,3 +56,31 @@ export async function onRebuilt<T>(work: () => Promise<T>): Promise<T> {
     throw new AttnDiffError('rebuilt-refused', { stage, problem });
   }
 }
+
+/**
+ * Runs the file itself on a batch that it must take: a node that fails there is the file's.
+ *
+ * @throws AttnDiffError model-refused; whatever the work throws
+ */
+export async function onFile<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isError(error, 'execution-failed')) throw error;
+    throw new AttnDiffError('model-refused', { ...error.args, reason: 'node' });
+  }
+}
+
+/**
+ * Runs the rebuilt graph on the batch that the file itself took: a node that fails there is the rebuilding's.
+ *
+ * @throws AttnDiffError rebuilt-refused; whatever the work throws
+ */
+export async function onFirstRebuilt<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await onRebuilt(work);
+  } catch (error) {
+    if (!isError(error, 'execution-failed')) throw error;
+    throw new AttnDiffError('rebuilt-refused', error.args);
+  }
+}

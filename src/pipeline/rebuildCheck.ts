@@ -10,7 +10,7 @@ import type { Runner, SessionRequest } from '../runners/types.js';
 import { PADDING_SIDES, type AttentionForm, type Batch, type ImplementationName, type PaddingSide, type Precision, type RebuildCheck, type Stream, type TensorData, type Tensors, type TokenKind } from '../types.js';
 import { agreement, type Agreement } from './agreement.js';
 import { isConstantByToken } from './constant.js';
-import { onRebuilt, unlessFailing } from './failure.js';
+import { onFile, onFirstRebuilt, unlessFailing } from './failure.js';
 import { diffFeeds } from './feeds.js';
 import { onLifted, runFile } from './fixedBatch.js';
 import type { LoadedModel } from './load.js';
@@ -68,10 +68,10 @@ async function provenRebuild(loaded: LoadedModel, sites: readonly ResolvedSite[]
   const outputs = loaded.outputs.filter(({ type }) => type.includes('float')).map(({ name }) => name);
   const execute = async (others: readonly Stream[], dequantise: boolean): Promise<Pass> => {
     const streams = [equivalent, ...others.filter((stream) => !sameComputation(stream, equivalent)).map(({ name, settings }, i) => streamOf(name, settings, `candidate${i}`)), ORIGINAL];
-    const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent.label, keep: outputs, dequantise, fileMasks: true, capture: true, share: { siteInputs: false } });
-    return { diff, outputs: await onRebuilt(() => runOnce(runner(), diff.model, diffFeeds(inputs, sizes, diff, batch), 'running the rebuilt model', loaded.folder)) };
+    const diff = rebuild({ graph, sites, sizes, streams, reference: equivalent.label, keep: outputs, dequantise, fileMasks: true, capture: true, ranges: true, share: { siteInputs: false } });
+    return { diff, outputs: await onFirstRebuilt(() => runOnce(runner(), diff.model, diffFeeds(inputs, sizes, diff, batch), 'running the rebuilt model', loaded.folder)) };
   };
-  const unmodified = async (request: SessionRequest): Promise<Tensors> => inSession(runner(), request, 'running the unmodified model', (session) => runFile(session, loaded, batch));
+  const unmodified = async (request: SessionRequest): Promise<Tensors> => onFile(() => inSession(runner(), request, 'running the unmodified model', (session) => runFile(session, loaded, batch)));
 
   const defaults = await unmodified(fileRequest(loaded.unmodified, graph.graph));
   // Where the file's mask is wrong, the pass has it in all streams, and the run in none but the file's own.
