@@ -1,3 +1,4 @@
+import type { ResolvedSite } from '../../src/attention/evaluate.js';
 import { rebuild, type DiffGraph, type RebuildOptions } from '../../src/attention/rebuild.js';
 import { streamOf } from '../../src/attention/settings.js';
 import { diffFeeds } from '../../src/pipeline/feeds.js';
@@ -22,9 +23,19 @@ export async function capture(
   names: readonly (ImplementationName | Stream)[],
   options: Partial<RebuildOptions> & { change?: (loaded: LoadedModel) => LoadedModel; runner?: Runner } = {},
 ): Promise<Captured> {
-  const { change = (loaded) => loaded, runner = inProcessRunner(), ...rest } = options;
+  const { change = (loaded) => loaded, ...rest } = options;
   const loaded = change(await loadModel(path));
-  const sites = await resolveSites(loaded, inProcessRunner());
+  return captureOf(loaded, await resolveSites(loaded, inProcessRunner()), batch, names, rest);
+}
+
+/** As {@link capture}, of a model that is loaded and resolved. */
+export async function captureOf(
+  loaded: LoadedModel,
+  sites: readonly ResolvedSite[],
+  batch: Batch,
+  names: readonly (ImplementationName | Stream)[],
+  { runner = inProcessRunner(), ...rest }: Partial<RebuildOptions> & { runner?: Runner } = {},
+): Promise<Captured> {
   const streams = names.map((name) => (typeof name === 'string' ? streamOf(name) : name));
   const logits = loaded.logits!.name;
   const diff = rebuild({ graph: loaded.graph, sites, sizes: loaded.sizes, streams, reference: streams[0]!.label, keep: [logits], capture: true, ...rest });
