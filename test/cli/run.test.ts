@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/errors.js';
@@ -9,6 +10,12 @@ const folder = new TestFolder();
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 const MODEL = ['run', '--model', fixture('qwen2-optimum')];
 const RIGHT = [...MODEL, '--padding', 'right'];
+
+/** A run that several tests look at. */
+function once<T>(start: () => Promise<T>): () => Promise<T> {
+  let started: Promise<T> | undefined;
+  return () => (started ??= start());
+}
 
 describe('what needs no model', () => {
   it('--version', async () => {
@@ -69,13 +76,13 @@ describe('a run', () => {
 
 describe('gates', () => {
   it('--max-abs 0 fails where flash differs, and names it', async () => {
-    const { code, report: { verdict } } = await report([...RIGHT, '--max-abs', '0'], run);
+    const { code, report: { verdict } } = await report([...RIGHT, '--max-abs', '0']);
     expect(code).toBe(EXIT.gateFailed);
     const failed = verdict.checks.filter(({ passed }) => !passed);
     expect(new Set(failed.map(({ name, implementation }) => `${name} ${implementation}`))).toEqual(new Set(['max-abs flash']));
   });
   it.each([['--max-abs', '1'], ['--min-cosine', '0.999'], ['--fail-on', 'none']])('%s %s passes', async (...args) => {
-    const { code, report: { verdict } } = await report([...RIGHT, ...args]);
+    const { code, report: { verdict } } = await report([...RIGHT, '--impl', 'eager,flash', ...args]);
     expect(code).toBe(EXIT.passed);
     expect(verdict.passed).toBe(true);
   });
@@ -83,10 +90,16 @@ describe('gates', () => {
 
 describe('NaN from a mask of −inf', () => {
   const INF = ['run', '--model', fixture('qwen2-eager-inf'), '--padding', 'left', '--impl', 'original,eager,flash'];
+  /** One run, with the report in both formats. */
+  const onInf = once(async () => {
+    const path = folder.path('inf.txt');
+    const result = await report([...INF, '--report', `text=${path}`]);
+    return { ...result, text: readFileSync(path, 'utf8') };
+  });
   const FILLED = [...MODEL, '--padding', 'left', '--mask-fill=-inf', '--impl', 'eager,sdpa,flash'];
 
   it.each([['original', INF, ['eager', 'flash']], ['eager', FILLED, ['flash', 'sdpa']]])('%s: at layer 0 on fully masked rows, on valid ones from layer 1', async (guilty, args, clean) => {
-    const { code, report: { rows, findings } } = await report(args);
+    const { code, report: { rows, findings } } = await (args === INF ? onInf() : report(args));
     expect(code).toBe(EXIT.gateFailed);
     const own = rows.filter(({ scope, nan }) => scope === 'accumulated' && Number(nan) > 0);
     expect(new Set(own.map(({ implementation }) => implementation))).toEqual(new Set([guilty]));
@@ -97,7 +110,7 @@ describe('NaN from a mask of −inf', () => {
   });
 
   it('the NaN table names the implementation, the layer and the kind of token', async () => {
-    const { code, stdout } = await call(INF);
+    const { code, text: stdout } = await onInf();
     expect(code).toBe(EXIT.gateFailed);
     const table = stdout.slice(stdout.indexOf('NaN and Inf\n'), stdout.indexOf('Findings\n'));
     expect(table).toMatch(/^original +0 +attention +(accumulated +)?fully masked .*first$/m);
@@ -118,7 +131,7 @@ describe('batches', () => {
     ['--prompts with JSONL', async () => ['--prompts', await folder.write('p.jsonl', '{"text":"one"}\n{"text":"two words\\nand a line"}\n')], { size: 2 }],
     ['--length', async () => ['--length', '12'], { length: 12 }],
   ])('%s', async (_name, args, batch) => {
-    const { code, report: { batches } } = await report([...RIGHT, ...(await args())]);
+    const { code, report: { batches } } = await report([...RIGHT, '--impl', 'eager,flash', ...(await args())]);
     expect(code).toBe(EXIT.passed);
     expect(batches).toEqual([expect.objectContaining({ name: 'right', padding: 'right', ...batch })]);
     const { valid, padding, fullyMasked } = batches[0]!.tokens;
@@ -128,7 +141,7 @@ describe('batches', () => {
   });
 
   it('--random is made by its seed alone', async () => {
-    const seeded = (seed: string): ReturnType<typeof report> => report([...RIGHT, '--random', '2x16', '--seed', seed]);
+    const seeded = (seed: string): ReturnType<typeof report> => report([...RIGHT, '--impl', 'eager,flash', '--random', '2x16', '--seed', seed]);
     const [three, again, four] = [await seeded('3'), await seeded('3'), await seeded('4')];
     expect(three.report.batches[0]).toMatchObject({ size: 2, length: 16, source: 'random' });
     expect(again.report.rows).toEqual(three.report.rows);
