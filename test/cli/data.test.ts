@@ -26,6 +26,9 @@ syncBuiltinESMExports();
 }
 
 describe('many batches', () => {
+  /** What the interrupted run kept. */
+  let kept: string;
+
   it('an interrupted run keeps what is done, and --resume gives the report that one run would have given', async () => {
     const output = folder.path('whole.json');
     const { code, stderr } = await interrupted(output);
@@ -33,6 +36,7 @@ describe('many batches', () => {
     expect(stderr).toMatch(/^attn-diff: interrupted after 2 of 6 batches, which are kept in .*whole\.json\.partial\.jsonl\. Run the same command with --resume to go on\.\n$/);
     expect(existsSync(output)).toBe(false);
     const partial = `${output}.partial.jsonl`;
+    kept = readFileSync(partial, 'utf8');
 
     expectRefusal(await call([...DATA, '--output', output, '--format', 'json']), EXIT.usage, '--resume', 'whole.json.partial.jsonl');
     expectRefusal(await call([...DATA, '--output', output, '--format', 'json', '--resume', '--precision', 'bf16']), EXIT.usage, 'options');
@@ -47,10 +51,7 @@ describe('many batches', () => {
 
   it('a line that was cut off while it was written is run again', async () => {
     const output = folder.path('cut.json');
-    await interrupted(output);
-    const partial = `${output}.partial.jsonl`;
-    const text = readFileSync(partial, 'utf8');
-    await folder.write('cut.json.partial.jsonl', text.slice(0, -20));
+    await folder.write('cut.json.partial.jsonl', kept.slice(0, -20));
     expect(await call([...DATA, '--output', output, '--format', 'json', '--resume'])).toMatchObject({ code: EXIT.passed });
     expect((JSON.parse(readFileSync(output, 'utf8')) as { effects: unknown[] }).effects).toHaveLength(12);
   });
