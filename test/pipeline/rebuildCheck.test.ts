@@ -21,9 +21,17 @@ interface Resolved {
   sites: ResolvedSite[];
 }
 
-async function resolved(name: string): Promise<Resolved> {
-  const loaded = await loadModel(fixture(name));
-  return { loaded, sites: await resolveSites(loaded, runner) };
+const known = new Map<string, Promise<Resolved>>();
+
+/** Read once for all tests, none of which changes it. */
+function resolved(name: string): Promise<Resolved> {
+  const open = async (): Promise<Resolved> => {
+    const loaded = await loadModel(fixture(name));
+    return { loaded, sites: await resolveSites(loaded, runner) };
+  };
+  const found = known.get(name) ?? open();
+  known.set(name, found);
+  return found;
 }
 
 /** The same model with its file changed too, so that both sides of the check have the change. */
@@ -54,7 +62,6 @@ describe.each(FIXTURES)('%s', (name) => {
   });
 
   it.each<[string, (site: ResolvedSite) => ResolvedSite]>([
-    ['a scale that is 1 % off', (site) => ({ ...site, scale: site.scale * 1.01 })],
     ['a window that is not there', (site) => ({ ...site, maskSummary: { ...site.maskSummary, window: 2 } })],
     ['keys taken for values', ({ qkv, ...site }) => ({ ...site, qkv: { ...qkv, value: qkv.key! } as typeof qkv })],
     ['keys taken for queries', ({ qkv, ...site }) => ({ ...site, qkv: { ...qkv, query: qkv.key! } as typeof qkv })],
@@ -64,7 +71,7 @@ describe.each(FIXTURES)('%s', (name) => {
     await expect(checkRebuild(loaded, damaged, runner)).rejects.toMatchObject({ code: expect.stringMatching(/^(rebuild-differs|rebuilt-refused|execution-failed)$/) });
   });
 
-  it('names the layer and both numbers', async () => {
+  it('is stopped by a scale that is 1 % off in layer 2, with the layer and both numbers', async () => {
     const { loaded, sites } = await resolved(name);
     const damaged = sites.map((site) => (site.layer === 2 ? { ...site, scale: site.scale * 1.01 } : site));
     await expect(checkRebuild(loaded, damaged, runner)).rejects.toMatchObject({ code: 'rebuild-differs', exitCode: 3, args: { layer: 2, limit: 1e-5, actual: expect.any(Number) } });
