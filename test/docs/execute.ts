@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { delimiter } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { delimiter, resolve } from 'node:path';
 import { runInProcess } from '../support/inProcess.js';
 import { SWIFTSHADER } from '../support/webgpu.js';
 
@@ -51,6 +52,11 @@ export function executeInShell(command: string, folder: string, { home, path }: 
 
 /** Runs the command at the least cost: in this process where that makes no difference. */
 export async function execute(command: string, folder: string, place: { home: string; path: string }): Promise<Execution> {
-  const args = plainArguments(command);
-  return args === null ? executeInShell(command, folder, place) : runInProcess(args, folder);
+  const [, written = command, target] = /^([^<>|;&]+\S) > (~?[\w./-]+)$/.exec(command) ?? [];
+  const args = plainArguments(written);
+  if (args === null) return executeInShell(command, folder, place);
+  const result = await runInProcess(args, folder);
+  if (target === undefined) return result;
+  writeFileSync(resolve(folder, target.replace(/^~(?=\/)/, place.home)), result.stdout);
+  return { output: result.stderr, exitCode: result.exitCode };
 }
