@@ -82,7 +82,8 @@ describe.skipIf(!HAS_BROWSER)('JUnit report, for another parser', () => {
 
   it('is XML 1.0 whatever names hold', () => {
     const shown = suites.nasty.children[0]!.children[0]!.children.find(({ attributes }) => attributes['name'] === 'model')!.attributes['value'];
-    expect(shown).toBe(`\uFFFD\uFFFD\uFFFD\uFFFD <a b="c">]]> & '"  é 模 ${String.fromCodePoint(0x1F600)}`);
+    // Half a character is written out, as all that nobody sees is.
+    expect(shown).toBe(`\\uDC00\\uD800\uFFFD\uFFFD <a b="c">]]> & '"  é 模 ${String.fromCodePoint(0x1F600)}`);
     expect(cases(suites.nasty)).toHaveLength(BROKEN.verdict.checks.length);
   });
 });
