@@ -62,7 +62,7 @@ const MUTATIONS = [
   ['attribute gone', (model, random) => void random.pick(model.graph.node.filter(({ attribute }) => attribute.length > 0)).attribute.pop()],
   ['opset', (model, random) => void (model.opsetImport[0].version = random.pick([-1n, 0n, 1n, 11n, 13n, 23n, 99n, 2n ** 40n]))],
   ['inputs of the graph', (model, random) => void random.pick([() => model.graph.input.pop(), () => reverse(model.graph.input), () => model.graph.input.length > 0 && (random.pick(model.graph.input).name = random.pick(NAMES))])()],
-  ['outputs of the graph', (model, random) => void random.pick([() => model.graph.output.pop(), () => model.graph.output.push(model.graph.output[0]), () => (model.graph.output[0].name = random.pick(model.graph.node).output[0])])()],
+  ['outputs of the graph', (model, random) => void random.pick([() => model.graph.output.pop(), () => model.graph.output.push(model.graph.output[0]), () => model.graph.output.length > 0 && (model.graph.output[0].name = random.pick(model.graph.node).output[0])])()],
   ['nodes reversed', (model) => reverse(model.graph.node)],
   ['nested', (model, random) => {
     let inner = { ...model.graph, node: [], input: [], initializer: [], valueInfo: [] };
