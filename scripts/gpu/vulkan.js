@@ -50,7 +50,7 @@ function findManifests(work, env) {
 }
 
 /** A manifest as Vulkan's loader reads it. */
-export function manifestText(library) {
+function manifestText(library) {
   return `${JSON.stringify({ file_format_version: '1.0.1', ICD: { library_path: library, api_version: '1.3.0' } }, null, 2)}\n`;
 }
 
