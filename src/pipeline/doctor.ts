@@ -1,3 +1,4 @@
+import { libraryFinder } from '../cuda/loader.js';
 import { DOCTOR_SCHEMA, type Diagnosis, type ProviderCheck } from '../doctorTypes.js';
 import { listProviders } from '../runners/providers.js';
 import type { Runners } from '../runners/types.js';
@@ -5,7 +6,7 @@ import { PROVIDERS, type ProviderName } from '../types.js';
 import { capabilities } from './capabilities.js';
 import { shortProvider } from './evidence.js';
 import { failureOf } from './failure.js';
-import { describeMachine, findCudaLibraries, findGpus, findVulkan, libraryFinder } from './machine.js';
+import { describeMachine, findCudaLibraries, findGpus, findVulkan } from './machine.js';
 import { ranIn } from './ranTypes.js';
 import { problemOf, runOneNode } from './providers.js';
 import { tried } from './tried.js';
@@ -17,7 +18,8 @@ import { tried } from './tried.js';
  * @param timeout seconds that one step of a provider may take
  */
 export async function diagnose(runners: Runners, timeout: number): Promise<Diagnosis> {
-  const [providers, gpus, find] = await Promise.all([checkEvery(runners, timeout), findGpus(), libraryFinder()]);
+  const [providers, gpus, finder] = await Promise.all([checkEvery(runners, timeout), findGpus(), libraryFinder()]);
+  const find = finder([]);
   return {
     schema: DOCTOR_SCHEMA,
     machine: describeMachine(),

@@ -23,24 +23,6 @@ export function parseDrmCard(card: string, { vendor, device, uevent }: Readonly<
   return { name: vendorId && deviceId ? `${vendorId}:${deviceId}` : card, driver, memoryBytes: null, source: 'drm' };
 }
 
-/** By which word `ldconfig -p` marks the libraries of a processor; those of others lie beside them. */
-const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'x86-64', arm64: 'AArch64' };
-
-/**
- * The loader's cache, as `ldconfig -p` prints it: where each library of this architecture lies, the first where
- * there are several.
- */
-export function parseLdconfig(text: string, arch: string): Map<string, string> {
-  const paths = new Map<string, string>();
-  const mark = ARCHITECTURES[arch];
-  for (const line of text.split('\n')) {
-    const [, name, kinds, path] = /^\s+(\S+) \(([^)]*)\) => (\/.*?)\s*$/.exec(line) ?? [];
-    if (name === undefined || kinds === undefined || path === undefined || paths.has(name)) continue;
-    if (mark === undefined || kinds.split(',').some((kind) => kind.trim() === mark)) paths.set(name, path);
-  }
-  return paths;
-}
-
 /** The library in a Vulkan driver's manifest: `{"ICD": {"library_path": …}}`. */
 export function parseVulkanDriver(file: string, text: string | null): VulkanDriver {
   let library: unknown;
