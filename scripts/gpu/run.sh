@@ -47,7 +47,7 @@ mkdir -p "${folders[1]}"
 out=$(cd "${folders[1]}" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-sed 's/^[^ ]* *//' "$parts/attn-diff-gpu.sha256" | while read -r name; do cat "$parts/$name"; done | tar --no-same-owner -xf - -C "$work"
+while read -r _ name; do cat "$parts/$name"; done < "$parts/attn-diff-gpu.sha256" | tar --no-same-owner -xf - -C "$work"
 gzip -d "$work/node.gz"
 chmod +x "$work/node"
 # A minimal system has no C++ library; one that has its own keeps it.
