@@ -14,7 +14,7 @@ const LEAST_SECONDS = 5;
 const RESERVE_SECONDS = 3;
 
 /** By what part of the whole time each group has ended, so that none eats the time of those after it. */
-const GROUP_ENDS = { doctor: 0.15, kernels: 0.65, nan: 0.78, bench: 0.88, webgpu: 1, further: 1 };
+const GROUP_ENDS = { doctor: 0.3, kernels: 0.65, nan: 0.78, bench: 0.88, webgpu: 1, further: 1 };
 
 /** Folders and files of fixtures/ that the steps read. */
 export const FIXTURES = [
