@@ -48,14 +48,34 @@ export interface Vulkan {
   drivers: VulkanDriver[];
 }
 
-/** Libraries that the CUDA provider needs. */
-export const CUDA_LIBRARIES = ['libonnxruntime_providers_cuda.so', 'libonnxruntime_providers_shared.so', 'libcudart.so.12', 'libcublas.so.12', 'libcudnn.so.9'] as const;
-export type CudaLibrary = (typeof CUDA_LIBRARIES)[number];
-
+/** A library of the CUDA provider, or one that it needs. */
 export interface LibraryCheck {
-  name: CudaLibrary;
-  /** Where it lies; null where it is missing. */
+  /** As it is needed: `libcublas.so.13`. */
+  name: string;
+  /** Where the process of a CUDA stream finds it; null where it does not. */
   path: string | null;
+  /** What led to it: `loader`, `onnxruntime-node`, or the variable, folder or interpreter whose installation it is of. */
+  origin: string | null;
+  /** The library that needs it; null for the provider's own. */
+  neededBy: string | null;
+  /** Whether CUDA cannot be used without it; else some of its kernels cannot. */
+  isRequired: boolean;
+}
+
+/**
+ * What keeps CUDA from running: `device`, no NVIDIA card; `device-hidden`, CUDA_VISIBLE_DEVICES
+ * names none; `driver`, a card without a driver; `provider`, ONNX Runtime's library for it;
+ * `driver-too-old`, for the CUDA version that this library was built for; `libraries`, NVIDIA's;
+ * `unknown`, all of these are there.
+ */
+export const CUDA_LACKS = ['device', 'device-hidden', 'driver', 'provider', 'driver-too-old', 'libraries', 'unknown'] as const;
+export type CudaLack = (typeof CUDA_LACKS)[number];
+
+export interface CudaCheck {
+  /** The first of these that CUDA lacks; null where it works. */
+  lacks: CudaLack | null;
+  /** Major version of CUDA that the provider's library was built for; null where it is not installed. */
+  version: number | null;
 }
 
 /** The implementations whose kernel depends on provider and precision. */
@@ -93,6 +113,8 @@ export interface Diagnosis {
   gpus: Gpu[] | null;
   /** Null where WebGPU does without Vulkan: not on Linux. */
   vulkan: Vulkan | null;
+  /** Null where the platform has no CUDA. */
+  cuda: CudaCheck | null;
   /** Of the CUDA provider; empty where the platform has none. */
   libraries: LibraryCheck[];
   /** On every provider that works. */

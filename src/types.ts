@@ -247,6 +247,8 @@ export interface HostInfo {
 export interface EnvironmentInfo extends HostInfo {
   /** Name and driver of the GPU that a provider ran on, or may have; `unknown` where nothing tells; null where all ran on the CPU provider. */
   gpu: string | null;
+  /** Where the libraries of NVIDIA lie that CUDA streams ran with, by folder; null where none ran on CUDA, and in reports that were saved without it. */
+  cudaLibraries: string | null;
 }
 
 export interface BatchInfo {

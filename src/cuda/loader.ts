@@ -2,8 +2,17 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { programOutput } from '../programOutput.js';
 
-/** Where the loader finds a library by its name; null where it does not. */
-export type FindLibrary = (name: string) => string | null;
+/** Linux's loader, as far as it finds libraries. */
+export interface Loader {
+  /**
+   * Where it finds a library; null where it does not.
+   *
+   * @param name as it is needed, such as `libcublas.so.13`
+   * @param added folders at the end of LD_LIBRARY_PATH that it does not have yet
+   * @param own folders that the library which needs it names
+   */
+  find(name: string, added?: readonly string[], own?: readonly string[]): string | null;
+}
 
 /** Where the loader looks when its cache has nothing, or where there is no cache. */
 const LIBRARY_FOLDERS = ['/lib64', '/usr/lib64', '/lib', '/usr/lib'];
@@ -12,25 +21,29 @@ const LIBRARY_FOLDERS = ['/lib64', '/usr/lib64', '/lib', '/usr/lib'];
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'x86-64', arm64: 'AArch64' };
 
 /**
- * Searches as Linux's loader does: LD_LIBRARY_PATH first, then the loader's cache, then the
- * system's folders.
+ * The loader of this system: LD_LIBRARY_PATH first, then the folders that a library names, then the
+ * loader's cache, then the system's folders.
  *
- * @param added folders that stand at the end of LD_LIBRARY_PATH, besides those that it has
- * @returns a function that finds nothing on other systems
+ * @returns one that finds nothing where the system is not Linux
  */
-export async function libraryFinder(): Promise<(added: readonly string[]) => FindLibrary> {
-  if (process.platform !== 'linux') return () => () => null;
+export async function systemLoader(): Promise<Loader> {
+  if (process.platform !== 'linux') return { find: () => null };
   const cache = parseLdconfig((await programOutput('ldconfig', ['-p'])) ?? '', process.arch);
-  const inFolders = (folders: readonly string[], name: string): string | null =>
-    folders.map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null;
-  return (added) => (name) => {
-    const cached = cache.get(name);
-    return (
-      inFolders([...pathsOf('LD_LIBRARY_PATH'), ...added], name) ??
-      (cached !== undefined && existsSync(cached) ? cached : null) ??
-      inFolders(LIBRARY_FOLDERS, name)
-    );
+  return {
+    find: (name, added = [], own = []) => {
+      const cached = cache.get(name);
+      return (
+        inFolders([...pathsOf('LD_LIBRARY_PATH'), ...added, ...own], name) ??
+        (cached !== undefined && existsSync(cached) ? cached : null) ??
+        inFolders(LIBRARY_FOLDERS, name)
+      );
+    },
   };
+}
+
+/** The file of this name in the first folder that has one; null where none has. */
+export function inFolders(folders: readonly string[], name: string): string | null {
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null;
 }
 
 /** The paths in an environment variable, in their order. */

@@ -1,4 +1,5 @@
-import { libraryFinder } from '../cuda/loader.js';
+import { isNvidia } from '../cuda/installed.js';
+import { systemLoader } from '../cuda/loader.js';
 import { DOCTOR_SCHEMA, type Diagnosis, type ProviderCheck } from '../doctorTypes.js';
 import { listProviders } from '../runners/providers.js';
 import type { Runners } from '../runners/types.js';
@@ -6,7 +7,8 @@ import { PROVIDERS, type ProviderName } from '../types.js';
 import { capabilities } from './capabilities.js';
 import { shortProvider } from './evidence.js';
 import { failureOf } from './failure.js';
-import { describeMachine, findCudaLibraries, findGpus, findVulkan } from './machine.js';
+import { checkCuda, libraryChecks } from './cuda.js';
+import { describeMachine, findGpus, findVulkan } from './machine.js';
 import { ranIn } from './ranTypes.js';
 import { problemOf, runOneNode } from './providers.js';
 import { tried } from './tried.js';
@@ -18,15 +20,17 @@ import { tried } from './tried.js';
  * @param timeout seconds that one step of a provider may take
  */
 export async function diagnose(runners: Runners, timeout: number): Promise<Diagnosis> {
-  const [providers, gpus, finder] = await Promise.all([checkEvery(runners, timeout), findGpus(), libraryFinder()]);
-  const find = finder([]);
+  const [providers, gpus, loader] = await Promise.all([checkEvery(runners, timeout), findGpus(), systemLoader()]);
+  const libraries = await libraryChecks();
+  const cuda = providers.find(({ name }) => name === 'cuda')!;
   return {
     schema: DOCTOR_SCHEMA,
     machine: describeMachine(),
     providers,
     gpus,
-    vulkan: findVulkan(find),
-    libraries: findCudaLibraries(find),
+    vulkan: findVulkan(loader),
+    cuda: isNvidia('cuda') ? await checkCuda({ check: cuda, gpus: gpus ?? [], libraries, hasDriver: loader.find('libcuda.so.1') !== null }) : null,
+    libraries,
     implementations: await tried(capabilities(providers.filter(({ status }) => status === 'works').map(({ name }) => name)), runners, timeout),
   };
 }

@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
-import { CUDA_LIBRARIES, type Gpu, type LibraryCheck, type Machine, type Vulkan } from '../doctorTypes.js';
-import { pathsOf, type FindLibrary } from '../cuda/loader.js';
+import { dirname, join } from 'node:path';
+import type { Gpu, Machine, Vulkan } from '../doctorTypes.js';
+import { findLibraries, isNvidia } from '../cuda/installed.js';
+import { pathsOf, type Loader } from '../cuda/loader.js';
+import type { NeededLibrary } from '../cuda/search.js';
 import { programOutput } from '../programOutput.js';
-import { bindingFolder } from '../runners/providers.js';
 import type { EnvironmentInfo, ProviderName } from '../types.js';
 import { describeHost } from './describe.js';
 import { gpuInUse, parseDrmCard, parseNvidiaSmi, parseVulkanDriver } from './machineText.js';
@@ -21,10 +22,29 @@ export function describeMachine(): Machine {
   return { ...describeHost(), cores: cpus().length || availableParallelism(), memoryBytes: Math.min(totalmem(), limit) };
 }
 
-/** Versions, processor and, where one of these execution providers runs on a GPU, which GPU that is. */
-export async function describeEnvironment(providers: readonly ProviderName[]): Promise<EnvironmentInfo> {
-  const isOnGpu = providers.some((provider) => provider !== 'cpu');
-  return { ...describeHost(), gpu: isOnGpu ? gpuInUse(providers, await findGpus(), findVulkan(() => null)?.drivers ?? null) : null };
+/** Versions, processor and, where one of these execution providers runs on a GPU, which GPU that is and whose libraries it runs with. */
+export async function describeEnvironment(
+  providers: readonly ProviderName[],
+): Promise<EnvironmentInfo> {
+  const host = { ...describeHost(), gpu: null, cudaLibraries: null };
+  if (providers.every((provider) => provider === 'cpu')) return host;
+  const nvidia = providers.find(isNvidia);
+  const drivers = findVulkan({ find: () => null })?.drivers ?? null;
+  return {
+    ...host,
+    gpu: gpuInUse(providers, await findGpus(), drivers),
+    cudaLibraries: nvidia === undefined ? null : foldersText((await findLibraries(nvidia)).libraries),
+  };
+}
+
+/** `libcublas.so.13, libcudart.so.13 in /usr/local/cuda/lib64; …`; null where there are none. */
+function foldersText(libraries: readonly NeededLibrary[]): string | null {
+  const byFolder = new Map<string, string[]>();
+  for (const { name, path } of libraries) {
+    if (path === null) continue;
+    byFolder.set(dirname(path), [...(byFolder.get(dirname(path)) ?? []), name]);
+  }
+  return [...byFolder].map(([folder, names]) => `${names.join(', ')} in ${folder}`).join('; ') || null;
 }
 
 /**
@@ -49,19 +69,11 @@ function drmCards(): Gpu[] {
 }
 
 /** The loader of Vulkan, and the drivers that it would load. Null where WebGPU does without. */
-export function findVulkan(find: FindLibrary): Vulkan | null {
+export function findVulkan(loader: Pick<Loader, 'find'>): Vulkan | null {
   if (process.platform !== 'linux') return null;
   const files = [pathsOf('VK_DRIVER_FILES'), pathsOf('VK_ICD_FILENAMES'), VULKAN_FOLDERS].find((paths) => paths.length > 0)!;
   const manifests = files.flatMap((file) => (existsSync(file) && !file.endsWith('.json') ? entries(file).map((name) => join(file, name)) : [file])).filter((file) => file.endsWith('.json'));
-  return { loader: find('libvulkan.so.1'), drivers: manifests.map((file) => parseVulkanDriver(file, content(file))) };
-}
-
-/** Where the libraries lie that the CUDA provider needs: its own beside onnxruntime-node's binding, CUDA's where the loader looks. */
-export function findCudaLibraries(find: FindLibrary): LibraryCheck[] {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return [];
-  const folder = bindingFolder();
-  const beside = (name: string): string | null => (existsSync(join(folder, name)) ? join(folder, name) : null);
-  return CUDA_LIBRARIES.map((name) => ({ name, path: name.startsWith('libonnxruntime') ? beside(name) : find(name) }));
+  return { loader: loader.find('libvulkan.so.1'), drivers: manifests.map((file) => parseVulkanDriver(file, content(file))) };
 }
 
 function entries(folder: string): string[] {

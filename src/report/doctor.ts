@@ -1,5 +1,5 @@
 import { terminalText } from '../printable.js';
-import { CHOSEN, type Capability, type Diagnosis, type Gpu, type ProviderCheck, type ProviderStatus } from '../doctorTypes.js';
+import { CHOSEN, type Capability, type Diagnosis, type Gpu, type LibraryCheck, type ProviderCheck, type ProviderStatus } from '../doctorTypes.js';
 import { ATTENTION_PRECISIONS, type AttentionPrecision } from '../types.js';
 import { typesText } from './precisionText.js';
 import { libraryRemedy, providerRemedy } from './providerText.js';
@@ -26,9 +26,9 @@ export function doctorText(diagnosis: Diagnosis, options: RenderOptions): string
   const context = contextOf(options);
   const sections = [
     [context.paint.bold('attn-diff doctor'), '', ...facts(versions(diagnosis), context)],
-    [heading('Execution providers', context), '', ...providers(diagnosis.providers, context)],
+    [heading('Execution providers', context), '', ...providers(diagnosis, context)],
     ...titled('GPUs', facts(gpus(diagnosis), context), context),
-    ...titled('Libraries of the CUDA provider', facts(libraries(diagnosis), context), context),
+    ...titled('Libraries of the CUDA provider', facts(libraryFacts(diagnosis), context), context),
     ...titled('Implementations on the providers that work', implementations(diagnosis.implementations, context), context),
     ...titled('Kernels by name', facts(kernels(diagnosis.implementations), context), context),
   ];
@@ -55,7 +55,7 @@ const STATUS: Readonly<Record<ProviderStatus, string>> = {
   'not-on-platform': '– not on this platform',
 };
 
-function providers(checks: readonly ProviderCheck[], context: Context): string[] {
+function providers({ providers: checks, cuda, libraries }: Diagnosis, context: Context): string[] {
   const { paint } = context;
   const columns: Column<ProviderCheck>[] = [
     { head: 'provider', cell: ({ name }) => name },
@@ -65,7 +65,7 @@ function providers(checks: readonly ProviderCheck[], context: Context): string[]
   ];
   const { columns: fitting, leftOut } = fitColumns(columns, checks, context.width);
   const wrong = checks.flatMap((check): Fact[] => {
-    const lines = [problemText(check), providerRemedy(check)].filter((line) => line !== null);
+    const lines = [problemText(check), providerRemedy(check, cuda, libraries)].filter((line) => line !== null);
     return lines.map((line, index) => [index === 0 ? check.name : '', line]);
   });
   return [...table(fitting, checks, context), ...(leftOut.length === 0 ? [] : noteLines(leftOutNote(leftOut), context)), ...(wrong.length === 0 ? [] : ['', ...facts(wrong, context)])];
@@ -102,8 +102,18 @@ function drivers(found: NonNullable<Diagnosis['vulkan']>['drivers']): Fact[] {
   return found.map(({ file, library }) => ['', library === null ? `driver ${file}: it cannot be read, or names no library` : `driver ${file}: ${library}`]);
 }
 
-function libraries({ libraries: checks }: Diagnosis): Fact[] {
-  return checks.map((check) => (check.path === null ? ['✗', `${check.name} is not found: ${libraryRemedy(check)}`] : ['✓', `${check.name} is ${check.path}`]));
+function libraryFacts({ libraries: checks, cuda }: Diagnosis): Fact[] {
+  return checks.map((check) => [
+    check.path !== null ? '✓' : check.isRequired ? '✗' : '–',
+    libraryText(check, cuda?.version ?? null),
+  ]);
+}
+
+function libraryText(check: LibraryCheck, cudaVersion: number | null): string {
+  const { name, path, origin, neededBy, isRequired } = check;
+  if (path !== null) return `${name} is ${path}${origin === 'loader' || neededBy === null ? '' : ` (${origin})`}`;
+  const whose = isRequired ? '' : ', which some kernels need,';
+  return `${name}${whose} is not found: ${libraryRemedy(check, cudaVersion)}`;
 }
 
 const KIND: Readonly<Record<Capability['kind'], string>> = { real: 'real', emulated: 'emulated', elsewhere: 'elsewhere', none: '–' };

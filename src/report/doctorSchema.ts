@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CAPABILITIES, CHOSEN, CUDA_LIBRARIES, DOCTOR_SCHEMA, GPU_SOURCES, PROVIDER_STATUSES } from '../doctorTypes.js';
+import { CAPABILITIES, CHOSEN, CUDA_LACKS, DOCTOR_SCHEMA, GPU_SOURCES, PROVIDER_STATUSES } from '../doctorTypes.js';
 import { ATTENTION_PRECISIONS, PRECISIONS, KERNELS, PROVIDERS } from '../types.js';
 import { count, host, text } from './schemaParts.js';
 
@@ -33,7 +33,24 @@ const vulkan = z.strictObject({
   drivers: z.array(z.strictObject({ file: text('File that names a driver.'), library: z.string().nullable().describe('The library that it names.') })),
 });
 
-const library = z.strictObject({ name: z.enum(CUDA_LIBRARIES), path: z.string().nullable().describe('Where it lies; null where it is missing.'), remedy });
+const cuda = z.strictObject({
+  lacks: z
+    .enum(CUDA_LACKS)
+    .nullable()
+    .describe(
+      'The first thing that keeps CUDA from running. device: no NVIDIA card; device-hidden: CUDA_VISIBLE_DEVICES names none; driver: a card without a driver; provider: the library of ONNX Runtime; driver-too-old: for the CUDA version of that library; libraries: those of NVIDIA; unknown: all of these are there. Null where it works.',
+    ),
+  version: z.int().nullable().describe('Major version of CUDA that the library of the provider was built for; null where it is not installed.'),
+});
+
+const library = z.strictObject({
+  name: text('As it is needed.'),
+  path: z.string().nullable().describe('Where the process of a CUDA stream finds it; null where it is missing.'),
+  origin: z.string().nullable().describe('What led to it: loader, onnxruntime-node, or the variable, folder or interpreter whose installation it is of.'),
+  neededBy: z.string().nullable().describe('The library that needs it; null for those of the provider.'),
+  isRequired: z.boolean().describe('Whether CUDA cannot be used without it; else some of its kernels cannot.'),
+  remedy,
+});
 
 const capability = z.strictObject({
   implementation: z.enum(CHOSEN).describe('Implementation.'),
@@ -53,6 +70,7 @@ export const doctorSchema = z
     providers: z.array(providerCheck),
     gpus: z.array(gpu).nullable().describe('Null where nothing tells of GPUs.'),
     vulkan: vulkan.nullable().describe('Null where WebGPU does without Vulkan.'),
+    cuda: cuda.nullable().describe('Null where the platform has no CUDA.'),
     libraries: z.array(library).describe('Of the CUDA provider; empty where the platform has none.'),
     implementations: z.array(capability).describe('On every provider that works.'),
   })

@@ -41,8 +41,8 @@ export function inspectionJson(inspection: Inspection): string {
 export function doctorJson(diagnosis: Diagnosis): string {
   const document: DoctorDocument = {
     ...diagnosis,
-    providers: diagnosis.providers.map((provider) => ({ ...provider, remedy: providerRemedy(provider) })),
-    libraries: diagnosis.libraries.map((library) => ({ ...library, remedy: libraryRemedy(library) })),
+    providers: diagnosis.providers.map((provider) => ({ ...provider, remedy: providerRemedy(provider, diagnosis.cuda, diagnosis.libraries) })),
+    libraries: diagnosis.libraries.map((library) => ({ ...library, remedy: libraryRemedy(library, diagnosis.cuda?.version ?? null) })),
   };
   return write(encoded(doctorSchema, document));
 }

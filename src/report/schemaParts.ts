@@ -68,4 +68,9 @@ export const host = z.strictObject({
 
 export const environment = host.extend({
   gpu: z.string().nullable().describe('Name and driver of the GPU that a provider ran on, or may have; unknown where nothing tells; null where all ran on the CPU provider.'),
+  cudaLibraries: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Where the libraries of NVIDIA lie that CUDA streams ran with, by folder; null where none ran on CUDA.'),
 });

@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { libraryEnvironment } from '../cuda/installed.js';
 import { AttnDiffError } from '../errors.js';
 import { openScratch, type Scratch } from '../files/scratch.js';
 import { pooled } from './pool.js';
@@ -37,10 +38,10 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
     waiting.clear();
   };
 
-  const start = (): ChildProcess => {
+  const start = (libraries: Readonly<Record<string, string>>): ChildProcess => {
     scratch ??= openScratch();
     // Of node's own options only limits of memory: with -e or --import a child would run the caller's script again, and its children too.
-    const started = fork(CHILD, [scratch.path, provider], { env: { ...process.env, ...environment }, execArgv: [...process.execArgv.filter((option) => option.startsWith('--max-')), '--expose-gc'], serialization: 'advanced', stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const started = fork(CHILD, [scratch.path, provider], { env: { ...process.env, ...environment, ...libraries }, execArgv: [...process.execArgv.filter((option) => option.startsWith('--max-')), '--expose-gc'], serialization: 'advanced', stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     let complaint = '';
     started.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-MOST_COMPLAINT)));
     started.stdout?.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-MOST_PRINTED)));
@@ -65,6 +66,9 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
   const ask = async (call: Call, ownStage: string): Promise<Extract<Answer, { ok: true }>> => {
     if (failure) throw failure;
     stage = ownStage;
+    const libraries = child ? {} : await libraryEnvironment(provider, process.env);
+    // It may have been stopped meanwhile.
+    if (failure) throw failure;
     const id = nextId++;
     const expiry = timeout === null ? undefined : setTimeout(() => {
       failAll(new AttnDiffError('timed-out', { stage, seconds: timeout }));
@@ -73,7 +77,7 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
     const answer = await new Promise<Answer>((resolve, reject) => {
       let asked: ChildProcess;
       try {
-        asked = child ??= start();
+        asked = child ??= start(libraries);
       } catch (error) {
         return reject(error instanceof AttnDiffError ? error : notStarted(error as NodeJS.ErrnoException));
       }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CUDA_LIBRARIES } from '../../src/doctorTypes.js';
+import type { CudaLack, Diagnosis, LibraryCheck } from '../../src/doctorTypes.js';
 import { doctorSchema } from '../../src/report/doctorSchema.js';
 import { doctorJson, doctorText } from '../../src/report/index.js';
 import { displayWidth } from '../../src/report/text/width.js';
@@ -30,9 +30,31 @@ describe('doctorText', () => {
     expect(text).toContain('no driver found');
   });
 
-  it('names every library that is missing with how to get it', () => {
-    const text = doctorText({ ...sampleDiagnosis(), libraries: CUDA_LIBRARIES.map((name) => ({ name, path: null })) }, plain);
-    for (const name of CUDA_LIBRARIES) expect(text).toMatch(new RegExp(`^✗ +${name.replaceAll('.', '\\.')} is not found: (fetch|install) `, 'm'));
+  const lacking = (lacks: CudaLack | null, version: number | null, names: readonly string[]): string => {
+    const libraries = names.map((name): LibraryCheck => ({ name, path: null, origin: null, neededBy: name.includes('onnxruntime') ? null : 'x.so', isRequired: true }));
+    const cuda = { name: 'cuda' as const, status: 'missing' as const, bundled: false, ran: [], problem: null } satisfies Diagnosis['providers'][number];
+    const text = doctorText({ ...sampleDiagnosis(), providers: [cuda], cuda: { lacks, version }, libraries }, plain);
+    return text.replaceAll(/\n {2,}/g, ' ');
+  };
+
+  it.each([
+    ['device', 13, /docker run --gpus all/],
+    ['device-hidden', 13, /unset CUDA_VISIBLE_DEVICES/],
+    ['driver', 13, /install NVIDIA's driver/],
+    ['provider', null, /attn-diff setup cuda/],
+    ['driver-too-old', 13, /too old for CUDA 13: .*ONNXRUNTIME_NODE_INSTALL=cuda12/],
+    ['driver-too-old', 12, /too old for CUDA 12: update it$/m],
+    ['unknown', 13, /attn-diff setup cuda/],
+  ] as const)('says what helps where %s is what CUDA %s lacks', (lacks, version, helps) => {
+    expect(lacking(lacks, version, [])).toMatch(helps);
+  });
+
+  it('names the packages that bring the libraries that are missing, each in its version', () => {
+    const cuda13 = ['libcublasLt.so.13', 'libcublas.so.13', 'libcurand.so.10', 'libcudart.so.13'];
+    expect(lacking('libraries', 13, cuda13)).toContain('pip install "nvidia-cublas==13.*" "nvidia-curand==10.*" "nvidia-cuda-runtime==13.*"\n');
+    expect(lacking('libraries', 12, ['libcudart.so.12', 'libcudnn.so.9'])).toContain('pip install nvidia-cuda-runtime-cu12 nvidia-cudnn-cu12\n');
+    expect(lacking('libraries', 13, ['libstdc++.so.6'])).toContain('install libstdc++.so.6, or name the folder in LD_LIBRARY_PATH');
+    expect(lacking('provider', null, ['libonnxruntime_providers_cuda.so'])).toMatch(/^✗ +libonnxruntime_providers_cuda\.so is not found: attn-diff setup cuda$/m);
   });
 });
 

@@ -2,6 +2,7 @@ import { DOCTOR_SCHEMA, type Capability, type Diagnosis } from '../../src/doctor
 import type { ProviderName } from '../../src/types.js';
 
 const GIB = 2 ** 30;
+const NEEDED = { neededBy: 'libonnxruntime_providers_cuda.so', isRequired: true };
 
 /** A machine made by hand: every status of a provider, and every kind of capability. */
 export function sampleDiagnosis(): Diagnosis {
@@ -27,12 +28,15 @@ export function sampleDiagnosis(): Diagnosis {
         { file: '/etc/vulkan/icd.d/broken.json', library: null },
       ],
     },
+    cuda: { lacks: null, version: 12 },
     libraries: [
-      { name: 'libonnxruntime_providers_cuda.so', path: '/project/node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime_providers_cuda.so' },
-      { name: 'libonnxruntime_providers_shared.so', path: null },
-      { name: 'libcudart.so.12', path: '/usr/local/cuda/lib64/libcudart.so.12' },
-      { name: 'libcublas.so.12', path: null },
-      { name: 'libcudnn.so.9', path: null },
+      { name: 'libonnxruntime_providers_shared.so', path: null, origin: null, neededBy: null, isRequired: true },
+      { name: 'libonnxruntime_providers_cuda.so', path: '/project/node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime_providers_cuda.so', origin: 'onnxruntime-node', neededBy: null, isRequired: true },
+      { name: 'libcudart.so.12', path: '/usr/local/cuda/lib64/libcudart.so.12', origin: 'loader', ...NEEDED },
+      { name: 'libcublas.so.12', path: '/venv/lib/python3.11/site-packages/nvidia/cublas/lib/libcublas.so.12', origin: 'python3: /venv/lib/python3.11/site-packages', ...NEEDED },
+      { name: 'libcurand.so.10', path: null, origin: null, ...NEEDED },
+      { name: 'libcuda.so.1', path: null, origin: null, ...NEEDED },
+      { name: 'libcudnn.so.9', path: null, origin: null, ...NEEDED, isRequired: false },
     ],
     implementations: [
       ...threePrecisions('eager', 'cpu', ['real', 'emulated', 'emulated'], ['MatMul', 'Softmax'], []),

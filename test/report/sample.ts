@@ -40,7 +40,7 @@ export function sampleReport({ layers = 2, gate = { defaults: 'error' }, edit = 
       vocabSize: 384, exporter: 'pytorch 2.8.0', opset: 18, precision: 'fp32', attention: 'decomposed', notCompared: [], sinks: [], sha256: 'a'.repeat(64), activations: null,
     },
     environment: {
-      attnDiff: '0.1.0', node: '20.19.0', onnxruntime: '1.30.0', platform: 'linux', arch: 'x64', cpu: 'AMD EPYC 7B13', gpu: null,
+      attnDiff: '0.1.0', node: '20.19.0', onnxruntime: '1.30.0', platform: 'linux', arch: 'x64', cpu: 'AMD EPYC 7B13', gpu: null, cudaLibraries: null,
     },
     batches,
     implementations,

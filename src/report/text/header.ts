@@ -92,7 +92,16 @@ export function batchText({ name, padding, size, length, source, tokens }: Batch
 /** Where all of it ran. */
 export function providerFact(implementations: readonly Pick<ImplementationInfo, 'provider'>[], environment: EnvironmentInfo): readonly [string, string] {
   const providers = [...new Set(implementations.map(({ provider }) => provider))].filter((provider) => provider !== 'unknown').join(', ') || 'unknown';
-  return ['Provider', `${providers} (onnxruntime ${environment.onnxruntime}, node ${environment.node}, ${environment.platform}-${environment.arch}, ${environment.cpu}${environment.gpu === null ? '' : `, GPU ${environment.gpu}`})`];
+  const { onnxruntime, node, platform, arch, cpu, gpu, cudaLibraries } = environment;
+  const where = [
+    `onnxruntime ${onnxruntime}`,
+    `node ${node}`,
+    `${platform}-${arch}`,
+    cpu,
+    ...(gpu === null ? [] : [`GPU ${gpu}`]),
+    ...(cudaLibraries === null ? [] : [cudaLibraries]),
+  ];
+  return ['Provider', `${providers} (${where.join(', ')})`];
 }
 
 /**

@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { findLibraries, isNvidia, PROVIDER_FILES } from '../cuda/installed.js';
+import type { CudaCheck, CudaLack, Gpu, LibraryCheck, ProviderCheck } from '../doctorTypes.js';
+import { bindingFolder } from '../runners/providers.js';
+
+/** The first version of NVIDIA's driver, by the major version of CUDA that it can run. */
+const OLDEST_DRIVER: Readonly<Record<number, number>> = { 11: 450, 12: 525, 13: 580 };
+
+/** The CUDA provider's own libraries, and what they need; empty where the platform has no CUDA. */
+export async function libraryChecks(): Promise<LibraryCheck[]> {
+  if (!isNvidia('cuda')) return [];
+  const { libraries } = await findLibraries('cuda');
+  const own = PROVIDER_FILES.cuda.map((name): LibraryCheck => {
+    const path = join(bindingFolder(), name);
+    const isThere = existsSync(path);
+    return {
+      name,
+      path: isThere ? path : null,
+      origin: isThere ? 'onnxruntime-node' : null,
+      neededBy: null,
+      isRequired: true,
+    };
+  });
+  return [...own, ...libraries];
+}
+
+export interface CudaFacts {
+  check: Pick<ProviderCheck, 'status' | 'problem'>;
+  gpus: readonly Gpu[];
+  libraries: readonly LibraryCheck[];
+  /** Whether the loader finds the driver's library. */
+  hasDriver: boolean;
+}
+
+/** What the CUDA provider lacks on this machine. */
+export async function checkCuda(facts: CudaFacts): Promise<CudaCheck> {
+  const { cudaVersion: version } = await findLibraries('cuda');
+  return { lacks: cudaLack(facts, version, process.env['CUDA_VISIBLE_DEVICES']), version };
+}
+
+/**
+ * The first thing that CUDA lacks, from the card upwards: without a card no library helps.
+ *
+ * @param version of CUDA that the provider's library needs; null where it is not installed
+ * @param visible the value of CUDA_VISIBLE_DEVICES
+ */
+export function cudaLack(
+  { check, gpus, libraries, hasDriver }: CudaFacts,
+  version: number | null,
+  visible: string | undefined,
+): CudaLack | null {
+  if (check.status === 'works') return null;
+  const cards = gpus.filter(({ source }) => source === 'nvidia-smi');
+  const problem = check.problem ?? '';
+  if (cards.length === 0 && !hasDriver) {
+    return gpus.some(({ name }) => name.startsWith('10de:')) ? 'driver' : 'device';
+  }
+  if (visible !== undefined && /^(|-1)$/.test(visible.trim())) return 'device-hidden';
+  const missing = libraries.filter(({ path, isRequired }) => isRequired && path === null);
+  if (missing.some(({ neededBy }) => neededBy === null)) return 'provider';
+  // cudaErrorInsufficientDriver.
+  if (isTooOld(cards, version) || /CUDA failure 35\b/.test(problem)) {
+    // Where there is a driver's library, but nothing that it drives, this error stands for both.
+    return cards.length === 0 ? 'device' : 'driver-too-old';
+  }
+  if (missing.some(({ name }) => name.startsWith('libcuda.'))) return 'driver';
+  if (missing.length > 0) return 'libraries';
+  // cudaErrorNoDevice.
+  return /CUDA failure 100\b/.test(problem) ? 'device' : 'unknown';
+}
+
+function isTooOld(cards: readonly Gpu[], version: number | null): boolean {
+  const oldest = OLDEST_DRIVER[version ?? 0];
+  return cards.some(({ driver }) => oldest !== undefined && Number.parseInt(driver ?? '', 10) < oldest);
+}
