@@ -1,5 +1,6 @@
 import { IMPLEMENTATIONS } from '../types.js';
-import { PROVIDER_REMEDY } from '../report/providerText.js';
+import type { CudaCheck, LibraryCheck } from '../doctorTypes.js';
+import { cudaRemedy, PROVIDER_REMEDY } from '../report/providerText.js';
 import { formatCount } from '../report/text/number.js';
 import { clause, error, isFull, quote } from './wording.js';
 
@@ -102,9 +103,20 @@ export const USAGE = {
     "Put the model's own tokenizer.json beside it",
   ),
   'provider-missing': error(
-    (a: { provider: string; problem: string; available: string[] }) =>
-      `the execution provider ${quote(a.provider)} cannot be used here: ${clause(a.problem)}`,
-    (a) => `${PROVIDER_REMEDY[a.provider] ? `${PROVIDER_REMEDY[a.provider]}; attn-diff doctor tells what is there. ` : ''}This platform has ${a.available.join(', ')}`,
+    (a: {
+      provider: string;
+      problem: string;
+      available: string[];
+      cuda: { cuda: CudaCheck; libraries: LibraryCheck[] } | null;
+    }) => `the execution provider ${quote(a.provider)} cannot be used here: ${clause(a.problem)}`,
+    (a) => {
+      const remedy = a.cuda
+        ? cudaRemedy(a.cuda.cuda, a.cuda.libraries)
+        : (PROVIDER_REMEDY[a.provider] ?? null);
+      const first = remedy?.charAt(0).toUpperCase();
+      const more = remedy ? `${first}${remedy.slice(1)}. Run attn-diff doctor for more. ` : '';
+      return `${more}This platform has ${a.available.join(', ')}`;
+    },
   ),
   'file-exists': error(
     (a: { path: string }) =>

@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { findLibraries, isNvidia, PROVIDER_FILES } from '../cuda/installed.js';
+import { systemLoader } from '../cuda/loader.js';
 import type { CudaCheck, CudaLack, Gpu, LibraryCheck, ProviderCheck } from '../doctorTypes.js';
 import { bindingFolder } from '../runners/providers.js';
+import { findGpus } from './machine.js';
 
 /** The first version of NVIDIA's driver, by the major version of CUDA that it can run. */
 const OLDEST_DRIVER: Readonly<Record<number, number>> = { 11: 450, 12: 525, 13: 580 };
 
-/** The CUDA provider's own libraries, and what they need; empty where the platform has no CUDA. */
-export async function libraryChecks(): Promise<LibraryCheck[]> {
-  if (!isNvidia('cuda')) return [];
+/** The CUDA provider's own libraries, and what they need. */
+async function libraryChecks(): Promise<LibraryCheck[]> {
   const { libraries } = await findLibraries('cuda');
   const own = PROVIDER_FILES.cuda.map((name): LibraryCheck => {
     const path = join(bindingFolder(), name);
@@ -25,18 +26,42 @@ export async function libraryChecks(): Promise<LibraryCheck[]> {
   return [...own, ...libraries];
 }
 
+/** What the CUDA provider lacks on this machine, and its libraries. */
+export interface CudaDiagnosis {
+  cuda: CudaCheck;
+  libraries: LibraryCheck[];
+}
+
+/**
+ * Finds out what the CUDA provider lacks.
+ *
+ * @param check what became of a node that it was given
+ * @param gpus as found before; null for a search
+ * @returns null where the platform has no CUDA
+ */
+export async function diagnoseCuda(
+  check: CudaFacts['check'],
+  gpus: readonly Gpu[] | null,
+): Promise<CudaDiagnosis | null> {
+  if (!isNvidia('cuda')) return null;
+  const [libraries, { cudaVersion: version }, loader, cards] = await Promise.all([
+    libraryChecks(),
+    findLibraries('cuda'),
+    systemLoader(),
+    gpus ?? findGpus(),
+  ]);
+  const hasDriver = loader.find('libcuda.so.1') !== null;
+  const facts = { check, gpus: cards ?? [], libraries, hasDriver };
+  const lacks = cudaLack(facts, version, process.env['CUDA_VISIBLE_DEVICES']);
+  return { cuda: { lacks, version }, libraries };
+}
+
 export interface CudaFacts {
   check: Pick<ProviderCheck, 'status' | 'problem'>;
   gpus: readonly Gpu[];
   libraries: readonly LibraryCheck[];
   /** Whether the loader finds the driver's library. */
   hasDriver: boolean;
-}
-
-/** What the CUDA provider lacks on this machine. */
-export async function checkCuda(facts: CudaFacts): Promise<CudaCheck> {
-  const { cudaVersion: version } = await findLibraries('cuda');
-  return { lacks: cudaLack(facts, version, process.env['CUDA_VISIBLE_DEVICES']), version };
 }
 
 /**

@@ -1,4 +1,3 @@
-import { isNvidia } from '../cuda/installed.js';
 import { systemLoader } from '../cuda/loader.js';
 import { DOCTOR_SCHEMA, type Diagnosis, type ProviderCheck } from '../doctorTypes.js';
 import { listProviders } from '../runners/providers.js';
@@ -7,7 +6,7 @@ import { PROVIDERS, type ProviderName } from '../types.js';
 import { capabilities } from './capabilities.js';
 import { shortProvider } from './evidence.js';
 import { failureOf } from './failure.js';
-import { checkCuda, libraryChecks } from './cuda.js';
+import { diagnoseCuda } from './cuda.js';
 import { describeMachine, findGpus, findVulkan } from './machine.js';
 import { ranIn } from './ranTypes.js';
 import { problemOf, runOneNode } from './providers.js';
@@ -21,16 +20,15 @@ import { tried } from './tried.js';
  */
 export async function diagnose(runners: Runners, timeout: number): Promise<Diagnosis> {
   const [providers, gpus, loader] = await Promise.all([checkEvery(runners, timeout), findGpus(), systemLoader()]);
-  const libraries = await libraryChecks();
-  const cuda = providers.find(({ name }) => name === 'cuda')!;
+  const found = await diagnoseCuda(providers.find(({ name }) => name === 'cuda')!, gpus ?? []);
   return {
     schema: DOCTOR_SCHEMA,
     machine: describeMachine(),
     providers,
     gpus,
     vulkan: findVulkan(loader),
-    cuda: isNvidia('cuda') ? await checkCuda({ check: cuda, gpus: gpus ?? [], libraries, hasDriver: loader.find('libcuda.so.1') !== null }) : null,
-    libraries,
+    cuda: found?.cuda ?? null,
+    libraries: found?.libraries ?? [],
     implementations: await tried(capabilities(providers.filter(({ status }) => status === 'works').map(({ name }) => name)), runners, timeout),
   };
 }

@@ -5,6 +5,7 @@ import { DataType } from '../onnx/types.js';
 import { listProviders } from '../runners/providers.js';
 import type { ExecutedNode, Runner, Runners } from '../runners/types.js';
 import type { Stream, TensorData } from '../types.js';
+import { diagnoseCuda } from './cuda.js';
 import { failureOf } from './failure.js';
 import { inSession } from './once.js';
 
@@ -40,13 +41,16 @@ export async function checkProviders(streams: readonly Pick<Stream, 'settings'>[
   if (asked.size === 0) return;
   const available = (await listProviders()).map(({ name }) => name);
   for (const provider of asked) {
-    const missing = (problem: string): AttnDiffError => new AttnDiffError('provider-missing', { provider, problem, available });
-    if (!available.includes(provider)) throw missing(`onnxruntime-node has none for ${process.platform}-${process.arch}`);
+    const missing = async (problem: string): Promise<AttnDiffError> => {
+      const cuda = provider === 'cuda' ? await diagnoseCuda({ status: 'missing', problem }, null) : null;
+      return new AttnDiffError('provider-missing', { provider, problem, available, cuda });
+    };
+    if (!available.includes(provider)) throw await missing(`onnxruntime-node has none for ${process.platform}-${process.arch}`);
     const runner = runners.fresh({ provider, timeout });
     try {
       await runOneNode(runner);
     } catch (error) {
-      throw missing(problemOf(error));
+      throw await missing(problemOf(error));
     } finally {
       runner.stop();
     }

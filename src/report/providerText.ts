@@ -35,7 +35,7 @@ export function providerRemedy(
 }
 
 /** What CUDA lacks and the one thing that helps; null where it works. */
-function cudaRemedy(
+export function cudaRemedy(
   { lacks, version }: CudaCheck,
   libraries: readonly LibraryCheck[],
 ): string | null {

@@ -70,6 +70,8 @@ export function runtimeCause(message: string): string {
     .replace(/^(?:This is an invalid model|Invalid model|Fatal error)[.:]\s*/, '')
     .replace(/^Error: /, '')
     .replace(/ Please fix either the inputs\/outputs or the model\.?$/, '')
+    // Behind what CUDA says follow the card's number, the machine's name and a place in the source.
+    .replace(/(CUD\w* failure -?\d+: .*?) ; GPU=-?\d+ ; hostname=.*$/, '$1')
     .replace(/ failed\.[\w.]+\.(?:cc|h):\d+ \w+ /, ' failed: ');
   const refused = REFUSED_NODE.exec(shown);
   return refused ? `node ${quoted(refused[1]!)} (${refused[2]}): ${refused[3]}` : shown || words;

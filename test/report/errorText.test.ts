@@ -26,7 +26,7 @@ const ARGS: ErrorArgs = {
   'chat-template-unusable': { path: nasty('path'), problem: nasty('problem') },
   'token-out-of-range': { id: 999, vocabSize: 384 },
   'folder-not-writable': { path: nasty('path'), problem: nasty('problem') },
-  'provider-missing': { provider: 'cuda', problem: nasty('problem'), available: ['cpu'] },
+  'provider-missing': { provider: 'cuda', problem: nasty('problem'), available: ['cpu'], cuda: null },
   'file-exists': { path: nasty('path') },
   'output-not-writable': { path: nasty('path'), problem: nasty('problem') },
   'temporary-folder': { path: nasty('path'), variable: 'TMPDIR', problem: nasty('problem') },
@@ -106,6 +106,14 @@ function textOf(code: ErrorCode): string {
 }
 
 describe('errorText', () => {
+  it('says what CUDA lacks on this machine where that provider cannot be used', () => {
+    const libraries = [{ name: 'libcublas.so.13', path: null, origin: null, neededBy: 'x.so', isRequired: true }];
+    const cuda = { cuda: { lacks: 'libraries' as const, version: 13 }, libraries };
+    expect(errorText(new AttnDiffError('provider-missing', { provider: 'cuda', problem: 'it did not load', available: ['cpu', 'cuda'], cuda }))).toBe(
+      'the execution provider "cuda" cannot be used here: it did not load. Libraries of NVIDIA are missing: pip install "nvidia-cublas==13.*". Run attn-diff doctor for more. This platform has cpu, cuda.',
+    );
+  });
+
   it('is tried with every error', () => {
     expect(Object.keys(ARGS).toSorted()).toEqual(ERROR_CODES.toSorted());
   });

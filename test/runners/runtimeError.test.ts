@@ -45,6 +45,11 @@ describe('runtimeError', () => {
     for (const doing of ['opening', 'running'] as const) expect(runtimeError(message, 's', doing, 'cuda')).toMatchObject({ code: 'out-of-memory', exitCode: 4 });
   });
 
+  it("leaves out the machine's name and the place in the source behind what CUDA says", () => {
+    const message = 'CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=-1 ; hostname=box ; file=/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_execution_provider.cc ; line=352 ; expr=cudaSetDevice(info_.device_id); ';
+    expect(runtimeCause(message)).toBe('CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version');
+  });
+
   it('takes what a kernel says that it does not do for a refusal of the model, not for a failure', () => {
     const cpu = 'GroupQueryAttention (CPU): q_norm_weight / k_norm_weight inputs are not supported. It is implemented only on the CUDA and WebGPU EPs.';
     expect(runtimeError(node(cpu), 's', 'running', 'cpu')).toMatchObject({ code: 'model-refused', exitCode: 3, args: { reason: 'kernel' } });
