@@ -42,7 +42,7 @@ export async function systemLoader(): Promise<Loader> {
 }
 
 /** The file of this name in the first folder that has one; null where none has. */
-export function inFolders(folders: readonly string[], name: string): string | null {
+function inFolders(folders: readonly string[], name: string): string | null {
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null;
 }
 
