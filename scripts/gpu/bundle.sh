@@ -16,6 +16,8 @@ set -euo pipefail
 
 say() { echo "bundle.sh: $*" >&2; }
 refuse() { say "$*"; exit 2; }
+# The commit that a library of ONNX Runtime says it was built from.
+commit_of() { grep -aoE 'git-commit-id=[0-9a-f]+' "$1" | head -n 1 | cut -d = -f 2 || true; }
 
 out=gpu-bundle provider='' vulkan=''
 while [ $# -gt 0 ]; do
@@ -68,16 +70,27 @@ if [ -z "$provider" ]; then
   provider=$(echo "$scratch"/fetched/onnxruntime_gpu-*.whl)
 fi
 if [ "$provider" != none ]; then
+  given_provider=$provider
   case "$provider" in
     *.whl)
-      python3 -m zipfile -e "$provider" "$scratch/wheel" || refuse "$provider is no whole wheel"
+      python3 -m zipfile -e "$provider" "$scratch/wheel" 2> /dev/null || refuse "$given_provider is no whole wheel"
       provider=$scratch/wheel/onnxruntime/capi ;;
   esac
   for name in cuda shared; do
     [ -f "$provider/libonnxruntime_providers_$name.so" ] \
-      || refuse "$provider has no libonnxruntime_providers_$name.so"
-    cp "$provider/libonnxruntime_providers_$name.so" "$libraries/"
+      || refuse "$given_provider has no libonnxruntime_providers_$name.so"
   done
+  # A provider of another build loads, and then computes with structures of another layout.
+  needed=$(commit_of "$libraries/libonnxruntime.so.1")
+  runtime=("$provider"/libonnxruntime.so.1*)
+  if [ -f "${runtime[0]}" ]; then
+    found=$(commit_of "${runtime[0]}")
+    [ "$found" = "$needed" ] \
+      || refuse "$given_provider was built from commit ${found:-unknown}, onnxruntime-node $version from $needed: give onnxruntime-gpu $version"
+  else
+    say "$given_provider has no libonnxruntime.so.1 to compare versions with; it is taken for $version"
+  fi
+  cp "$provider"/libonnxruntime_providers_{cuda,shared}.so "$libraries/"
 fi
 
 # The official build for any Linux with glibc 2.28: what runs here may be linked to this system's libraries.
@@ -110,6 +123,7 @@ tar -C "$stage" -cf - . | node scripts/gpu/brotli.js compress > "$scratch/outer/
 tar -C "$stage" -cf - lib/gcc | gzip -9 > "$scratch/outer/gcc.tar.gz"
 rm -f "$out"/attn-diff-gpu.part* "$out/attn-diff-gpu.sha256"
 tar -C "$scratch/outer" -cf - node.gz gcc.tar.gz stage.tar.br | split -b 60M -d -a 2 - "$out/attn-diff-gpu.part"
-(cd "$out" && sha256sum attn-diff-gpu.part* > attn-diff-gpu.sha256)
+# The list comes last: without it run.sh takes the parts for none.
+(cd "$out" && sha256sum attn-diff-gpu.part* > "$scratch/sha256" && mv "$scratch/sha256" attn-diff-gpu.sha256)
 cp scripts/gpu/run.sh "$out/"
 say "$(ls "$out"/attn-diff-gpu.part* | wc -l) parts, $(du -cm "$out"/attn-diff-gpu.part* | tail -1 | cut -f1) MiB, in $out"

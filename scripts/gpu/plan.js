@@ -145,6 +145,7 @@ export function obstacleOf(provider, doctor, missing = []) {
   if (doctor === null) return null;
   const check = doctor.providers.find(({ name }) => name === provider);
   if (check === undefined || check.status === 'works') return null;
-  return [`skipped: doctor says that ${provider} ${check.status}`, ...missing, check.problem]
+  const what = check.status === 'missing' ? 'is missing' : check.status;
+  return [`skipped: doctor says that ${provider} ${what}`, ...missing, check.problem]
     .filter((part) => part !== null).join('; ');
 }

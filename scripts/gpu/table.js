@@ -29,12 +29,12 @@ export function headText(doctor, facts) {
   const cards = doctor === null ? [] : cardsOf(doctor);
   const named = Object.entries(facts).filter(([, value]) => value !== null).map(([name, value]) => `${name} ${value}`);
   const about = [cards.join('; ') || 'no GPU was named', ...named].join('; ');
-  return `${versions}. ${withoutPaths(about)}.\n\n${line(HEAD)}\n${line(HEAD.map(() => '---'))}\n`;
+  return `${versions}. ${withoutPlaces(about)}.\n\n${line(HEAD)}\n${line(HEAD.map(() => '---'))}\n`;
 }
 
-/** What is left of a text when each path in it is cut to its last part. */
-export function withoutPaths(text) {
-  return text.replaceAll(/(?<![\w.:/])(?:\/[\w.@+-]+)+\/([\w.@+-]+)/g, '$1');
+/** A text without what is of one machine only: its name, and the folders of its paths. */
+export function withoutPlaces(text) {
+  return text.replaceAll(/ *; *hostname=[^ ;]*/g, '').replaceAll(/(?<![\w.:/])(?:\/[\w.@+-]+)+\/([\w.@+-]+)/g, '$1');
 }
 
 /**
@@ -44,7 +44,7 @@ export function withoutPaths(text) {
  */
 export function rowsText(step, { report, problem, seconds }) {
   const cells = report === null ? [{ proof: problem }] : recordsFor(step, report);
-  return cells.map((cell) => `${line(columns(step, cell, seconds).map((each) => withoutPaths(`${each}`)))}\n`).join('');
+  return cells.map((cell) => `${line(columns(step, cell, seconds).map((each) => withoutPlaces(`${each}`)))}\n`).join('');
 }
 
 function recordsFor(step, report) {

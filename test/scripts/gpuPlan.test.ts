@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 // @ts-expect-error scripts are plain JavaScript
 import { allowance, FIXTURES, obstacleOf, planSteps } from '../../scripts/gpu/plan.js';
 // @ts-expect-error scripts are plain JavaScript
-import { rowsText, withoutPaths } from '../../scripts/gpu/table.js';
+import { rowsText, withoutPlaces } from '../../scripts/gpu/table.js';
 // @ts-expect-error scripts are plain JavaScript
 import { reportOf, runNode } from '../../scripts/gpu/runStep.js';
 import { fixture } from '../support/fixtures.js';
@@ -30,10 +30,11 @@ describe('the plan of what is run on a GPU', () => {
 });
 
 describe('the table of what was run on a GPU', () => {
-  it('has one row for a step without a report, and no path in it', () => {
+  it('has one row for a step without a report, and no path or machine name in it', () => {
     const row = rowsText({ id: 'kernels', what: '0.5B', precision: 'fp16', args: ['run'] }, { report: null, problem: 'cannot open /home/me/lib/libcublas.so.13 | gone', seconds: null });
     expect(row).toMatch(/^\| kernels \| 0\.5B \| fp16 \|.* cannot open libcublas\.so\.13 \\\| gone \|.*\|\n$/);
-    expect(withoutPaths('CPU/GPU, 1/2')).toBe('CPU/GPU, 1/2');
+    expect(withoutPlaces('CUDA failure 35 ; GPU=-1 ; hostname=mine ; line=352')).toBe('CUDA failure 35 ; GPU=-1 ; line=352');
+    expect(withoutPlaces('CPU/GPU, 1/2')).toBe('CPU/GPU, 1/2');
   });
 
   it('stops a program at its limit, and says so', async () => {
