@@ -5,7 +5,7 @@ import { isEmulated } from '../kernels.js';
 import { rounded, softmax } from '../rounding.js';
 import type { AttentionSettings } from '../../types.js';
 import { flushed } from './flush.js';
-import { fused, narrowed, typeOf, widened } from './fused.js';
+import { fused, narrowed, widened } from './fused.js';
 import { repeatKv } from './repeatKv.js';
 import { sinksAsKey, withoutSinks, withSinks } from './sinks.js';
 import { softcapped } from './softcap.js';
@@ -35,22 +35,40 @@ function operator(precision: AttentionSettings['precision'], aligned: boolean): 
       const additive = sinks !== null || settings.maskForm === 'additive' || (settings.maskForm === null && masks.bias() !== null);
       const plain = additive ? narrowed(builder, masks.additive(mask, settings), precision) : masks.allowed(mask);
       const more = sinks === null ? { key, value, mask: plain } : sinksAsKey(builder, { query, key, value, mask: plain }, sinks);
-      const [keys, values, own] = aligned ? alignedKeys(builder, more.key, more.value, more.mask, additive ? typeOf(precision) : null) : [more.key, more.value, more.mask];
+      const [keys, values, own] = aligned ? alignedKeys(builder, more.key, more.value, more.mask, additive, precision) : [more.key, more.value, more.mask];
       return widened(builder, builder.op('Attention', [query, keys, values, own], attributes), precision);
     },
   };
 }
 
-/** Keys that no query may look at are appended until their number is a multiple of 8. */
-function alignedKeys(builder: GraphBuilder, key: string, value: string, mask: string, additive: DataType | null): [string, string, string] {
+/**
+ * Keys that no query may attend to are appended until their number is a multiple of 8. Padding is done in float32,
+ * which loses nothing: no provider has a Pad in bfloat16.
+ */
+function alignedKeys(
+  builder: GraphBuilder,
+  key: string,
+  value: string,
+  mask: string,
+  additive: boolean,
+  precision: AttentionSettings['precision'],
+): [string, string, string] {
   const eight = builder.ints(8);
   const length = builder.op('Shape', [key], { start: 2n, end: 3n });
-  const missing = builder.op('Mod', [builder.op('Sub', [eight, builder.op('Mod', [length, eight])]), eight]);
-  const after = (axis: number): string => builder.op('Concat', [builder.ints(...Array.from({ length: 4 + axis }, () => 0)), missing, ...(axis === 3 ? [] : [builder.ints(0)])], { axis: 0n });
-  const padded = (tensor: string): string => builder.op('Pad', [tensor, after(2)]);
-  const numbers = additive === null ? builder.cast(mask, DataType.FLOAT) : mask;
-  const filled = builder.op('Pad', [numbers, after(3), builder.cast(builder.float(additive === null ? 0 : -Infinity), additive ?? DataType.FLOAT)]);
-  return [padded(key), padded(value), additive === null ? builder.cast(filled, DataType.BOOL) : filled];
+  const remainder = builder.op('Mod', [length, eight]);
+  const missing = builder.op('Mod', [builder.op('Sub', [eight, remainder]), eight]);
+  const after = (axis: number): string => {
+    const before = builder.ints(...Array.from({ length: 4 + axis }, () => 0));
+    return builder.op('Concat', [before, missing, ...(axis === 3 ? [] : [builder.ints(0)])], { axis: 0n });
+  };
+  const padded = (tensor: string, axis: number, fill: string[] = []): string =>
+    builder.op('Pad', [builder.cast(tensor, DataType.FLOAT), after(axis), ...fill]);
+  const filled = padded(mask, 3, [builder.float(additive ? -Infinity : 0)]);
+  return [
+    narrowed(builder, padded(key, 2), precision),
+    narrowed(builder, padded(value, 2), precision),
+    additive ? narrowed(builder, filled, precision) : builder.cast(filled, DataType.BOOL),
+  ];
 }
 
 /** com.microsoft `MultiHeadAttention` with the mask as its attention_bias; keys and values are repeated for it. */
