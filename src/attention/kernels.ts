@@ -29,7 +29,7 @@ const BY_PROVIDER: Readonly<Record<ProviderName, Kernels>> = {
   webgpu: { sdpa: [kernel('attention'), kernel('mha')], flash: [kernel('flash', {}, /^FlashAttention/), kernel('varlen', {}, /^FlashAttentionPaged/)] },
   cuda: {
     sdpa: [kernel('attention'), kernel('mha'), CUDA.efficient, CUDA.cudnn, CUDA.math],
-    flash: [CUDA.flash, CUDA.efficient, CUDA.cudnn, CUDA.math, kernel('varlen', CUDA.flash.environment)],
+    flash: [CUDA.flash, CUDA.efficient, CUDA.cudnn, CUDA.math, kernel('varlen', CUDA.flash.environment, CUDA.flash.told)],
   },
   tensorrt: { sdpa: [kernel('attention'), kernel('mha')], flash: [kernel('flash')] },
   coreml: { sdpa: [kernel('attention'), kernel('mha')], flash: [kernel('flash')] },
@@ -75,6 +75,10 @@ export function providerObstacle(name: ImplementationName, { provider, precision
   if (name === 'original' || name === 'exact' || provider === 'cpu') return null;
   if (isEmulated({ provider, precision })) return `${provider} has no ${precision} that attention can run in; the CPU emulates it (${name}@cpu)`;
   if (asked === 'varlen' && precision === 'fp32') return `PagedAttention, the operator of kernel=varlen, takes fp16 and bf16 only: give --precision fp16, or flash@${provider}:kernel=varlen:precision=fp16`;
+  if (provider === 'cuda' && asked === 'cudnn' && precision === 'fp32') {
+    const instead = `${name}@cuda:kernel=cudnn:precision=fp16`;
+    return `cuDNN's attention takes fp16 and bf16 only: give --precision fp16 or bf16, or ${instead}`;
+  }
   if (provider === 'cuda' && name === 'flash' && precision === 'fp32') return "CUDA's flash kernels take fp16 and bf16 only: give --precision fp16 or bf16, or flash@cuda:precision=fp16";
   return null;
 }

@@ -1,4 +1,12 @@
-import { AttributeProtoSchema, TensorProtoSchema, TypeProto_TensorSchema, TypeProtoSchema, ValueInfoProtoSchema } from 'onnx-buf';
+import {
+  AttributeProtoSchema,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from 'onnx-buf';
 import { append } from './append.js';
 import { GraphBuilder, makeAttribute } from './builder.js';
 import { attribute, isOp, OnnxGraph } from './graph.js';
@@ -42,9 +50,27 @@ export function widenInputs(model: ModelProto): void {
   for (const value of graph.input) {
     if (widenValue(value) !== value) replaceUses(index.consumers(value.name), value.name, builder.within('narrowed', () => builder.cast(value.name, DataType.BFLOAT16)));
   }
-  graph.input = graph.input.map(widenValue);
+  graph.input = graph.input.map((value) => (widenValue(value) === value ? value : unnamed(widenValue(value))));
   append(graph.node, builder.nodes);
   sortNodes(graph);
+}
+
+/**
+ * Without the names of its dimensions. A cache that is cast where it enters is no longer an input, whose memory ONNX
+ * Runtime leaves alone: by the name it would take the longer cache that comes out for one of the same length, and give
+ * it the memory of the shorter.
+ */
+function unnamed(value: ValueInfoProto): ValueInfoProto {
+  const { type } = value;
+  if (type?.value.case !== 'tensorType' || !type.value.value.shape) return value;
+  const dim = type.value.value.shape.dim.map((each) =>
+    each.value.case === 'dimParam' ? withFields(TensorShapeProto_DimensionSchema, each, { value: { case: undefined } }) : each,
+  );
+  const shape = withFields(TensorShapeProtoSchema, type.value.value.shape, { dim });
+  const tensor = withFields(TypeProto_TensorSchema, type.value.value, { shape });
+  return withFields(ValueInfoProtoSchema, value, {
+    type: withFields(TypeProtoSchema, type, { value: { case: 'tensorType', value: tensor } }),
+  });
 }
 
 function castsToBfloat16(node: NodeProto): boolean {

@@ -16,6 +16,12 @@ describe('kernels by provider', () => {
     expect(environment).toMatchObject({ ORT_ENABLE_XQA: '0', ORT_ENABLE_ATTENTION_KERNEL_DEBUG_INFO: '1' });
   });
 
+  it('every kernel that CUDA is asked for by name must be the one that it says it took', () => {
+    const kernels = (['sdpa', 'flash'] as const).flatMap((name) => kernelsOf('cuda', name));
+    expect(kernels.filter(({ told }) => told === null).map(({ name }) => name)).toEqual(['attention', 'mha']);
+    expect(kernelOf('flash', { provider: 'cuda', kernel: 'varlen' })?.told).toEqual(/^FLASH_ATTENTION$/);
+  });
+
   it('flash unasked is the provider’s flash kernel, everywhere', () => {
     for (const provider of PROVIDERS) expect(kernelOf('flash', { provider, kernel: null })?.name).toBe('flash');
     expect(environmentOf('flash', { provider: 'cuda', kernel: null })).toEqual(environmentOf('flash', { provider: 'cuda', kernel: 'flash' }));
@@ -41,6 +47,8 @@ describe('precisions by provider', () => {
   it('a GPU is not asked to emulate, nor CUDA’s flash to take fp32', () => {
     expect(providerObstacle('eager', { provider: 'webgpu', precision: 'bf16', kernel: null })).toMatch(/bf16.*eager@cpu/);
     expect(providerObstacle('flash', { provider: 'cuda', precision: 'fp32', kernel: null })).toMatch(/fp16 and bf16/);
+    expect(providerObstacle('sdpa', { provider: 'cuda', precision: 'fp32', kernel: 'cudnn' })).toMatch(/fp16 and bf16/);
+    expect(providerObstacle('sdpa', { provider: 'cuda', precision: 'bf16', kernel: 'cudnn' })).toBeNull();
     expect(providerObstacle('flash', { provider: 'webgpu', precision: 'fp32', kernel: 'varlen' })).toMatch(/fp16 and bf16/);
     expect(providerObstacle('eager', { provider: 'cpu', precision: 'bf16', kernel: null })).toBeNull();
     expect(providerObstacle('exact', { provider: 'webgpu', precision: 'bf16', kernel: null })).toBeNull();

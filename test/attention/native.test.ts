@@ -41,6 +41,8 @@ describe('attention in fp16 nodes, as it is built for CUDA', () => {
     ['sdpa', {}],
     ['sdpa', { maskForm: 'additive' }],
     ['sdpa', { kernel: 'efficient' }],
+    ['sdpa', { kernel: 'efficient', maskForm: 'additive' }],
+    ['sdpa', { kernel: 'cudnn' }],
     ['flash', {}],
   ] as [Name, Partial<AttentionSettings>][])('%s %o is attention to within fp16', async (name, settings) => {
     const exact = await attend('exact', given);

@@ -34,7 +34,7 @@ export function kernelObstacle(operator: string, { headDim, causal, hasSinks }: 
 }
 
 /** The type that a provider computes in which has the precision. */
-export function typeOf(precision: AttentionPrecision): DataType {
+function typeOf(precision: AttentionPrecision): DataType {
   return precision === 'fp32' ? DataType.FLOAT : HALF_TYPES[precision];
 }
 

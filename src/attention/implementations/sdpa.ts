@@ -14,14 +14,16 @@ import type { AttentionInputs, Implementation } from './types.js';
 /**
  * Scaled dot-product attention, as Hugging Face's `sdpa` calls torch's: with a boolean mask, unless the batch's own
  * mask is additive. Where the provider computes in the precision it is the ONNX operator `Attention` (opset 23), or
- * com.microsoft `MultiHeadAttention` if that is asked for; else scores and softmax stay in fp32 and P and the output
- * are rounded. Grouped heads are the operator's own. A fully masked row is zero; of `MultiHeadAttention`, whose mask is
+ * com.microsoft `MultiHeadAttention` if that is asked for, or cuDNN's kernel, which CUDA's `Attention` never takes under
+ * a mask; else scores and softmax stay in fp32 and P and the output are rounded. Grouped heads are the operator's own. A fully masked row is zero; of `MultiHeadAttention`, whose mask is
  * additive, the mean of all values.
  */
 export function sdpa(settings: AttentionSettings): Implementation {
   const { precision, kernel } = settings;
   if (precision !== 'fp32' && isEmulated(settings)) return emulated(precision);
-  return kernel === 'mha' ? multiHead(precision) : operator(precision, kernel === 'efficient');
+  return kernel === 'mha' || kernel === 'cudnn'
+    ? multiHead(precision, kernel)
+    : operator(precision, kernel === 'efficient');
 }
 
 /** @param aligned whether to make the number of keys a multiple of 8, as CUDA's memory-efficient kernel needs it for its mask */
@@ -29,14 +31,18 @@ function operator(precision: AttentionSettings['precision'], aligned: boolean): 
   return {
     ...fused('sdpa', 'Attention', precision, [{ domain: '', version: 23 }]),
     build(builder, inputs) {
-      const { query, key, value, scale, softcap, sinks, mask, masks, settings, decoding } = inputs;
+      const { query, key, value, heads, kvHeads, scale, softcap, sinks, mask, masks, settings, decoding } = inputs;
       const attributes = { scale, ...(softcap === null ? {} : { softcap }) };
       if (settings.maskForm === 'causal') return widened(builder, byOperator(builder, inputs, attributes, decoding?.past ?? 0), precision);
       const additive = sinks !== null || settings.maskForm === 'additive' || (settings.maskForm === null && masks.bias() !== null);
       const plain = additive ? narrowed(builder, masks.additive(mask, settings), precision) : masks.allowed(mask);
       const more = sinks === null ? { key, value, mask: plain } : sinksAsKey(builder, { query, key, value, mask: plain }, sinks);
       const [keys, values, own] = aligned ? alignedKeys(builder, more.key, more.value, more.mask, additive, precision) : [more.key, more.value, more.mask];
-      return widened(builder, builder.op('Attention', [query, keys, values, own], attributes), precision);
+      // Of grouped heads CUDA's `Attention` gives the memory-efficient kernel those in fp16 and bf16 only.
+      const repeats = aligned && precision === 'fp32';
+      const perHead = (tensor: string): string => (repeats ? repeatKv(builder, tensor, heads, kvHeads) : tensor);
+      const qkv = [query, perHead(keys), perHead(values)];
+      return widened(builder, builder.op('Attention', [...qkv, own], attributes), precision);
     },
   };
 }
@@ -72,11 +78,11 @@ function alignedKeys(
 }
 
 /** com.microsoft `MultiHeadAttention` with the mask as its attention_bias; keys and values are repeated for it. */
-function multiHead(precision: AttentionSettings['precision']): Implementation {
+function multiHead(precision: AttentionSettings['precision'], kernel: 'mha' | 'cudnn'): Implementation {
   return {
     ...fused('sdpa', 'MultiHeadAttention', precision),
     build(builder, { query, key, value, heads, kvHeads, headDim, scale, softcap, sinks, mask, masks, settings }) {
-      if (softcap !== null) throw new AttnDiffError('not-buildable', { implementation: 'sdpa:kernel=mha', problem: 'MultiHeadAttention has no softcap, and this model has one' });
+      if (softcap !== null) throw new AttnDiffError('not-buildable', { implementation: `sdpa:kernel=${kernel}`, problem: 'MultiHeadAttention has no softcap, and this model has one' });
       const flat = (tensor: string): string => builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), 0, 0, heads * headDim);
       const plain = { key, value, mask: narrowed(builder, masks.additive(mask, settings), precision) };
       const more = sinks === null ? plain : sinksAsKey(builder, { ...plain, query }, sinks);
