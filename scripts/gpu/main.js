@@ -8,7 +8,6 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { machineFacts } from './machine.js';
-import { nvidiaFolders } from './nvidia.js';
 import { allowance, obstacleOf, placed, planSteps } from './plan.js';
 import { HALF_BILLION } from './qwenShape.js';
 import { reportOf, runNode } from './runStep.js';
@@ -31,8 +30,7 @@ const { values: options } = parseArgs({
 const { out, work, provider } = options;
 const whole = Number(options.limit);
 const places = { fixtures: join(ROOT, 'fixtures'), model: join(work, 'model') };
-const folders = [process.env.LD_LIBRARY_PATH, ...(provider === 'cuda' ? nvidiaFolders() : [])].filter(Boolean);
-const { env, missing } = vulkanEnvironment({ ...process.env, LD_LIBRARY_PATH: folders.join(':') }, work, options.libraries);
+const { env, missing } = vulkanEnvironment(process.env, work, options.libraries);
 
 mkdirSync(out, { recursive: true });
 const files = {
