@@ -42,6 +42,9 @@ writeFileSync(files.table, titleText(provider));
 writeFileSync(files.reports, '');
 writeFileSync(files.log, '');
 
+// Who reads along may go; the files are what counts.
+process.stdout.on('error', () => undefined);
+
 const elapsed = () => Date.now() / 1000 - Number(options.began);
 const log = (text) => {
   const stamped = `[${elapsed().toFixed(1)} s] ${text}\n`;

@@ -146,6 +146,8 @@ export function obstacleOf(provider, doctor, missing = []) {
   const check = doctor.providers.find(({ name }) => name === provider);
   if (check === undefined || check.status === 'works') return null;
   const what = check.status === 'missing' ? 'is missing' : check.status;
-  return [`skipped: doctor says that ${provider} ${what}`, ...missing, check.problem]
-    .filter((part) => part !== null).join('; ');
+  // What helps with CUDA is read from this machine; with WebGPU it is the same text everywhere.
+  const remedy = provider === 'cuda' ? check.remedy : null;
+  return [`skipped: doctor says that ${provider} ${what}`, ...missing, check.problem, remedy]
+    .filter((part) => part).join('; ');
 }

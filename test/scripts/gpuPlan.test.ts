@@ -23,8 +23,8 @@ describe('the plan of what is run on a GPU', () => {
   });
 
   it('skips the steps of a provider that doctor found broken, with its words', () => {
-    const doctor = { providers: [{ name: 'cuda', status: 'missing', problem: 'no driver' }, { name: 'cpu', status: 'works', problem: null }] };
-    expect(obstacleOf('cuda', doctor)).toMatch(/^skipped: .*cuda.*no driver$/);
+    const doctor = { providers: [{ name: 'cuda', status: 'missing', problem: 'no driver', remedy: 'install one' }, { name: 'cpu', status: 'works', problem: null }] };
+    expect(obstacleOf('cuda', doctor)).toMatch(/^skipped: .*cuda.*no driver; install one$/);
     expect(obstacleOf('cpu', doctor)).toBeNull();
   });
 });
