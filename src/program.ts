@@ -13,6 +13,7 @@ import { mergeCommand } from './commands/merge.js';
 import { runCommand } from './commands/run.js';
 import { say } from './commands/say.js';
 import { schemaCommand } from './commands/schema.js';
+import { setupCommand } from './commands/setup.js';
 import { AttnDiffError, EXIT } from './errors.js';
 import { packageVersion } from './pipeline/describe.js';
 import { visible } from './printable.js';
@@ -35,7 +36,7 @@ export function createProgram(host: Host): Command {
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
-  for (const command of [runCommand(host), explainCommand(host), demoCommand(host), initCommand(host), inspectCommand(host), benchCommand(host), doctorCommand(host), compareCommand(host), mergeCommand(host), historyCommand(host), schemaCommand(), completionCommand()]) {
+  for (const command of [runCommand(host), explainCommand(host), demoCommand(host), initCommand(host), inspectCommand(host), benchCommand(host), doctorCommand(host), setupCommand(host), compareCommand(host), mergeCommand(host), historyCommand(host), schemaCommand(), completionCommand()]) {
     program.addCommand(command.copyInheritedSettings(program).addHelpText('after', EXIT_CODES));
   }
   return program;

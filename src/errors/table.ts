@@ -4,6 +4,7 @@ import { HUB } from './hub.js';
 import { MODEL } from './model.js';
 import { REFUSED } from './refused.js';
 import { SAVED } from './saved.js';
+import { SETUP, SETUP_SOURCE } from './setup.js';
 import { USAGE } from './usage.js';
 import type { ErrorWording } from './wording.js';
 
@@ -23,10 +24,12 @@ function ending<W extends Wordings>(exitCode: ExitCode, wordings: W): { [C in ke
 export const ERRORS = {
   ...ending(EXIT.usage, USAGE),
   ...ending(EXIT.usage, SAVED),
+  ...ending(EXIT.usage, SETUP_SOURCE),
   ...ending(EXIT.model, MODEL),
   ...ending(EXIT.model, HUB),
   ...ending(EXIT.model, REFUSED),
   ...ending(EXIT.execution, EXECUTION),
+  ...ending(EXIT.execution, SETUP),
 };
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -94,6 +94,12 @@ const ARGS: ErrorArgs = {
   'merge-missing': { missing: [2, 5], count: 6 },
   'merge-damaged': { path: nasty('path'), problem: nasty('problem') },
   'merge-unanswered': { path: nasty('path'), implementation: nasty('implementation'), batch: nasty('batch') },
+  'setup-source': { path: nasty('path'), fault: { kind: 'damaged', problem: nasty('problem') } },
+  'setup-platform': { platform: nasty('platform'), arch: nasty('arch') },
+  'setup-folder': { path: nasty('path'), problem: nasty('problem') },
+  'setup-runtime': { path: nasty('path'), problem: nasty('problem') },
+  'setup-driver': { path: nasty('path'), needs: 13, supports: '12.4' },
+  'setup-download': { reason: 'failed', program: nasty('program'), version: '1.30.0', problem: nasty('problem') },
   interrupted: { kept: { path: nasty('path'), done: 3, total: 9 } },
 };
 

@@ -1,0 +1,41 @@
+import type { Readable } from 'node:stream';
+import { AttnDiffError } from '../../errors.js';
+import type { SetupOrigin, SourceFault } from '../../setupTypes.js';
+
+/** What is put beside onnxruntime-node's library, in the order in which it is put there. */
+export const PROVIDER_LIBRARIES = [
+  'libonnxruntime_providers_shared.so',
+  'libonnxruntime_providers_cuda.so',
+] as const;
+export type ProviderLibrary = (typeof PROVIDER_LIBRARIES)[number];
+
+/** One file of a source. */
+export interface SourceFile {
+  name: string;
+  bytes: number;
+  /** Where it lies by itself; null inside an archive. */
+  path: string | null;
+  /** CRC-32 as the archive has it; null where only reading it tells. */
+  crc32: number | null;
+  /** A stream fails where the bytes are not those that the source promises. */
+  open(): Promise<Readable>;
+}
+
+/** An onnxruntime-gpu from which the provider libraries can be taken. */
+export interface LibrarySource {
+  origin: SetupOrigin;
+  /** Of onnxruntime; null where nothing names it. */
+  version: string | null;
+  /** The library whose build is compared with onnxruntime-node's. */
+  core: SourceFile;
+  providers: Readonly<Record<ProviderLibrary, SourceFile>>;
+  close(): void;
+}
+
+/** The name of onnxruntime's own library, with its version. */
+export const CORE_LIBRARY = /^libonnxruntime\.so\.(\d+\.\d+\.\d+)$/;
+
+/** That libraries cannot be taken from a wheel or a folder. */
+export function sourceError(path: string, fault: SourceFault): AttnDiffError<'setup-source'> {
+  return new AttnDiffError('setup-source', { path, fault });
+}

@@ -1,0 +1,72 @@
+/** What `attn-diff setup` can set up, with what it is for. */
+export const SETUPS = {
+  cuda: "the CUDA provider's libraries, put beside onnxruntime-node's own (Linux x64, CUDA 13)",
+} as const;
+
+/** Where provider libraries are taken from; the path is that of the wheel or of the folder. */
+export interface SetupOrigin {
+  kind: 'wheel' | 'folder' | 'python' | 'pip';
+  path: string;
+}
+
+/** Why libraries cannot be taken from a source. */
+export type SourceFault =
+  | { kind: 'unreadable'; problem: string }
+  | { kind: 'not-archive' }
+  | { kind: 'damaged'; problem: string }
+  | { kind: 'not-library'; name: string }
+  | { kind: 'missing'; name: string; needed: string }
+  | { kind: 'no-provider'; distribution: string | null; needed: string }
+  | { kind: 'platform'; found: string }
+  | { kind: 'version'; found: string; needed: string }
+  | { kind: 'commit'; found: string; needed: string }
+  | { kind: 'no-commit'; name: string };
+
+/** Why pip brought no wheel. */
+export type DownloadFault =
+  | 'no-python'
+  | 'no-pip'
+  | 'no-network'
+  | 'no-match'
+  | 'no-space'
+  | 'failed';
+
+/** What is known of libraries before they are put in place. */
+export interface ProviderLibraries {
+  origin: SetupOrigin;
+  /** Of onnxruntime; null where only the commit is known. */
+  version: string | null;
+  /** What both were built from: the source and onnxruntime-node's own library. */
+  commit: string;
+  /** The major version of CUDA that the provider needs; null where it names none. */
+  cuda: number | null;
+  files: SizedFile[];
+}
+
+export interface SizedFile {
+  name: string;
+  bytes: number;
+}
+
+/** What `attn-diff setup cuda` has done, or would do. */
+export type SetupOutcome =
+  | {
+      kind: 'placed';
+      isDryRun: boolean;
+      libraries: ProviderLibraries;
+      folder: string;
+      /** Whether other libraries were there. */
+      isReplacing: boolean;
+      /** The newest version of CUDA that the driver supports; null where none was found. */
+      driverCuda: string | null;
+      passedOver: PassedOver[];
+    }
+  | { kind: 'same'; commit: string; cuda: number | null; folder: string }
+  | { kind: 'download'; version: string; folder: string; passedOver: PassedOver[] }
+  | { kind: 'removed'; isDryRun: boolean; folder: string; files: SizedFile[] };
+
+/** An installed onnxruntime-gpu that does not fit. */
+export interface PassedOver {
+  path: string;
+  fault: SourceFault;
+}
