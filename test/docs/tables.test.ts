@@ -32,7 +32,7 @@ function helpExitCodes(): string[][] {
 }
 
 describe('README: options', () => {
-  const [runTable, inspectTable, doctorTable, compareTable, mergeTable, historyTable] = tablesBelow(readDocument('README.md'), '## Options');
+  const [runTable, inspectTable, doctorTable, setupTable, compareTable, mergeTable, historyTable] = tablesBelow(readDocument('README.md'), '## Options');
   const [benchTable] = tablesBelow(readDocument('README.md'), '## Bench');
   const [initTable] = tablesBelow(readDocument('docs/configuration.md'), '## A first one');
   const optionsOf = (table: string[][] | undefined): string[] => table!.map(([option]) => option!.replaceAll('`', '')).toSorted();
@@ -55,6 +55,10 @@ describe('README: options', () => {
   test('those of doctor', () => {
     expect(optionsOf(doctorTable)).toEqual(helpOptions('doctor'));
     expect(described('doctor').get('--timeout <seconds>')).toContain(`(default: ${/^`(.*)`$/.exec(doctorTable![0]![1]!)![1]})`);
+  });
+
+  test('those of setup', () => {
+    expect(optionsOf(setupTable)).toEqual(helpOptions('setup'));
   });
 
   test('those of compare', () => {
