@@ -86,6 +86,14 @@ const DOWNLOAD_ADVICE: Readonly<Record<DownloadFault, string>> = {
   failed: 'Mend that, or give --from',
 };
 
+function folderAdvice(problem: string): string {
+  if (isFull(problem)) return 'Make room there; nothing was changed';
+  const own = 'or install attn-diff in a folder of your own and run it from there';
+  return problem === 'EROFS'
+    ? `Run it where that file system can be written, such as when an image is built, ${own}`
+    : `Run it as the user who installed attn-diff, ${own}`;
+}
+
 /** The machine does not let it be set up: exit code 4. */
 export const SETUP = {
   'setup-platform': error(
@@ -96,10 +104,7 @@ export const SETUP = {
   'setup-folder': error(
     (a: { path: string; problem: string }) =>
       `${a.path}: the libraries cannot be put there or removed: ${clause(a.problem)}`,
-    (a) =>
-      isFull(a.problem)
-        ? 'Make room there; nothing was changed'
-        : 'Run it as the user who installed attn-diff, or install attn-diff in a folder of your own (npm install attn-diff)',
+    (a) => folderAdvice(a.problem),
   ),
   /** `problem` is null where the library can be read, but names no commit. */
   'setup-runtime': error(

@@ -64,8 +64,13 @@ async function run(
   { env, undo }: Pick<PipRequest, 'env' | 'undo'>,
 ): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env });
-    const forget = undo.add(() => void child.kill('SIGKILL'));
+    // A group of its own: python3 may be a script that starts the true one as another process.
+    const child = spawn(program, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env,
+      detached: true,
+    });
+    const forget = undo.add(() => killGroup(child.pid));
     let complaints = '';
     child.stderr.setEncoding('utf8').on('data', (part: string) => {
       complaints = (complaints + part).slice(-MOST_KEPT);
@@ -77,6 +82,15 @@ async function run(
     child.on('error', ({ message }) => end({ code: null, signal: null, complaints: message }));
     child.on('close', (code, signal) => end({ code, signal, complaints }));
   });
+}
+
+function killGroup(leader: number | undefined): void {
+  if (leader === undefined) return;
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 const NETWORK = [

@@ -29,7 +29,7 @@ export interface Disk {
 
 export const DISK: Disk = {
   // Opened at once: a file that is opened later could come to be after what removes it on Ctrl-C.
-  createWriteStream: (path) => createWriteStream(path, { fd: openSync(path, 'wx', 0o755) }),
+  createWriteStream: (path) => createWriteStream(path, { fd: openSync(path, 'wx', 0o644) }),
   freeBytes: (folder) => {
     const { bavail, bsize } = statfsSync(folder);
     return bavail * bsize;

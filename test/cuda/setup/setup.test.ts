@@ -235,7 +235,7 @@ describe('the folder of onnxruntime-node', () => {
     await asNobody(async () => {
       for (const from of [path, null]) {
         for (const isDryRun of isRoot ? [false] : [true, false]) {
-          expect(await failure(from, { pythons }, isDryRun)).toEqual([4, '/binding: the libraries cannot be put there or removed: no permission (EACCES). Run it as the user who installed attn-diff, or install attn-diff in a folder of your own (npm install attn-diff).']);
+          expect(await failure(from, { pythons }, isDryRun)).toEqual([4, '/binding: the libraries cannot be put there or removed: no permission (EACCES). Run it as the user who installed attn-diff, or install attn-diff in a folder of your own and run it from there.']);
         }
       }
     });
