@@ -59,14 +59,12 @@ export type SetupOutcome =
       isReplacing: boolean;
       /** The newest version of CUDA that the driver supports; null where none was found. */
       driverCuda: string | null;
-      passedOver: PassedOver[];
     }
   | { kind: 'same'; commit: string; cuda: number | null; folder: string }
-  | { kind: 'download'; version: string; folder: string; passedOver: PassedOver[] }
+  | { kind: 'download'; version: string; folder: string }
   | { kind: 'removed'; isDryRun: boolean; folder: string; files: SizedFile[] };
 
-/** An installed onnxruntime-gpu that does not fit. */
-export interface PassedOver {
-  path: string;
-  fault: SourceFault;
-}
+/** What setup says while it works: what is downloaded, and what is installed but does not fit. */
+export type SetupNotice =
+  | { kind: 'download'; version: string; program: string }
+  | { kind: 'passed-over'; path: string; fault: SourceFault };

@@ -4,7 +4,7 @@ import { removeCuda, setUpCuda } from '../cuda/setup/index.js';
 import { surroundings } from '../cuda/setup/surroundings.js';
 import { AttnDiffError, EXIT } from '../errors.js';
 import { clearStaleScratch } from '../files/scratch.js';
-import { setupListText, setupText } from '../report/index.js';
+import { setupListText, setupNoticeText, setupText } from '../report/index.js';
 import { SETUPS, type SetupOutcome } from '../setupTypes.js';
 import type { Host } from './host.js';
 import { onEnd } from './interrupt.js';
@@ -44,9 +44,7 @@ async function setUp({ from, remove, dryRun }: SetupOptions): Promise<void> {
   const isDryRun = dryRun ?? false;
   const undo = cleanups();
   const release = onEnd(undo.run, () => null);
-  const machine = surroundings(undo, ({ version, program }) =>
-    say(`${program} -m pip downloads onnxruntime-gpu ${version}, some 250 MB, into a temporary folder`),
-  );
+  const machine = surroundings(undo, (notice) => say(setupNoticeText(notice)));
   clearStaleScratch();
   let outcome: SetupOutcome;
   try {

@@ -79,7 +79,7 @@ const DOWNLOAD: Readonly<Record<DownloadFault, string>> = {
 
 const DOWNLOAD_ADVICE: Readonly<Record<DownloadFault, string>> = {
   'no-python': 'Install Python with pip, or give --from',
-  'no-pip': 'Install pip for it, or give --from',
+  'no-pip': 'Install pip for it, or onnxruntime-gpu itself, or give --from',
   'no-network': 'Check the network and the proxy, or give --from',
   'no-match': 'Check which index pip asks (pip config list), or give --from',
   'no-space': 'Set TMPDIR to a folder with 300 MB of room, or give --from',

@@ -21,7 +21,7 @@ export { savedText } from './baselineText.js';
 export { errorText, summaryProblemText } from './errorText.js';
 export { HISTORY_FORMATS, historyLine, historyOf, historyRun, readHistory, tornText } from './history/index.js';
 export { inspectionText } from './inspection.js';
-export { setupListText, setupText } from './setup.js';
+export { setupListText, setupNoticeText, setupText } from './setup.js';
 export { reproFiles, reproText } from './reproFiles.js';
 export { doctorJson, inspectionJson } from './json.js';
 export { documentJsonSchema, DOCUMENT_NAMES } from './jsonSchema.js';

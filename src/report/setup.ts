@@ -2,8 +2,8 @@ import { sourceFaultText } from '../errors/setup.js';
 import { printable, terminalText } from '../printable.js';
 import {
   SETUPS,
-  type PassedOver,
   type ProviderLibraries,
+  type SetupNotice,
   type SetupOrigin,
   type SetupOutcome,
   type SizedFile,
@@ -41,7 +41,6 @@ function linesOf(outcome: SetupOutcome): string[] {
     }
     case 'download':
       return [
-        ...outcome.passedOver.map(passedOverText),
         `Would download onnxruntime-gpu ${outcome.version} with pip, check its commit, and put its CUDA provider into ${folder}`,
         'Nothing was changed or downloaded.',
       ];
@@ -66,10 +65,9 @@ function removedLines({
 }
 
 function placedLines(outcome: Extract<SetupOutcome, { kind: 'placed' }>): string[] {
-  const { libraries, folder, isDryRun, isReplacing, driverCuda, passedOver } = outcome;
+  const { libraries, folder, isDryRun, isReplacing, driverCuda } = outcome;
   const done = isReplacing ? ['Would replace', 'Replaced'] : ['Would put', 'Put'];
   return [
-    ...passedOver.map(passedOverText),
     sourceText(libraries),
     `${isDryRun ? done[0] : done[1]} ${isReplacing ? 'other libraries in' : 'into'} ${folder}:`,
     ...fileLines(libraries.files),
@@ -97,8 +95,11 @@ function originText({ kind, path }: SetupOrigin): string {
   }
 }
 
-function passedOverText({ path, fault }: PassedOver): string {
-  return `Not used: ${path}: ${sourceFaultText(fault)}`;
+/** What goes on, as one line. */
+export function setupNoticeText(notice: SetupNotice): string {
+  return notice.kind === 'download'
+    ? `${notice.program} -m pip downloads onnxruntime-gpu ${notice.version}, some 250 MB, into a temporary folder`
+    : `not used: ${notice.path}: ${sourceFaultText(notice.fault)}`;
 }
 
 function fileLines(files: readonly SizedFile[]): string[] {

@@ -19,7 +19,6 @@ const PLACED: Extract<SetupOutcome, { kind: 'placed' }> = {
   folder: '/node',
   isReplacing: false,
   driverCuda: '13.1',
-  passedOver: [{ path: '/old', fault: { kind: 'version', found: '1.20.0', needed: '1.30.0' } }],
 };
 
 describe('what setup prints', () => {
@@ -28,8 +27,7 @@ describe('what setup prints', () => {
   });
 
   it('says what was put where, from what, and what comes next', () => {
-    expect(setupText(PLACED)).toBe(`Not used: /old: it is version 1.20.0, but onnxruntime-node is 1.30.0
-onnxruntime-gpu 1.30.0, commit f2c39fe2f, for CUDA 13, installed for Python: /site/onnxruntime/capi
+    expect(setupText(PLACED)).toBe(`onnxruntime-gpu 1.30.0, commit f2c39fe2f, for CUDA 13, installed for Python: /site/onnxruntime/capi
 Put into /node:
   shared.so  14.3 KiB
   cuda.so    259 MiB
@@ -40,14 +38,14 @@ Next: attn-diff doctor
 
   it('says of a dry run that nothing was changed', () => {
     const libraries = { ...PLACED.libraries, version: null, cuda: null, origin: { kind: 'folder', path: '/libs' } } as const;
-    expect(setupText({ ...PLACED, libraries, isDryRun: true, isReplacing: true, driverCuda: null, passedOver: [] })).toBe(`onnxruntime-gpu, commit f2c39fe2f, from /libs
+    expect(setupText({ ...PLACED, libraries, isDryRun: true, isReplacing: true, driverCuda: null })).toBe(`onnxruntime-gpu, commit f2c39fe2f, from /libs
 Would replace other libraries in /node:
   shared.so  14.3 KiB
   cuda.so    259 MiB
 The driver was not asked which CUDA it supports: there is no nvidia-smi, or it does not say.
 Nothing was changed.
 `);
-    expect(setupText({ kind: 'download', version: '1.30.0', folder: '/node', passedOver: [] })).toBe('Would download onnxruntime-gpu 1.30.0 with pip, check its commit, and put its CUDA provider into /node\nNothing was changed or downloaded.\n');
+    expect(setupText({ kind: 'download', version: '1.30.0', folder: '/node' })).toBe('Would download onnxruntime-gpu 1.30.0 with pip, check its commit, and put its CUDA provider into /node\nNothing was changed or downloaded.\n');
   });
 
   it('says what was removed, and what is there already', () => {
@@ -59,7 +57,7 @@ Nothing was changed.
 
   it('keeps a line a line, whatever names are in it', () => {
     const origin = { kind: 'wheel', path: 'a\n::error::b\u001B[31m' } as const;
-    expect(setupText({ ...PLACED, libraries: { ...PLACED.libraries, origin }, passedOver: [] }).split('\n')).toHaveLength(7);
+    expect(setupText({ ...PLACED, libraries: { ...PLACED.libraries, origin } }).split('\n')).toHaveLength(7);
   });
 });
 

@@ -2,7 +2,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AttnDiffError, isError } from '../../errors.js';
 import { openScratch } from '../../files/scratch.js';
-import type { PassedOver, SetupOrigin, SetupOutcome } from '../../setupTypes.js';
+import type { SetupNotice, SetupOrigin, SetupOutcome } from '../../setupTypes.js';
 import type { Pythons } from '../python.js';
 import { commitIn } from './buildInfo.js';
 import type { Cleanups } from './cleanups.js';
@@ -37,7 +37,7 @@ export interface Surroundings {
   driverCuda(): Promise<string | null>;
   undo: Cleanups;
   /** Says what goes on. */
-  notice(event: { kind: 'download'; version: string; program: string }): void;
+  notice(notice: SetupNotice): void;
 }
 
 const RUNTIME_LIBRARY = 'libonnxruntime.so.1';
@@ -61,7 +61,7 @@ export async function setUpCuda(
   const runtime = { version, commit: await runtimeCommit(folder) };
   if (request.from !== null) {
     const origin = originOf(request.from);
-    return installed(origin, [], runtime, request, surroundings);
+    return installed(origin, runtime, request, surroundings);
   }
   const record = await intactRecord(folder, PROVIDER_LIBRARIES, runtime);
   if (record !== null) return { kind: 'same', commit: record.commit, cuda: record.cuda, folder };
@@ -121,19 +121,18 @@ async function automatically(
 ): Promise<SetupOutcome> {
   const { folder, env, undo } = surroundings;
   const { sites, interpreter } = await surroundings.pythons();
-  const passedOver: PassedOver[] = [];
   for (const site of sites) {
     const path = join(site.folder, 'onnxruntime', 'capi');
     if (!existsSync(path)) continue;
     try {
-      return await installed({ kind: 'python', path }, passedOver, runtime, request, surroundings);
+      return await installed({ kind: 'python', path }, runtime, request, surroundings);
     } catch (error) {
       if (!isError(error, 'setup-source')) throw error;
-      passedOver.push({ path, fault: error.args.fault });
+      surroundings.notice({ kind: 'passed-over', path, fault: error.args.fault });
     }
   }
   const { version } = runtime;
-  if (request.isDryRun) return { kind: 'download', version, folder, passedOver };
+  if (request.isDryRun) return { kind: 'download', version, folder };
   const scratch = openScratch();
   const forget = undo.add(() => scratch.remove());
   try {
@@ -141,7 +140,7 @@ async function automatically(
       surroundings.notice({ kind: 'download', version, program: interpreter });
     }
     const path = await downloadWheel(interpreter, { version, folder: scratch.path, env, undo });
-    return await installed({ kind: 'pip', path }, passedOver, runtime, request, surroundings);
+    return await installed({ kind: 'pip', path }, runtime, request, surroundings);
   } finally {
     forget();
     scratch.remove();
@@ -150,7 +149,6 @@ async function automatically(
 
 async function installed(
   origin: SetupOrigin,
-  passedOver: PassedOver[],
   runtime: Runtime,
   { isDryRun }: SetupRequest,
   surroundings: Surroundings,
@@ -159,7 +157,7 @@ async function installed(
   const open = isArchive ? openWheel : openFolder;
   const source = await open(origin, runtime.version);
   try {
-    return await install(source, runtime, { ...surroundings, isDryRun, passedOver });
+    return await install(source, runtime, { ...surroundings, isDryRun });
   } catch (error) {
     surroundings.undo.run();
     throw error;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { AttnDiffError } from '../../errors.js';
 import { openScratch } from '../../files/scratch.js';
-import type { PassedOver, ProviderLibraries, SetupOutcome, SourceFault } from '../../setupTypes.js';
+import type { ProviderLibraries, SetupOutcome, SourceFault } from '../../setupTypes.js';
 import { readElf } from '../elf.js';
 import { commitIn } from './buildInfo.js';
 import type { Cleanups } from './cleanups.js';
@@ -32,7 +32,6 @@ interface Installation {
   disk: Disk;
   undo: Cleanups;
   isDryRun: boolean;
-  passedOver: PassedOver[];
   driverCuda(): Promise<string | null>;
 }
 
@@ -46,7 +45,7 @@ export async function install(
   runtime: Runtime,
   installation: Installation,
 ): Promise<SetupOutcome> {
-  const { folder, isDryRun, passedOver } = installation;
+  const { folder, isDryRun } = installation;
   const { origin, version } = source;
   const files = PROVIDER_LIBRARIES.map((name) => source.providers[name]);
   refuse(origin.path, versionFault(version, runtime));
@@ -70,7 +69,7 @@ export async function install(
     }
     const sizes = files.map(({ name, bytes }) => ({ name, bytes }));
     const libraries: ProviderLibraries = { origin, version, commit, cuda, files: sizes };
-    return { kind: 'placed', isDryRun, libraries, folder, isReplacing, driverCuda, passedOver };
+    return { kind: 'placed', isDryRun, libraries, folder, isReplacing, driverCuda };
   });
 }
 

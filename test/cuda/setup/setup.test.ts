@@ -290,14 +290,14 @@ describe('setup without a source', () => {
     expect(outcome).toMatchObject({
       kind: 'placed',
       libraries: { origin: { kind: 'python', path: join(machine.root, 'fits/onnxruntime/capi') } },
-      passedOver: [{ path: join(machine.root, 'old/onnxruntime/capi'), fault: { kind: 'version', found: '1.20.0' } }],
     });
+    expect(machine.said).toEqual(['not used: /old/onnxruntime/capi: it is version 1.20.0, but onnxruntime-node is 1.30.0']);
     expectPlaced();
   });
 
   it('downloads nothing in a dry run', async () => {
     machine.program('python3', 'exit 99');
-    expect(await setUp(null, python(), true)).toEqual({ kind: 'download', version: VERSION, folder: machine.folder, passedOver: [] });
+    expect(await setUp(null, python(), true)).toEqual({ kind: 'download', version: VERSION, folder: machine.folder });
     expect(machine.said).toEqual([]);
   });
 
@@ -307,7 +307,7 @@ describe('setup without a source', () => {
     machine.program('python3', `echo "$@" > ${log}; echo "$TMPDIR" > ${log}.folder\nwhile [ "$1" != --dest ]; do shift; done; cp ${wheel} "$2"/a.whl`);
     expect(await setUp(null, python())).toMatchObject({ kind: 'placed', libraries: { origin: { kind: 'pip' } } });
     expectPlaced();
-    expect(machine.said).toEqual([`python3 ${VERSION}`]);
+    expect(machine.said).toEqual([`python3 -m pip downloads onnxruntime-gpu ${VERSION}, some 250 MB, into a temporary folder`]);
     expect(readFileSync(log, 'utf8')).toMatch(/^-m pip download --no-deps --only-binary=:all: .*--platform manylinux_2_28_x86_64 .* onnxruntime-gpu==1\.30\.0\n$/);
     expect(existsSync(readFileSync(`${log}.folder`, 'utf8').trim())).toBe(false);
   });
@@ -319,7 +319,7 @@ describe('setup without a source', () => {
   });
 
   it.each([
-    ['no pip', '/usr/bin/python3: No module named pip', 'it has no pip. Install pip for it, or give --from'],
+    ['no pip', '/usr/bin/python3: No module named pip', 'it has no pip. Install pip for it, or onnxruntime-gpu itself, or give --from'],
     ['no network', "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(Failed to establish a new connection)'\nERROR: Could not find a version that satisfies the requirement\nERROR: No matching distribution found for onnxruntime-gpu==1.30.0", 'the package index cannot be reached. Check the network and the proxy, or give --from'],
     ['no such wheel', 'ERROR: No matching distribution found for onnxruntime-gpu==1.30.0', 'the package index has no such wheel: No matching distribution found for onnxruntime-gpu==1.30.0. Check which index'],
     ['no room', 'ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device', 'the disk is full. Set TMPDIR'],

@@ -5,6 +5,7 @@ import { crc32, deflateRawSync } from 'node:zlib';
 import { cleanups } from '../../../src/cuda/setup/cleanups.js';
 import type { Surroundings } from '../../../src/cuda/setup/index.js';
 import { DISK } from '../../../src/cuda/setup/place.js';
+import { setupNoticeText } from '../../../src/report/index.js';
 import { elfBytes } from '../elfFile.js';
 
 export const VERSION = '1.30.0';
@@ -140,7 +141,7 @@ export class Machine {
       pythons: () => Promise.resolve({ sites: [], interpreter: null }),
       driverCuda: () => Promise.resolve(null),
       undo: this.undo,
-      notice: ({ version, program }) => this.said.push(`${program} ${version}`),
+      notice: (notice) => this.said.push(setupNoticeText(notice).replaceAll(this.root, '')),
       ...other,
     };
   }
