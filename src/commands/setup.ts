@@ -21,7 +21,8 @@ interface SetupOptions {
 export function setupCommand(host: Host): Command {
   return new Command('setup')
     .description(
-      "Put libraries in place that do not ship with attn-diff, after a check that they fit: the CUDA provider's. Without an argument, list what can be set up.",
+      "Put the CUDA provider's libraries in place, which do not ship with attn-diff, after a check that they fit. " +
+        'Without an argument, list what can be set up.',
     )
     .addArgument(new Argument('[what]', 'what is set up').choices(NAMES))
     .option(

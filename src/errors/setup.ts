@@ -1,4 +1,3 @@
-import { shellQuote } from '../shellQuote.js';
 import type { DownloadFault, SourceFault } from '../setupTypes.js';
 import { clause, error, isFull } from './wording.js';
 
@@ -6,8 +5,9 @@ import { clause, error, isFull } from './wording.js';
 const NODE_SCRIPT =
   'ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install';
 
-function pipCommand(version: string, program = 'python3'): string {
-  return `${shellQuote(program)} -m pip download --no-deps --only-binary=:all: onnxruntime-gpu==${version}`;
+function pipCommand(version: string): string {
+  const wanted = `onnxruntime-gpu==${version}`;
+  return `python3 -m pip download --no-deps --only-binary=:all: ${wanted}`;
 }
 
 /** What is wrong with a wheel or a folder, as what follows its name. */
@@ -116,13 +116,19 @@ export const SETUP = {
   ),
   'setup-driver': error(
     (a: { path: string; needs: number; supports: string }) =>
-      `${a.path}: the provider needs CUDA ${a.needs}, but the driver supports CUDA ${a.supports} at most`,
-    (a) =>
-      `Install a driver for CUDA ${a.needs}${a.needs > 12 ? `, or take the provider for CUDA 12: ${NODE_SCRIPT}` : ''}`,
+      `${a.path}: the provider needs CUDA ${a.needs}, but the driver supports ${a.supports} at most`,
+    ({ needs }) => {
+      const other = needs > 12 ? `, or take the provider for CUDA 12: ${NODE_SCRIPT}` : '';
+      return `Install a driver for CUDA ${needs}${other}`;
+    },
   ),
   'setup-download': error(
-    (a: { reason: DownloadFault; program: string; version: string; problem: string }) =>
-      `onnxruntime-gpu ${a.version} was not downloaded${a.reason === 'no-python' ? '' : ` by ${clause(a.program)} -m pip`}: ${DOWNLOAD[a.reason]}${a.reason === 'failed' || a.reason === 'no-match' ? `: ${clause(a.problem)}` : ''}`,
+    (a: { reason: DownloadFault; program: string; version: string; problem: string }) => {
+      const by = a.reason === 'no-python' ? '' : ` by ${clause(a.program)} -m pip`;
+      const isTold = a.reason === 'failed' || a.reason === 'no-match';
+      const why = `${DOWNLOAD[a.reason]}${isTold ? `: ${clause(a.problem)}` : ''}`;
+      return `onnxruntime-gpu ${a.version} was not downloaded${by}: ${why}`;
+    },
     (a) =>
       `${DOWNLOAD_ADVICE[a.reason]} a wheel that another machine got with ${pipCommand(a.version)}`,
   ),

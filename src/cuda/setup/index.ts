@@ -45,8 +45,8 @@ const RUNTIME_LIBRARY = 'libonnxruntime.so.1';
 const REMOVED = [...PROVIDER_LIBRARIES, 'libonnxruntime_providers_tensorrt.so', RECORD];
 
 /**
- * Puts the libraries of the CUDA provider beside onnxruntime-node's own, after it has made sure that
- * both are of one build.
+ * Puts the libraries of the CUDA provider beside onnxruntime-node's own, after it has made sure
+ * that both are of one build.
  *
  * @throws AttnDiffError setup-platform, setup-folder, setup-runtime, setup-source, setup-driver,
  *   setup-download, temporary-folder

@@ -10,7 +10,7 @@ const MOST_KEPT = 65_536;
 
 /** A wheel for any Python will do: only libraries are taken from it. */
 const ANY_PYTHON = '--platform manylinux_2_28_x86_64 --implementation cp --python-version 3.12';
-/** No question, no notice, no second copy in a cache, no long wait for a network that is not there. */
+/** No question, no notice, no copy in a cache, no long wait where there is no network. */
 const QUIETLY =
   '--disable-pip-version-check --no-input --no-cache-dir --progress-bar off --retries 2';
 
@@ -33,7 +33,12 @@ export async function downloadWheel(
   { version, folder, env, undo }: PipRequest,
 ): Promise<string> {
   const fail = (reason: DownloadFault, problem: string): AttnDiffError<'setup-download'> =>
-    new AttnDiffError('setup-download', { reason, problem, version, program: program ?? 'python3' });
+    new AttnDiffError('setup-download', {
+      reason,
+      problem,
+      version,
+      program: program ?? 'python3',
+    });
   if (program === null) throw fail('no-python', '');
   const ended = await run(program, pipArguments(version, folder), {
     undo,
@@ -125,5 +130,6 @@ function downloadFault(complaints: string): DownloadFault {
 function lastComplaint({ code, signal, complaints }: Ended): string {
   const lines = complaints.split('\n').filter((line) => line.trim() !== '');
   const line = lines.findLast((each) => each.startsWith('ERROR:')) ?? lines.at(-1);
-  return line?.replace(/^ERROR: */, '') ?? (signal === null ? `exit code ${code}` : `killed by ${signal}`);
+  if (line !== undefined) return line.replace(/^ERROR: */, '');
+  return signal === null ? `exit code ${code}` : `killed by ${signal}`;
 }

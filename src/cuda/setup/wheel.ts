@@ -65,8 +65,10 @@ async function opened(path: string): Promise<ZipFile> {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code !== undefined) throw sourceError(path, { kind: 'unreadable', problem: code });
-    if (isArchive(path)) throw sourceError(path, { kind: 'damaged', problem: message });
-    throw sourceError(path, { kind: 'not-archive' });
+    if (!isArchive(path)) throw sourceError(path, { kind: 'not-archive' });
+    const isCutOff = /end of central directory/i.test(message);
+    const problem = isCutOff ? 'it is cut off, and the list of its members is missing' : message;
+    throw sourceError(path, { kind: 'damaged', problem });
   }
 }
 
@@ -119,7 +121,8 @@ async function textOf(zip: ZipFile, entry: Entry, path: string): Promise<string>
     for await (const part of stream as AsyncIterable<Buffer>) parts.push(part);
     return Buffer.concat(parts).toString('utf8');
   } catch (error) {
-    throw sourceError(path, { kind: 'damaged', problem: `${problem}: ${(error as Error).message}` });
+    const reason = (error as Error).message;
+    throw sourceError(path, { kind: 'damaged', problem: `${problem}: ${reason}` });
   }
 }
 

@@ -109,8 +109,8 @@ describe('setup from a wheel', () => {
   });
 
   it.each([
-    ['cut off', (bytes: Buffer) => bytes.subarray(0, bytes.length - 400), 'it is damaged'],
-    ['cut off early', (bytes: Buffer) => bytes.subarray(0, 1000), 'it is damaged'],
+    ['cut off', (bytes: Buffer) => bytes.subarray(0, bytes.length - 400), 'it is damaged: it is cut off'],
+    ['cut off early', (bytes: Buffer) => bytes.subarray(0, 1000), 'it is damaged: it is cut off'],
     ['empty', () => Buffer.alloc(0), 'neither a wheel (a zip archive) nor a folder'],
     ['text', () => Buffer.from('<html>not found</html>'.repeat(100)), 'neither a wheel (a zip archive) nor a folder'],
   ])('refuses a file that is %s', async (_, spoil, text) => {
@@ -196,7 +196,7 @@ describe('setup from a folder', () => {
 describe('the driver', () => {
   it('must support the CUDA that the provider needs', async () => {
     const driverCuda = (): Promise<string> => Promise.resolve('12.8');
-    await expectRefusal(4, 'the provider needs CUDA 13, but the driver supports CUDA 12.8 at most. Install a driver for CUDA 13, or take the provider for CUDA 12: ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install', machine.wheel(), { driverCuda });
+    await expectRefusal(4, 'the provider needs CUDA 13, but the driver supports 12.8 at most. Install a driver for CUDA 13, or take the provider for CUDA 12: ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install', machine.wheel(), { driverCuda });
     await expectRefusal(4, 'needs CUDA 13', machine.unpacked('libs', libraries()), { driverCuda });
     expect(await setUp(machine.wheel(members({ cuda: 12 })), { driverCuda })).toMatchObject({ kind: 'placed', driverCuda: '12.8', libraries: { cuda: 12 } });
   });
