@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { removeCuda, setUpCuda, type Surroundings } from '../../../src/cuda/setup/index.js';
 import { DISK } from '../../../src/cuda/setup/place.js';
 import { AttnDiffError } from '../../../src/errors.js';
-import { errorText } from '../../../src/report/index.js';
+import { errorText } from '../../../src/report/errorText.js';
 import type { SetupOutcome } from '../../../src/setupTypes.js';
 import { COMMIT, CUDA, libraries, Machine, members, SHARED, VERSION, zipBytes } from './tree.js';
 

@@ -5,7 +5,7 @@ import { crc32, deflateRawSync } from 'node:zlib';
 import { cleanups } from '../../../src/cuda/setup/cleanups.js';
 import type { Surroundings } from '../../../src/cuda/setup/index.js';
 import { DISK } from '../../../src/cuda/setup/place.js';
-import { setupNoticeText } from '../../../src/report/index.js';
+import { setupNoticeText } from '../../../src/report/setup.js';
 import { elfBytes } from '../elfFile.js';
 
 export const VERSION = '1.30.0';
