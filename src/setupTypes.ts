@@ -3,6 +3,11 @@ export const SETUPS = {
   cuda: "the CUDA provider's libraries, put beside onnxruntime-node's own (Linux x64, CUDA 13)",
 } as const;
 
+/** pip's options for a wheel that is for Linux x64, whatever machine and Python pip runs on. */
+export const WHEEL_OPTIONS =
+  '--no-deps --only-binary=:all: --platform manylinux_2_28_x86_64 ' +
+  '--implementation cp --python-version 3.12';
+
 /** Where provider libraries are taken from; the path is that of the wheel or of the folder. */
 export interface SetupOrigin {
   kind: 'wheel' | 'folder' | 'python' | 'pip';

@@ -1,4 +1,4 @@
-import type { DownloadFault, SourceFault } from '../setupTypes.js';
+import { WHEEL_OPTIONS, type DownloadFault, type SourceFault } from '../setupTypes.js';
 import { clause, error, isFull } from './wording.js';
 
 /** How the CUDA provider for CUDA 12 is had. */
@@ -6,8 +6,7 @@ const NODE_SCRIPT =
   'ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install';
 
 function pipCommand(version: string): string {
-  const wanted = `onnxruntime-gpu==${version}`;
-  return `python3 -m pip download --no-deps --only-binary=:all: ${wanted}`;
+  return `python3 -m pip download ${WHEEL_OPTIONS} onnxruntime-gpu==${version}`;
 }
 
 /** What is wrong with a wheel or a folder, as what follows its name. */

@@ -2,21 +2,19 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AttnDiffError } from '../../errors.js';
-import type { DownloadFault } from '../../setupTypes.js';
+import { WHEEL_OPTIONS, type DownloadFault } from '../../setupTypes.js';
 import type { Cleanups } from './cleanups.js';
 
 /** What of pip's complaints is kept, in characters. */
 const MOST_KEPT = 65_536;
 
-/** A wheel for any Python will do: only libraries are taken from it. */
-const ANY_PYTHON = '--platform manylinux_2_28_x86_64 --implementation cp --python-version 3.12';
 /** No question, no notice, no copy in a cache, no long wait where there is no network. */
 const QUIETLY =
   '--disable-pip-version-check --no-input --no-cache-dir --progress-bar off --retries 2';
 
 /** How pip is asked for a wheel of exactly one version. */
 function pipArguments(version: string, folder: string): string[] {
-  const options = `-m pip download --no-deps --only-binary=:all: ${ANY_PYTHON} ${QUIETLY}`;
+  const options = `-m pip download ${WHEEL_OPTIONS} ${QUIETLY}`;
   return [...options.split(' '), '--dest', folder, `onnxruntime-gpu==${version}`];
 }
 
