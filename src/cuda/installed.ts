@@ -3,22 +3,9 @@ import { join } from 'node:path';
 import { bindingFolder } from '../runners/providers.js';
 import { readElf } from './elf.js';
 import { systemLoader } from './loader.js';
+import { NVIDIA_PROVIDERS, PROVIDER_FILES, type NvidiaProvider } from './providerFiles.js';
 import { findPythons } from './python.js';
 import { searchLibraries, type LibraryPlace, type LibrarySearch } from './search.js';
-
-/** The execution providers that run on NVIDIA's libraries. */
-export const NVIDIA_PROVIDERS = ['cuda', 'tensorrt'] as const;
-export type NvidiaProvider = (typeof NVIDIA_PROVIDERS)[number];
-
-/** The libraries of a provider, which lie with onnxruntime-node's own; the last is the provider. */
-export const PROVIDER_FILES: Readonly<Record<NvidiaProvider, readonly string[]>> = {
-  cuda: ['libonnxruntime_providers_shared.so', 'libonnxruntime_providers_cuda.so'],
-  tensorrt: [
-    'libonnxruntime_providers_shared.so',
-    'libonnxruntime_providers_cuda.so',
-    'libonnxruntime_providers_tensorrt.so',
-  ],
-};
 
 /** Folders of libraries in an installation of CUDA. */
 const CUDA_FOLDERS = ['lib64', 'targets/x86_64-linux/lib', 'lib'];

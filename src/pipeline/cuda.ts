@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { findLibraries, isNvidia, PROVIDER_FILES } from '../cuda/installed.js';
+import { findLibraries, isNvidia } from '../cuda/installed.js';
 import { systemLoader } from '../cuda/loader.js';
+import { PROVIDER_LIBRARIES } from '../cuda/providerFiles.js';
 import type { CudaCheck, CudaLack, Gpu, LibraryCheck, ProviderCheck } from '../doctorTypes.js';
 import { bindingFolder } from '../runners/providers.js';
 import { findGpus } from './machine.js';
@@ -12,7 +13,7 @@ const OLDEST_DRIVER: Readonly<Record<number, number>> = { 11: 450, 12: 525, 13: 
 /** The CUDA provider's own libraries, and what they need. */
 async function libraryChecks(): Promise<LibraryCheck[]> {
   const { libraries } = await findLibraries('cuda');
-  const own = PROVIDER_FILES.cuda.map((name): LibraryCheck => {
+  const own = PROVIDER_LIBRARIES.map((name): LibraryCheck => {
     const path = join(bindingFolder(), name);
     const isThere = existsSync(path);
     return {

@@ -1,12 +1,11 @@
 import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SetupOrigin } from '../../setupTypes.js';
+import { PROVIDER_LIBRARIES, type ProviderLibrary } from '../providerFiles.js';
 import {
   CORE_LIBRARY,
-  PROVIDER_LIBRARIES,
   sourceError,
   type LibrarySource,
-  type ProviderLibrary,
   type SourceFile,
 } from './source.js';
 

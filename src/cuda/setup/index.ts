@@ -12,7 +12,8 @@ import type { Runtime } from './judge.js';
 import { downloadWheel } from './pip.js';
 import { presentIn, removeFrom, requireWritable, type Disk } from './place.js';
 import { intactRecord, RECORD } from './record.js';
-import { PROVIDER_LIBRARIES, sourceError } from './source.js';
+import { sourceError } from './source.js';
+import { PROVIDER_FILES, PROVIDER_LIBRARIES } from '../providerFiles.js';
 import { openWheel } from './wheel.js';
 
 /** What `attn-diff setup cuda` is given. */
@@ -42,7 +43,7 @@ export interface Surroundings {
 
 const RUNTIME_LIBRARY = 'libonnxruntime.so.1';
 /** What goes with the provider: TensorRT's library cannot be loaded without it. */
-const REMOVED = [...PROVIDER_LIBRARIES, 'libonnxruntime_providers_tensorrt.so', RECORD];
+const REMOVED = [...PROVIDER_FILES.tensorrt, RECORD];
 
 /**
  * Puts the libraries of the CUDA provider beside onnxruntime-node's own, after it has made sure

@@ -25,7 +25,8 @@ import {
   type Staged,
 } from './place.js';
 import { isIn, recordFile, type SetupRecord } from './record.js';
-import { PROVIDER_LIBRARIES, sourceError, type LibrarySource, type SourceFile } from './source.js';
+import { PROVIDER_LIBRARIES } from '../providerFiles.js';
+import { sourceError, type LibrarySource, type SourceFile } from './source.js';
 
 interface Installation {
   folder: string;

@@ -1,13 +1,7 @@
 import type { Readable } from 'node:stream';
 import { AttnDiffError } from '../../errors.js';
 import type { SetupOrigin, SourceFault } from '../../setupTypes.js';
-
-/** What is put beside onnxruntime-node's library, in the order in which it is put there. */
-export const PROVIDER_LIBRARIES = [
-  'libonnxruntime_providers_shared.so',
-  'libonnxruntime_providers_cuda.so',
-] as const;
-export type ProviderLibrary = (typeof PROVIDER_LIBRARIES)[number];
+import type { ProviderLibrary } from '../providerFiles.js';
 
 /** One file of a source. */
 export interface SourceFile {

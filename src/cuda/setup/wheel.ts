@@ -3,12 +3,11 @@ import { Readable } from 'node:stream';
 import { openPromise, type Entry, type ZipFile } from 'yauzl';
 import type { SetupOrigin } from '../../setupTypes.js';
 import { checked } from './crc.js';
+import { PROVIDER_LIBRARIES, type ProviderLibrary } from '../providerFiles.js';
 import {
   CORE_LIBRARY,
-  PROVIDER_LIBRARIES,
   sourceError,
   type LibrarySource,
-  type ProviderLibrary,
   type SourceFile,
 } from './source.js';
 
