@@ -16,6 +16,11 @@ export interface Loader {
 
 /** Where the loader looks when its cache has nothing, or where there is no cache. */
 const LIBRARY_FOLDERS = ['/lib64', '/usr/lib64', '/lib', '/usr/lib'];
+/** In which of their folders Debian and its kin put the libraries of a processor. */
+const TRIPLETS: Readonly<Record<string, string>> = {
+  x64: 'x86_64-linux-gnu',
+  arm64: 'aarch64-linux-gnu',
+};
 
 /** How `ldconfig -p` marks the libraries of a processor; those of others are listed with them. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'x86-64', arm64: 'AArch64' };
@@ -35,10 +40,16 @@ export async function systemLoader(): Promise<Loader> {
       return (
         inFolders([...pathsOf('LD_LIBRARY_PATH'), ...added, ...own], name) ??
         (cached !== undefined && existsSync(cached) ? cached : null) ??
-        inFolders(LIBRARY_FOLDERS, name)
+        inFolders(systemFolders(), name)
       );
     },
   };
+}
+
+function systemFolders(): string[] {
+  const triplet = TRIPLETS[process.arch];
+  const own = triplet === undefined ? [] : [`/lib/${triplet}`, `/usr/lib/${triplet}`];
+  return [...own, ...LIBRARY_FOLDERS];
 }
 
 /** The file of this name in the first folder that has one; null where none has. */

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { parseLdconfig } from '../../src/cuda/loader.js';
+import { describe, expect, it, vi } from 'vitest';
+import { parseLdconfig, systemLoader } from '../../src/cuda/loader.js';
+
+vi.mock('../../src/programOutput.js', () => ({ programOutput: () => Promise.resolve(null) }));
+
+const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+const isGlibc = header.glibcVersionRuntime !== undefined;
 
 const parts = fc.constantFrom('a', '\n', '\t', '(', ')', '=>', ' ', '/lib/x', 'x86-64', ',');
 const garbage = fc.oneof(
@@ -37,5 +42,12 @@ describe('parseLdconfig', () => {
 
   it('never throws, and gives whole paths', () => {
     fc.assert(fc.property(garbage, fc.constantFrom('x64', 'arm64', 'constructor'), (text, arch) => void expect([...parseLdconfig(text, arch).values()].filter((path) => !path.startsWith('/'))).toEqual([])));
+  });
+});
+
+describe('the loader of this system', () => {
+  // As in an image without ld.so.cache; some have no ldconfig either.
+  it.runIf(isGlibc)('finds the C library without its cache', async () => {
+    expect((await systemLoader()).find('libc.so.6')).toMatch(/\/libc\.so\.6$/);
   });
 });
