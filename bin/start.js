@@ -26,13 +26,16 @@ export function start(name, load) {
   process.stderr.on('error', () => undefined);
   process.on('uncaughtException', (error) => refuse(faultText(error)));
   process.on('exit', (code) => {
-    if (!isOver && code === 0) say('it ended before its work was done. This is a fault of the program: please report it.');
+    if (!isOver && code === 0)
+      say('it ended before its work was done. This is a fault of the program: please report it.');
     const isOwn = code === finished || (code !== GATE_FAILED && code <= EXECUTION);
     if (!isOwn || (!isOver && code === 0)) process.exitCode = EXECUTION;
   });
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor < OLDEST_NODE[1])) {
-    refuse(`Node.js ${process.versions.node} is too old: ${OLDEST_NODE.join('.')} or newer is needed.`);
+    refuse(
+      `Node.js ${process.versions.node} is too old: ${OLDEST_NODE.join('.')} or newer is needed.`,
+    );
   }
   const run = (program) => {
     faultText = program.faultText;
@@ -46,7 +49,9 @@ export function start(name, load) {
     .then(() => {
       isOver = true;
       // What still runs has nothing more to say: a digest of gigabytes, a download.
-      return Promise.all([...[process.stdout, process.stderr].map(flushed), decisionSent()]).then(() => process.exit());
+      return Promise.all([...[process.stdout, process.stderr].map(flushed), decisionSent()]).then(
+        () => process.exit(),
+      );
     })
     .catch((error) => refuse(faultText(error)));
 }
@@ -57,14 +62,18 @@ function flushed(stream) {
 
 /** Who has started this with a channel, as the hook of pre-commit does, learns that the code is the program's own. */
 function decisionSent() {
-  return process.send ? new Promise((resolve) => process.send({ exitCode: process.exitCode || 0 }, resolve)) : undefined;
+  return process.send
+    ? new Promise((resolve) => process.send({ exitCode: process.exitCode || 0 }, resolve))
+    : undefined;
 }
 
 function loadText(error) {
   const files = openFiles();
-  if (files !== null && files < ENOUGH_FILES) return `it cannot start with ${files} open files at most. Allow more: ulimit -n 1024.`;
+  if (files !== null && files < ENOUGH_FILES)
+    return `it cannot start with ${files} open files at most. Allow more: ulimit -n 1024.`;
   const code = error && error.code;
-  if (code === 'EMFILE' || code === 'ENFILE') return `it cannot start: too many files are open (${code}). Close some, or allow more: ulimit -n 1024.`;
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return `it cannot start: too many files are open (${code}). Close some, or allow more: ulimit -n 1024.`;
   const first = String((error && error.message) || error).split('\n')[0];
   return `it cannot start: ${first}. The installation is incomplete or damaged: install it again.`;
 }

@@ -2,7 +2,14 @@
 // The licences of what is in the bundle stand at its top, since every report is a copy of it.
 //
 //   npm run build
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -22,7 +29,9 @@ function packageFolder(module) {
 
 /** The licences as they are, those that differ in their first line only, which says whose it is, under one text. */
 function licences(modules) {
-  const folders = [...new Set(modules.map(packageFolder).filter((folder) => folder !== null))].toSorted();
+  const folders = [
+    ...new Set(modules.map(packageFolder).filter((folder) => folder !== null)),
+  ].toSorted();
   const byTerms = new Map();
   for (const folder of folders) {
     const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
@@ -34,12 +43,25 @@ function licences(modules) {
     packages.push(`${name} ${version}${first === '' ? '' : `: ${first}`}`);
     byTerms.set(terms.trim(), packages);
   }
-  return [...byTerms].map(([terms, packages]) => `${packages.join('\n')}\n\n${terms}`).join('\n\n---\n\n');
+  return [...byTerms]
+    .map(([terms, packages]) => `${packages.join('\n')}\n\n${terms}`)
+    .join('\n\n---\n\n');
 }
 
-const bundle = await rolldown({ input: join(FROM, 'main.ts'), treeshake: { moduleSideEffects: (id) => !/\/node_modules\/d3-/.test(id) }, platform: 'browser', tsconfig: join(FROM, 'tsconfig.json'), onLog: (level, log) => { throw new Error(`${level}: ${log.message}`); } });
+const bundle = await rolldown({
+  input: join(FROM, 'main.ts'),
+  treeshake: { moduleSideEffects: (id) => !/\/node_modules\/d3-/.test(id) },
+  platform: 'browser',
+  tsconfig: join(FROM, 'tsconfig.json'),
+  onLog: (level, log) => {
+    throw new Error(`${level}: ${log.message}`);
+  },
+});
 const { output } = await bundle.generate({ format: 'iife', minify: true, comments: false });
 const [{ code, moduleIds }] = output;
 mkdirSync(TO, { recursive: true });
-writeFileSync(join(TO, 'page.js'), `/*! This script contains:\n\n${licences(moduleIds)}\n*/\n${code.replaceAll('</script', String.raw`<\/script`)}`);
+writeFileSync(
+  join(TO, 'page.js'),
+  `/*! This script contains:\n\n${licences(moduleIds)}\n*/\n${code.replaceAll('</script', String.raw`<\/script`)}`,
+);
 copyFileSync(join(FROM, 'page.css'), join(TO, 'page.css'));

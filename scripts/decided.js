@@ -8,7 +8,9 @@ import { pathToFileURL } from 'node:url';
 
 const [file, program, ...args] = process.argv.slice(2);
 try {
-  const { decidedExit } = await import(pathToFileURL(join(dirname(program), '..', 'dist', 'decidedExit.js')).href);
+  const { decidedExit } = await import(
+    pathToFileURL(join(dirname(program), '..', 'dist', 'decidedExit.js')).href
+  );
   const code = (await decidedExit(program, args)) ?? 4;
   writeFileSync(file, `${code}`);
   process.exitCode = code;

@@ -31,10 +31,14 @@ const SGR = new RegExp(`${ESCAPE}\\[(\\d+)m`);
 
 function demoOutput() {
   const { NO_COLOR: _, ...env } = process.env;
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'bin', 'attn-diff.js'), 'demo'], {
-    encoding: 'utf8',
-    env: { ...env, FORCE_COLOR: '1', COLUMNS: String(COLUMNS), GITHUB_ACTIONS: '' },
-  });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(ROOT, 'bin', 'attn-diff.js'), 'demo'],
+    {
+      encoding: 'utf8',
+      env: { ...env, FORCE_COLOR: '1', COLUMNS: String(COLUMNS), GITHUB_ACTIONS: '' },
+    },
+  );
   if (status !== 0) throw new Error(`attn-diff demo ended with ${status}: ${stderr}`);
   // Where the package lies is of no interest.
   return stdout.replaceAll(ROOT, '…');
@@ -43,17 +47,20 @@ function demoOutput() {
 /** One array of {text, classes} per line. */
 function styledLines(ansi) {
   const active = new Set();
-  return ansi.trimEnd().split('\n').map((line) => {
-    const runs = [];
-    line.split(SGR).forEach((part, i) => {
-      if (i % 2 === 0) {
-        if (part !== '') runs.push({ text: part, classes: [...active].toSorted().join(' ') });
-      } else if (part in SET) active.add(SET[part]);
-      else if (part in CLEAR) for (const name of CLEAR[part]) active.delete(name);
-      else throw new Error(`unknown escape sequence ${part}`);
+  return ansi
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const runs = [];
+      line.split(SGR).forEach((part, i) => {
+        if (i % 2 === 0) {
+          if (part !== '') runs.push({ text: part, classes: [...active].toSorted().join(' ') });
+        } else if (part in SET) active.add(SET[part]);
+        else if (part in CLEAR) for (const name of CLEAR[part]) active.delete(name);
+        else throw new Error(`unknown escape sequence ${part}`);
+      });
+      return runs;
     });
-    return runs;
-  });
 }
 
 function plain(runs) {
@@ -77,7 +84,9 @@ function picture(lines) {
   const width = Math.ceil(COLUMNS * CHARACTER) + 2 * MARGIN;
   const height = BAR + lines.length * LINE + MARGIN;
   const rows = lines.map((runs, i) => {
-    const spans = runs.map(({ text, classes }) => (classes === '' ? escapeXml(text) : `<tspan class="${classes}">${escapeXml(text)}</tspan>`));
+    const spans = runs.map(({ text, classes }) =>
+      classes === '' ? escapeXml(text) : `<tspan class="${classes}">${escapeXml(text)}</tspan>`,
+    );
     return `<text x="${MARGIN}" y="${BAR + (i + 1) * LINE - 4}">${spans.join('')}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="What attn-diff demo prints">
@@ -92,7 +101,10 @@ ${rows.filter((_, i) => lines[i].length > 0).join('\n')}
 `;
 }
 
-const prompt = [{ text: '$ ', classes: 'd' }, { text: 'npx attn-diff demo', classes: 'b' }];
+const prompt = [
+  { text: '$ ', classes: 'd' },
+  { text: 'npx attn-diff demo', classes: 'b' },
+];
 const svg = picture([prompt, ...elide(styledLines(demoOutput()))]);
 if (process.argv.includes('--print')) process.stdout.write(svg);
 else writeFileSync(join(ROOT, 'docs', 'demo.svg'), svg);

@@ -4,10 +4,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
-const installed = Object.entries(packages).filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional);
-const rows = installed.map(([path, { name, version, license }]) => [`${path.replace(/^.*node_modules\//, '')}${name ? ` (replaced by ${name})` : ''}`, version, license ?? 'not named']);
+const installed = Object.entries(packages).filter(
+  ([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional,
+);
+const rows = installed.map(([path, { name, version, license }]) => [
+  `${path.replace(/^.*node_modules\//, '')}${name ? ` (replaced by ${name})` : ''}`,
+  version,
+  license ?? 'not named',
+]);
 
-writeFileSync(process.argv[2] ?? 'THIRD-PARTY-LICENSES.md', `# Licences of others
+writeFileSync(
+  process.argv[2] ?? 'THIRD-PARTY-LICENSES.md',
+  `# Licences of others
 
 attn-diff itself is under the Apache License 2.0 ([LICENSE](LICENSE)). \`npm run licences\` makes this file of package-lock.json.
 
@@ -15,5 +23,9 @@ npm installs these packages with attn-diff, each with its own licence file. onnx
 
 | package | version | licence |
 |---|---|---|
-${rows.toSorted(([a], [b]) => (a < b ? -1 : 1)).map((cells) => `| ${cells.join(' | ')} |`).join('\n')}
-`);
+${rows
+  .toSorted(([a], [b]) => (a < b ? -1 : 1))
+  .map((cells) => `| ${cells.join(' | ')} |`)
+  .join('\n')}
+`,
+);

@@ -12,10 +12,20 @@ import { inProcessRunners } from '../dist/runners/inProcess.js';
 
 const MODEL = join(dirname(dirname(fileURLToPath(import.meta.url))), 'fixtures', 'qwen2-optimum');
 
-const prepared = await prepareRun(parseRunOptions({ model: relative(process.cwd(), MODEL), random: '3x24', padding: 'left', impl: 'eager,sdpa' }));
+const prepared = await prepareRun(
+  parseRunOptions({
+    model: relative(process.cwd(), MODEL),
+    random: '3x24',
+    padding: 'left',
+    impl: 'eager,sdpa',
+  }),
+);
 const { config, loaded } = prepared;
 const { headDim } = loaded.sizes;
-const inverseFrequencies = Array.from({ length: headDim / 2 }, (_, i) => loaded.source.config.rope.theta ** ((-2 * i) / headDim));
+const inverseFrequencies = Array.from(
+  { length: headDim / 2 },
+  (_, i) => loaded.source.config.rope.theta ** ((-2 * i) / headDim),
+);
 
 const FAULTS = {
   'sdpa:half-scale': { kind: 'scale', factor: 0.5 },
@@ -32,9 +42,19 @@ const faulty = Object.entries(FAULTS).map(([label, deviation]) => {
   const stream = label.startsWith('eager') ? eager : sdpa;
   return { ...stream, label, settings: { ...stream.settings, deviation } };
 });
-const report = await runDiff({ ...prepared, config: { ...config, implementations: [eager, ...faulty] } }, inProcessRunners());
+const report = await runDiff(
+  { ...prepared, config: { ...config, implementations: [eager, ...faulty] } },
+  inProcessRunners(),
+);
 process.stdout.write(explainReport(report, { width: 100, color: false }));
 
 // An implementation in another precision than it says: in one layer, since its label would tell of it in all.
-const cast = await runDiff({ ...prepared, config: { ...config, implementations: [eager, { ...sdpa, label: 'sdpa:cast' }] }, plant: { stream: 'sdpa:cast', layer: 2, deviation: { kind: 'precision', to: 'bf16' } } }, inProcessRunners());
+const cast = await runDiff(
+  {
+    ...prepared,
+    config: { ...config, implementations: [eager, { ...sdpa, label: 'sdpa:cast' }] },
+    plant: { stream: 'sdpa:cast', layer: 2, deviation: { kind: 'precision', to: 'bf16' } },
+  },
+  inProcessRunners(),
+);
 process.stdout.write(`\n${explainReport(cast, { width: 100, color: false })}`);

@@ -10,14 +10,18 @@ export function implementationsOf(provider, precision) {
   const named = ['sdpa', 'flash'].flatMap((name) =>
     kernelsOf(provider, name)
       .filter(({ name: kernel }) => possible(name, kernel))
-      .map(({ name: kernel }) => `${name}@${provider}:kernel=${kernel}`));
+      .map(({ name: kernel }) => `${name}@${provider}:kernel=${kernel}`),
+  );
   const eager = possible('eager', null) ? [`eager@${provider}`] : [];
   return [...eager, ...named, `original@${provider}`];
 }
 
 /** What matters of ONNX Runtime's words comes last. */
 export function refusal(problem) {
-  return problem.replaceAll(/\s+/g, ' ').replace(/^.*Status Message: (?:\S+:\d+ \w+ )?/, '').slice(0, 120);
+  return problem
+    .replaceAll(/\s+/g, ' ')
+    .replace(/^.*Status Message: (?:\S+:\d+ \w+ )?/, '')
+    .slice(0, 120);
 }
 
 /** The largest of some numbers as printed; NaN where one is, a dash where there is none. */
@@ -35,15 +39,23 @@ export function recordsOf(report, leaveOut = []) {
   return report.implementations
     .filter(({ name }) => name !== report.reference && !leaveOut.includes(name))
     .map((info) => {
-      const own = report.rows.filter(({ implementation, kind }) => implementation === info.name && kind === 'valid');
-      const of = (scope, field) => worst(own.filter((row) => row.scope === scope).map((row) => row[field]));
+      const own = report.rows.filter(
+        ({ implementation, kind }) => implementation === info.name && kind === 'valid',
+      );
+      const of = (scope, field) =>
+        worst(own.filter((row) => row.scope === scope).map((row) => row[field]));
       const codes = report.findings
-        .filter(({ implementation, code }) => implementation === info.name && code !== 'padding-by-design')
+        .filter(
+          ({ implementation, code }) =>
+            implementation === info.name && code !== 'padding-by-design',
+        )
         .map(({ code }) => code);
       return {
         implementation: info.name,
         ran: info.failure ? '–' : `${info.kernel} on ${info.provider}`,
-        proof: info.failure ? refusal(info.failure.problem) : `${info.proof}${info.reason ? `: ${info.reason}` : ''}`,
+        proof: info.failure
+          ? refusal(info.failure.problem)
+          : `${info.proof}${info.reason ? `: ${info.reason}` : ''}`,
         local: of('local', 'relL2'),
         accumulated: of('accumulated', 'relL2'),
         exact: of('local', 'exactRelL2'),

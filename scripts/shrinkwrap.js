@@ -11,10 +11,21 @@ const FILE = 'npm-shrinkwrap.json';
 if (process.argv[2] === '--remove') {
   rmSync(FILE, { force: true });
 } else {
-  const { name, version, lockfileVersion, requires, packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
+  const { name, version, lockfileVersion, requires, packages } = JSON.parse(
+    readFileSync('package-lock.json', 'utf8'),
+  );
   const own = JSON.parse(readFileSync('package.json', 'utf8'));
   const { devDependencies: _, ...root } = packages[''];
-  if (JSON.stringify(root.dependencies) !== JSON.stringify(own.dependencies) || version !== own.version) throw new Error('package-lock.json is not in step with package.json: run npm install');
-  const needed = Object.entries(packages).filter(([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional);
-  writeFileSync(FILE, `${JSON.stringify({ name, version, lockfileVersion, requires, packages: { '': root, ...Object.fromEntries(needed) } }, null, 2)}\n`);
+  if (
+    JSON.stringify(root.dependencies) !== JSON.stringify(own.dependencies) ||
+    version !== own.version
+  )
+    throw new Error('package-lock.json is not in step with package.json: run npm install');
+  const needed = Object.entries(packages).filter(
+    ([path, { dev, devOptional }]) => path !== '' && !dev && !devOptional,
+  );
+  writeFileSync(
+    FILE,
+    `${JSON.stringify({ name, version, lockfileVersion, requires, packages: { '': root, ...Object.fromEntries(needed) } }, null, 2)}\n`,
+  );
 }

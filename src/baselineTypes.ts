@@ -1,12 +1,36 @@
 /** What a run is held against: an earlier one, as it was saved. */
-import type { BatchInfo, Check, DiffReport, EffectRow, EnvironmentInfo, Row, RunImplementationInfo, RunModelInfo } from './types.js';
+import type {
+  BatchInfo,
+  Check,
+  DiffReport,
+  EffectRow,
+  EnvironmentInfo,
+  Row,
+  RunImplementationInfo,
+  RunModelInfo,
+} from './types.js';
 
 export const BASELINE_SCHEMA = 'attn-diff/baseline/v1';
 
 /** Of one tap of one implementation in one batch, on valid tokens. */
-export type SavedRow = Pick<Row, 'batch' | 'layer' | 'tap' | 'scope' | 'implementation' | 'maxAbs' | 'relL2' | 'exactRelL2' | 'nan' | 'inf'>;
+export type SavedRow = Pick<
+  Row,
+  | 'batch'
+  | 'layer'
+  | 'tap'
+  | 'scope'
+  | 'implementation'
+  | 'maxAbs'
+  | 'relL2'
+  | 'exactRelL2'
+  | 'nan'
+  | 'inf'
+>;
 export type SavedEffect = Omit<EffectRow, 'perplexity'>;
-export type SavedImplementation = Omit<RunImplementationInfo, 'written' | 'ran' | 'evidence' | 'proof' | 'reason' | 'failure'>;
+export type SavedImplementation = Omit<
+  RunImplementationInfo,
+  'written' | 'ran' | 'evidence' | 'proof' | 'reason' | 'failure'
+>;
 
 /** What of a run another is held against: what was run, on what, and the numbers that may regress. */
 export interface SavedRun {
@@ -32,7 +56,19 @@ export interface Saved {
 }
 
 /** In what two runs must be alike for their numbers to be compared; the names that `--allow` takes. */
-export const KEY_FIELDS = ['model', 'precision', 'settings', 'reference', 'implementations', 'batches', 'provider', 'gpu', 'cpu', 'onnxruntime', 'kernel'] as const;
+export const KEY_FIELDS = [
+  'model',
+  'precision',
+  'settings',
+  'reference',
+  'implementations',
+  'batches',
+  'provider',
+  'gpu',
+  'cpu',
+  'onnxruntime',
+  'kernel',
+] as const;
 export type KeyField = (typeof KEY_FIELDS)[number];
 
 /** In what a run differs from the baseline. */
@@ -50,7 +86,12 @@ export interface RunKey {
   environment: Pick<EnvironmentInfo, 'gpu' | 'cpu' | 'onnxruntime'>;
   batches: readonly Pick<BatchInfo, 'name' | 'sha256'>[];
   reference: string;
-  implementations: readonly (Pick<RunImplementationInfo, 'name' | 'asked' | 'settings'> & { precision: string | null; emulated: boolean; provider: string | null; kernel: string | null })[];
+  implementations: readonly (Pick<RunImplementationInfo, 'name' | 'asked' | 'settings'> & {
+    precision: string | null;
+    emulated: boolean;
+    provider: string | null;
+    kernel: string | null;
+  })[];
 }
 
 /** What a run is asked to be held against. */
@@ -70,7 +111,9 @@ export interface HeldBaseline extends BaselineOptions {
 export interface Tally {
   count: number;
   /** Null where there is none. */
-  first: (Pick<Check, 'layer' | 'implementation' | 'tap' | 'scope' | 'batch'> & { metric: string }) | null;
+  first:
+    | (Pick<Check, 'layer' | 'implementation' | 'tap' | 'scope' | 'batch'> & { metric: string })
+    | null;
 }
 
 /** What came of holding a run against a baseline, beside the checks. */

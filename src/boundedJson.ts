@@ -38,6 +38,7 @@ export function checkYamlNesting(text: string): void {
     if (depth > DEEPEST) throw new SyntaxError(`lists and objects nest more than ${DEEPEST} deep`);
   }
   for (const [indent] of text.matchAll(/^[ \t?:-]+/gm)) {
-    if (indent.length > WIDEST_INDENT) throw new SyntaxError(`a line is set in more than ${WIDEST_INDENT} columns`);
+    if (indent.length > WIDEST_INDENT)
+      throw new SyntaxError(`a line is set in more than ${WIDEST_INDENT} columns`);
   }
 }

@@ -13,11 +13,20 @@ export { faultText } from './report/faultText.js';
 export async function main(finish: (code: ExitCode) => void): Promise<void> {
   let isLost = false;
   // What cannot be read by anyone is no verdict, whatever it would have been.
-  const host: Host = { finish: (code) => (isLost ? undefined : finish(code)), runners: childRunners };
+  const host: Host = {
+    finish: (code) => (isLost ? undefined : finish(code)),
+    runners: childRunners,
+  };
   // A reader that has seen enough (attn-diff run … | head) closes the pipe; that is no fault.
   process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
     if (code === 'EPIPE' || isLost) return;
-    fail(new AttnDiffError('output-not-writable', { path: 'standard output', problem: code ?? message }), host);
+    fail(
+      new AttnDiffError('output-not-writable', {
+        path: 'standard output',
+        problem: code ?? message,
+      }),
+      host,
+    );
     isLost = true;
   });
   await runProgram(process.argv.slice(2), host);

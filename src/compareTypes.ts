@@ -26,7 +26,10 @@ export interface RunDifference {
 export type RowNumbers = Pick<SavedRow, 'maxAbs' | 'relL2' | 'exactRelL2' | 'nan' | 'inf'>;
 
 /** One tap of one implementation, on valid tokens. Null where only the other run has it. */
-export interface ComparedRow extends Pick<SavedRow, 'batch' | 'layer' | 'tap' | 'scope' | 'implementation'> {
+export interface ComparedRow extends Pick<
+  SavedRow,
+  'batch' | 'layer' | 'tap' | 'scope' | 'implementation'
+> {
   a: RowNumbers | null;
   b: RowNumbers | null;
   /** relL2 of b over that of a: 0/0 is 1, x/0 is Infinity; null where one has none. */
@@ -36,7 +39,9 @@ export interface ComparedRow extends Pick<SavedRow, 'batch' | 'layer' | 'tap' | 
 }
 
 /** `lossDelta`: the loss less that of the reference, nats. */
-export type EffectNumbers = Pick<SavedEffect, 'targets' | 'loss' | 'kl' | 'flips'> & { lossDelta: number };
+export type EffectNumbers = Pick<SavedEffect, 'targets' | 'loss' | 'kl' | 'flips'> & {
+  lossDelta: number;
+};
 
 export interface ComparedEffect {
   batch: string;
@@ -58,5 +63,9 @@ export interface Comparison {
   /** Null where one of the two does not tell its findings. */
   findings: { came: Finding[]; went: Finding[]; stayed: Finding[] } | null;
   /** What came of holding b against a; null where that was not asked for. */
-  regression: { passed: boolean; checks: Check[]; told: Omit<BaselineComparison, 'allowed'> } | null;
+  regression: {
+    passed: boolean;
+    checks: Check[];
+    told: Omit<BaselineComparison, 'allowed'>;
+  } | null;
 }

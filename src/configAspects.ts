@@ -20,7 +20,17 @@ export const CONFIG_ASPECTS = [
 export type ConfigAspect = (typeof CONFIG_ASPECTS)[number];
 
 /** Which tensor, or which norm, of a layer deviates. */
-export const CONFIG_PARTS = ['query', 'key', 'value', 'output', 'input-norm', 'post-attention-norm', 'query-norm', 'key-norm', 'final-norm'] as const;
+export const CONFIG_PARTS = [
+  'query',
+  'key',
+  'value',
+  'output',
+  'input-norm',
+  'post-attention-norm',
+  'query-norm',
+  'key-norm',
+  'final-norm',
+] as const;
 export type ConfigPart = (typeof CONFIG_PARTS)[number];
 
 /** What the expected value is from: config.json, most of the other layers, or the same layer's query. */

@@ -6,7 +6,15 @@ export type Weakening =
   /** A key that is no budget, such as `failOn` or `findings.kernel-fault`, and what it is without the file. */
   | { kind: 'option'; key: string; value: string; usual: string }
   /** A budget that replaces one which attn-diff brings; `limit` is null where its level is `off`. */
-  | { kind: 'budget'; key: string; metric: Budget['metric']; limit: number | null; level: Level; usualLimit: number; usualLevel: Level };
+  | {
+      kind: 'budget';
+      key: string;
+      metric: Budget['metric'];
+      limit: number | null;
+      level: Level;
+      usualLimit: number;
+      usualLevel: Level;
+    };
 
 /** A path that a configuration file names and that is not below its own folder. */
 export interface OutsidePath {

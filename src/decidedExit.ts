@@ -22,7 +22,9 @@ export async function decidedExit(file: string, args: readonly string[]): Promis
   const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
   for (const signal of INTERRUPTIONS) process.on(signal, forward);
   try {
-    const ended = await new Promise<number | null>((resolve) => child.on('exit', resolve).on('error', () => resolve(EXIT.execution)));
+    const ended = await new Promise<number | null>((resolve) =>
+      child.on('exit', resolve).on('error', () => resolve(EXIT.execution)),
+    );
     if (ended === null) return null;
     const own = Object.values(EXIT).find((code) => code === ended);
     const needsDecision = ended === EXIT.passed || ended === EXIT.gateFailed;

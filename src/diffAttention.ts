@@ -23,7 +23,12 @@ import type { DiffReport } from './types.js';
  * @throws AttnDiffError what the command would end with as exit code 2, 3 or 4; the reason of `signal` where that aborts
  */
 export async function diffAttention(options: DiffOptions): Promise<DiffReport> {
-  const { explain = false, onProgress = () => undefined, onNotice = () => undefined, signal } = options;
+  const {
+    explain = false,
+    onProgress = () => undefined,
+    onNotice = () => undefined,
+    signal,
+  } = options;
   const config = parseTypedOptions(options, fromFile(options.config));
   signal?.throwIfAborted();
   const baseline = config.baseline && openBaseline(config.baseline);
@@ -36,9 +41,18 @@ export async function diffAttention(options: DiffOptions): Promise<DiffReport> {
     end = reject;
   });
   const work = async (): Promise<DiffReport> => {
-    const hub: HubOptions = { signal: both, onNotice, onProgress: ({ file, received, total }) => onProgress({ stage: `downloading ${file}`, done: received, total }) };
+    const hub: HubOptions = {
+      signal: both,
+      onNotice,
+      onProgress: ({ file, received, total }) =>
+        onProgress({ stage: `downloading ${file}`, done: received, total }),
+    };
     const prepared = await openRun(config, runners, { baseline, hub });
-    const measured = await runDiff(prepared, runners, { signal: both, onProgress, explainAllLayers: explain });
+    const measured = await runDiff(prepared, runners, {
+      signal: both,
+      onProgress,
+      explainAllLayers: explain,
+    });
     return baseline ? heldAgainst(measured, baseline) : measured;
   };
   const abort = (): void => end(signal?.reason);
@@ -63,7 +77,13 @@ export async function diffAttention(options: DiffOptions): Promise<DiffReport> {
  * take is said to be left alone, so that the command in the report makes that report.
  */
 function fromFile(path: string | undefined): Omit<ParseOptions, 'subcommand'> {
-  if (path !== undefined && typeof path !== 'string') throw new AttnDiffError('bad-option', { option: 'config', value: String(path), problem: 'it is not a string', remedy: 'a path of a configuration file' });
+  if (path !== undefined && typeof path !== 'string')
+    throw new AttnDiffError('bad-option', {
+      option: 'config',
+      value: String(path),
+      problem: 'it is not a string',
+      remedy: 'a path of a configuration file',
+    });
   if (path !== undefined) return { file: loadConfigFile(path), fileArguments: ['--config', path] };
   try {
     return loadConfigFile() ? { fileArguments: ['--no-config'] } : {};

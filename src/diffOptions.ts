@@ -1,4 +1,17 @@
-import type { AttentionPrecision, Alignment, Budget, Finding, KeyField, Level, MaskFill, PaddingSide, ProviderName, Scope, Tap, TokenKind } from './types.js';
+import type {
+  AttentionPrecision,
+  Alignment,
+  Budget,
+  Finding,
+  KeyField,
+  Level,
+  MaskFill,
+  PaddingSide,
+  ProviderName,
+  Scope,
+  Tap,
+  TokenKind,
+} from './types.js';
 import type { Dtype } from './model/dtype.js';
 
 /** What is being done, and how much of it is done: bytes where a model is downloaded, steps of the run otherwise. */

@@ -9,7 +9,13 @@ export const DOCTOR_SCHEMA = 'attn-diff/doctor/v1';
  * the runtime could not open the provider or refused the node; `fails`, its process died or gave no answer;
  * `not-on-platform`, the Node package has no such provider here.
  */
-export const PROVIDER_STATUSES = ['works', 'falls-back', 'missing', 'fails', 'not-on-platform'] as const;
+export const PROVIDER_STATUSES = [
+  'works',
+  'falls-back',
+  'missing',
+  'fails',
+  'not-on-platform',
+] as const;
 export type ProviderStatus = (typeof PROVIDER_STATUSES)[number];
 
 export interface ProviderCheck {
@@ -68,7 +74,15 @@ export interface LibraryCheck {
  * `driver-too-old`, for the CUDA version that this library was built for; `libraries`, NVIDIA's;
  * `unknown`, all of these are there.
  */
-export const CUDA_LACKS = ['device', 'device-hidden', 'driver', 'provider', 'driver-too-old', 'libraries', 'unknown'] as const;
+export const CUDA_LACKS = [
+  'device',
+  'device-hidden',
+  'driver',
+  'provider',
+  'driver-too-old',
+  'libraries',
+  'unknown',
+] as const;
 export type CudaLack = (typeof CUDA_LACKS)[number];
 
 export interface CudaCheck {

@@ -1,7 +1,14 @@
 /** What is found of a model's file before anything is run. */
 
 /** What is wrong with one value of a file's mask. */
-export const MASK_FAULTS = ['future', 'padding', 'beyond-window', 'hidden', 'fill', 'bias'] as const;
+export const MASK_FAULTS = [
+  'future',
+  'padding',
+  'beyond-window',
+  'hidden',
+  'fill',
+  'bias',
+] as const;
 
 /**
  * Where a file's mask does otherwise than config.json asks for: it lets a query attend to a key in its `future`, to

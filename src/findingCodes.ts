@@ -31,10 +31,18 @@ const LEVEL: Readonly<Record<Finding['code'], FindingLevel>> = {
 export const FINDING_CODES = Object.keys(LEVEL) as Finding['code'][];
 
 /** Findings that another check always goes with. */
-const CHECKED_OTHERWISE: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['nothing-compared', 'non-finite', 'score-overflow', 'implementation-failed']);
+const CHECKED_OTHERWISE: ReadonlySet<Finding['code']> = new Set<Finding['code']>([
+  'nothing-compared',
+  'non-finite',
+  'score-overflow',
+  'implementation-failed',
+]);
 
 /** Findings that make a verdict on the file wrong whatever the rows say. */
-const FAILING: ReadonlySet<Finding['code']> = new Set<Finding['code']>(['wrong-mask', 'not-as-configured']);
+const FAILING: ReadonlySet<Finding['code']> = new Set<Finding['code']>([
+  'wrong-mask',
+  'not-as-configured',
+]);
 
 /** How much a finding counts in the gate where nothing else is said of it: a fault that has no check of its own is a warning, or more. */
 export function usualLevel(finding: Pick<Finding, 'code'>): Level {

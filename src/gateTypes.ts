@@ -6,14 +6,34 @@ export const LEVELS = ['off', 'warn', 'error'] as const;
 export type Level = (typeof LEVELS)[number];
 
 /** Checks of a number in the rows, by the names of their limits; each looks at the metric of {@link BUDGET_METRICS}. */
-export const BUDGET_NAMES = ['max-abs', 'min-cosine', 'max-ratio', 'mean-l2', 'rel-l2', 'mean-cosine', 'bias', 'exact-abs', 'exact-rel-l2', 'ratio-fp32'] as const;
+export const BUDGET_NAMES = [
+  'max-abs',
+  'min-cosine',
+  'max-ratio',
+  'mean-l2',
+  'rel-l2',
+  'mean-cosine',
+  'bias',
+  'exact-abs',
+  'exact-rel-l2',
+  'ratio-fp32',
+] as const;
 export type BudgetName = (typeof BUDGET_NAMES)[number];
 
 /** Checks of what comes of it all, per batch. */
 export const EFFECT_BUDGET_NAMES = ['loss', 'kl', 'flips'] as const;
 export type EffectBudgetName = (typeof EFFECT_BUDGET_NAMES)[number];
 
-export const CHECK_NAMES = [...BUDGET_NAMES, ...EFFECT_BUDGET_NAMES, 'non-finite', 'compared', 'completed', 'kernel', 'finding', 'regression'] as const;
+export const CHECK_NAMES = [
+  ...BUDGET_NAMES,
+  ...EFFECT_BUDGET_NAMES,
+  'non-finite',
+  'compared',
+  'completed',
+  'kernel',
+  'finding',
+  'regression',
+] as const;
 export type CheckName = (typeof CHECK_NAMES)[number];
 
 /** Where a limit was set. */

@@ -75,7 +75,17 @@ export interface History {
 }
 
 /** Numbers of a run that can be plotted. */
-export const HISTORY_METRICS = ['local', 'accumulated', 'loss', 'delta-loss', 'kl', 'flips', 'non-finite', 'max-score', 'headroom'] as const;
+export const HISTORY_METRICS = [
+  'local',
+  'accumulated',
+  'loss',
+  'delta-loss',
+  'kl',
+  'flips',
+  'non-finite',
+  'max-score',
+  'headroom',
+] as const;
 export type HistoryMetric = (typeof HISTORY_METRICS)[number];
 
 export const HISTORY_FORMAT_NAMES = ['text', 'json', 'csv'] as const;

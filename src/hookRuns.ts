@@ -18,7 +18,10 @@ const MODEL = /^(.+\.onnx)(?:[._]data\w*)?$/;
 export function hookRuns(args: readonly string[]): HookRun[] {
   const begin = args.findLastIndex((arg) => !MODEL.test(arg)) + 1;
   const models = new Set(args.slice(begin).map((file) => MODEL.exec(file)![1]!));
-  return [...models].map((model) => ({ model, args: ['run', '--model', model, ...args.slice(0, begin)] }));
+  return [...models].map((model) => ({
+    model,
+    args: ['run', '--model', model, ...args.slice(0, begin)],
+  }));
 }
 
 /**
@@ -36,8 +39,10 @@ export function gravest(codes: readonly (ExitCode | null)[]): ExitCode {
  * @param ran each with its exit code, null where a signal ended it
  */
 export function notPassed(ran: readonly { model: string; code: ExitCode | null }[]): string[] {
-  return ran.filter(({ code }) => code !== EXIT.passed).map(({ model, code }) => {
-    const what = code === EXIT.gateFailed ? 'failed the gate' : 'could not be checked';
-    return `attn-diff-pre-commit: ${model} ${what} (${code === null ? 'ended by a signal' : `exit code ${code}`}).`;
-  });
+  return ran
+    .filter(({ code }) => code !== EXIT.passed)
+    .map(({ model, code }) => {
+      const what = code === EXIT.gateFailed ? 'failed the gate' : 'could not be checked';
+      return `attn-diff-pre-commit: ${model} ${what} (${code === null ? 'ended by a signal' : `exit code ${code}`}).`;
+    });
 }

@@ -13,9 +13,47 @@ export type { ReportFile } from './pipeline/mergeChecks.js';
 export { errorText } from './report/errorText.js';
 export { readReport } from './report/read.js';
 export type {
-  Alignment, AttentionPrecision, BaselineComparison, BatchInfo, Budget, Cause, Check, CheckName, CheckSource, ConfigurationInfo, DiffReport, EffectRow, EnvironmentInfo, Explanation, Factor, Failure, Finding, GateOptions,
-  KeyField, Level, MachineField, MaskFill, NonFiniteOrigin, PaddingSide, Precision, ProviderName, RangeRow, RebuildCheck, Recommendation, ReportFormatName, Row, RunImplementationInfo, RunModelInfo, Scope, Shard, Tap,
-  TokenKind, TokenMap, TokenMapStream, Verdict, Weakening,
+  Alignment,
+  AttentionPrecision,
+  BaselineComparison,
+  BatchInfo,
+  Budget,
+  Cause,
+  Check,
+  CheckName,
+  CheckSource,
+  ConfigurationInfo,
+  DiffReport,
+  EffectRow,
+  EnvironmentInfo,
+  Explanation,
+  Factor,
+  Failure,
+  Finding,
+  GateOptions,
+  KeyField,
+  Level,
+  MachineField,
+  MaskFill,
+  NonFiniteOrigin,
+  PaddingSide,
+  Precision,
+  ProviderName,
+  RangeRow,
+  RebuildCheck,
+  Recommendation,
+  ReportFormatName,
+  Row,
+  RunImplementationInfo,
+  RunModelInfo,
+  Scope,
+  Shard,
+  Tap,
+  TokenKind,
+  TokenMap,
+  TokenMapStream,
+  Verdict,
+  Weakening,
 } from './types.js';
 
 export interface FormatOptions {
@@ -26,6 +64,10 @@ export interface FormatOptions {
 }
 
 /** The report in one of the formats of `--report`. Nothing is written. */
-export function formatReport(report: DiffReport, format: ReportFormatName, { width = 120, color = false }: FormatOptions = {}): string {
+export function formatReport(
+  report: DiffReport,
+  format: ReportFormatName,
+  { width = 120, color = false }: FormatOptions = {},
+): string {
   return FORMATS[format](report, { width, color, page: pageAssets });
 }

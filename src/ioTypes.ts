@@ -1,5 +1,14 @@
 /** What an output of a model's graph holds. */
-export const OUTPUT_KINDS = ['logits', 'hidden-states', 'embedding', 'scores', 'token-scores', 'attention-weights', 'cache', 'other'] as const;
+export const OUTPUT_KINDS = [
+  'logits',
+  'hidden-states',
+  'embedding',
+  'scores',
+  'token-scores',
+  'attention-weights',
+  'cache',
+  'other',
+] as const;
 export type OutputKind = (typeof OUTPUT_KINDS)[number];
 
 /** An output of a model's graph, as the file declares it, and what it holds. */
@@ -23,7 +32,18 @@ export interface LogitsInfo {
 }
 
 /** What is fed to an input that is not called as Hugging Face calls it, or not of its usual form. */
-export const FED_AS = ['token ids', 'mask', '4D mask, added', '4D mask, 1 kept', '4D mask, 1 masked', 'mask, added', 'mask, 1 masked', 'positions', 'positions counted from 0', 'zeros'] as const;
+export const FED_AS = [
+  'token ids',
+  'mask',
+  '4D mask, added',
+  '4D mask, 1 kept',
+  '4D mask, 1 masked',
+  'mask, added',
+  'mask, 1 masked',
+  'positions',
+  'positions counted from 0',
+  'zeros',
+] as const;
 export type FedAs = (typeof FED_AS)[number];
 
 /** What is unusual about a file's inputs, and what is done about it. */

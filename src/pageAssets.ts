@@ -6,6 +6,8 @@ const BUILT = new URL('../dist/page/', import.meta.url);
 
 /** Script and style of the HTML report, read when they are needed. */
 export function pageAssets(): PageAssets {
-  const [script, style] = ['page.js', 'page.css'].map((name) => readFileSync(new URL(name, BUILT), 'utf8'));
+  const [script, style] = ['page.js', 'page.css'].map((name) =>
+    readFileSync(new URL(name, BUILT), 'utf8'),
+  );
   return { script: script!, style: style! };
 }

@@ -12,7 +12,9 @@ const COMMAND = fileURLToPath(new URL('../bin/attn-diff.js', import.meta.url));
 export async function main(finish: (code: ExitCode) => void): Promise<void> {
   const runs = hookRuns(process.argv.slice(2));
   if (runs.length === 0) {
-    process.stderr.write('attn-diff-pre-commit: no .onnx file is named. Name some, after the options of attn-diff run.\n');
+    process.stderr.write(
+      'attn-diff-pre-commit: no .onnx file is named. Name some, after the options of attn-diff run.\n',
+    );
     return finish(EXIT.usage);
   }
   const ran: { model: string; code: ExitCode | null }[] = [];

@@ -1,7 +1,25 @@
 import { stripVTControlCharacters } from 'node:util';
 
 /** Scripts that are written with joiners between their letters. */
-const JOINED = ['Arabic', 'Syriac', 'Mongolian', 'Devanagari', 'Bengali', 'Gujarati', 'Gurmukhi', 'Kannada', 'Malayalam', 'Oriya', 'Sinhala', 'Tamil', 'Telugu', 'Khmer', 'Myanmar'].map((script) => String.raw`\p{Script=${script}}`).join('');
+const JOINED = [
+  'Arabic',
+  'Syriac',
+  'Mongolian',
+  'Devanagari',
+  'Bengali',
+  'Gujarati',
+  'Gurmukhi',
+  'Kannada',
+  'Malayalam',
+  'Oriya',
+  'Sinhala',
+  'Tamil',
+  'Telugu',
+  'Khmer',
+  'Myanmar',
+]
+  .map((script) => String.raw`\p{Script=${script}}`)
+  .join('');
 const PICTURE = String.raw`\p{Extended_Pictographic}\u{1F3FB}-\u{1F3FF}\uFE0F`;
 
 /** Joiners and variation selectors where a script or an emoji needs them. */
@@ -25,10 +43,13 @@ export function printable(text: string): string {
 /** The same, with the spaces that the text begins and ends with. */
 export function visible(text: string): string {
   if (PLAIN.test(text)) return text;
-  return stripVTControlCharacters(text).replaceAll(SHOWN, (match, needed: string | undefined, unseen: string | undefined) => {
-    if (needed !== undefined) return needed;
-    return unseen === undefined ? ' ' : escaped(match);
-  });
+  return stripVTControlCharacters(text).replaceAll(
+    SHOWN,
+    (match, needed: string | undefined, unseen: string | undefined) => {
+      if (needed !== undefined) return needed;
+      return unseen === undefined ? ' ' : escaped(match);
+    },
+  );
 }
 
 /** What GitHub Actions and Azure Pipelines take for a command wherever it stands in a line of a log. */
@@ -52,12 +73,18 @@ const ESCAPED_IN_JSON = new RegExp(`[\\u007F-\\u009F\\u2028\\u2029]|${UNSEEN}`, 
 
 /** JSON text in which the same characters are escapes, so that it says the same and prints safely, one line a value. */
 export function printableJson(json: string): string {
-  return json.replaceAll(COMMAND_ANYWHERE, String.raw`#\u0023`).replaceAll(ESCAPED_IN_JSON, (match) => [...Array(match.length).keys()].map((i) => escapedUnit(match.charCodeAt(i))).join(''));
+  return json
+    .replaceAll(COMMAND_ANYWHERE, String.raw`#\u0023`)
+    .replaceAll(ESCAPED_IN_JSON, (match) =>
+      [...Array(match.length).keys()].map((i) => escapedUnit(match.charCodeAt(i))).join(''),
+    );
 }
 
 function escaped(character: string): string {
   const code = character.codePointAt(0)!;
-  return code > 0xffff ? `\\u{${code.toString(16).toUpperCase()}}` : `\\u${code.toString(16).toUpperCase().padStart(4, '0')}`;
+  return code > 0xffff
+    ? `\\u{${code.toString(16).toUpperCase()}}`
+    : `\\u${code.toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
 function escapedUnit(unit: number): string {

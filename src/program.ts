@@ -31,12 +31,28 @@ Exit codes:
 /** All commands, with their options. */
 export function createProgram(host: Host): Command {
   const program = new Command('attn-diff')
-    .description('Compare eager, SDPA and flash attention in Qwen2-family ONNX models, layer by layer.')
+    .description(
+      'Compare eager, SDPA and flash attention in Qwen2-family ONNX models, layer by layer.',
+    )
     .version(packageVersion(), '-V, --version')
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
     .configureOutput({ outputError: () => undefined });
-  for (const command of [runCommand(host), explainCommand(host), demoCommand(host), initCommand(host), inspectCommand(host), benchCommand(host), doctorCommand(host), setupCommand(host), compareCommand(host), mergeCommand(host), historyCommand(host), schemaCommand(), completionCommand()]) {
+  for (const command of [
+    runCommand(host),
+    explainCommand(host),
+    demoCommand(host),
+    initCommand(host),
+    inspectCommand(host),
+    benchCommand(host),
+    doctorCommand(host),
+    setupCommand(host),
+    compareCommand(host),
+    mergeCommand(host),
+    historyCommand(host),
+    schemaCommand(),
+    completionCommand(),
+  ]) {
     program.addCommand(command.copyInheritedSettings(program).addHelpText('after', EXIT_CODES));
   }
   return program;
@@ -49,12 +65,19 @@ export function fail(error: AttnDiffError, { finish }: Host): void {
 }
 
 /** commander has written any help by itself; its complaints are put in words as all others are. */
-function endParsing({ code, exitCode, message }: CommanderError, program: Command, host: Host): void {
+function endParsing(
+  { code, exitCode, message }: CommanderError,
+  program: Command,
+  host: Host,
+): void {
   if (exitCode === 0) return;
   if (code === 'commander.help') return host.finish(EXIT.usage);
   const command = program.commands.find((candidate) => candidate.name() === program.args[0]);
   const name = [program, ...(command ? [command] : [])].map((part) => part.name()).join(' ');
-  fail(new AttnDiffError('usage', { problem: message.replace(/^error: /, ''), command: name }), host);
+  fail(
+    new AttnDiffError('usage', { problem: message.replace(/^error: /, ''), command: name }),
+    host,
+  );
 }
 
 /** Does what the arguments of `attn-diff` say. Whatever goes wrong is told on stderr and in the exit code. */

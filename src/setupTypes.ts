@@ -29,12 +29,7 @@ export type SourceFault =
 
 /** Why pip brought no wheel. */
 export type DownloadFault =
-  | 'no-python'
-  | 'no-pip'
-  | 'no-network'
-  | 'no-match'
-  | 'no-space'
-  | 'failed';
+  'no-python' | 'no-pip' | 'no-network' | 'no-match' | 'no-space' | 'failed';
 
 /** What is known of libraries before they are put in place. */
 export interface ProviderLibraries {

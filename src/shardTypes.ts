@@ -35,7 +35,10 @@ export interface PartedPlace {
 }
 
 /** The nodes outside attention that part there on the same inputs. */
-export type NodesAnswer = Pick<Extract<Finding, { code: 'node-divergence' }>, 'provider' | 'nodes' | 'more'>;
+export type NodesAnswer = Pick<
+  Extract<Finding, { code: 'node-divergence' }>,
+  'provider' | 'nodes' | 'more'
+>;
 
 export type LocalDivergence = Extract<Finding, { code: 'local-divergence' }>;
 
@@ -70,7 +73,15 @@ export interface ShardOf extends ShardPlace {
 }
 
 /** What may differ between the machines of one run, where that is allowed by name; not the version of attn-diff. */
-export const MACHINE_FIELDS = ['node', 'onnxruntime', 'platform', 'arch', 'cpu', 'gpu', 'threads'] as const;
+export const MACHINE_FIELDS = [
+  'node',
+  'onnxruntime',
+  'platform',
+  'arch',
+  'cpu',
+  'gpu',
+  'threads',
+] as const;
 export type MachineField = (typeof MACHINE_FIELDS)[number];
 
 /** One part of a run. */

@@ -13,7 +13,9 @@ export function shellQuote(argument: string): string {
   if (SAFE.test(argument)) return argument;
   if (isUnseen(argument)) return argument.endsWith('\n') ? ansiQuoted(argument) : printed(argument);
   const parts = argument.split(/(['\\!])/).filter((part) => part !== '');
-  return parts.map((part) => (NEVER_QUOTED.test(part) ? `\\${part}` : `'${part}'`)).join('') || "''";
+  return (
+    parts.map((part) => (NEVER_QUOTED.test(part) ? `\\${part}` : `'${part}'`)).join('') || "''"
+  );
 }
 
 /** By printf, whose output is the argument; only letters, digits and spaces stand there as they are. */
@@ -26,5 +28,11 @@ function ansiQuoted(argument: string): string {
 }
 
 function bytesOf(text: string, written: (byte: number) => string): string {
-  return [...text].map((char) => (/^(?:[A-Za-z0-9 ./_]|[^ -~])$/u.test(char) && !isUnseen(char) ? char : [...new TextEncoder().encode(char)].map(written).join(''))).join('');
+  return [...text]
+    .map((char) =>
+      /^(?:[A-Za-z0-9 ./_]|[^ -~])$/u.test(char) && !isUnseen(char)
+        ? char
+        : [...new TextEncoder().encode(char)].map(written).join(''),
+    )
+    .join('');
 }

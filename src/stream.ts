@@ -17,7 +17,16 @@ export type ProviderName = (typeof PROVIDERS)[number];
  * `flash`, `naive`, `efficient`, `cudnn` and `math` are kernels behind one operator; `varlen` is attention on packed
  * rows of several lengths. Which of them an implementation has hangs on the provider: see attention/kernels.ts.
  */
-export const KERNELS = ['attention', 'mha', 'flash', 'naive', 'efficient', 'cudnn', 'math', 'varlen'] as const;
+export const KERNELS = [
+  'attention',
+  'mha',
+  'flash',
+  'naive',
+  'efficient',
+  'cudnn',
+  'math',
+  'varlen',
+] as const;
 export type KernelName = (typeof KERNELS)[number];
 
 /**

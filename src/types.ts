@@ -6,9 +6,20 @@ import type { BaselineComparison } from './baselineTypes.js';
 import type { ConfigurationInfo } from './configurationTypes.js';
 import type { ConfigAspect, NotAsConfigured } from './configAspects.js';
 import type { FileJudgement } from './fileTypes.js';
-import type { Alignment, AttentionPrecision, Deviation, ImplementationName, ProviderName } from './stream.js';
+import type {
+  Alignment,
+  AttentionPrecision,
+  Deviation,
+  ImplementationName,
+  ProviderName,
+} from './stream.js';
 import type { LeftOut, MaskFault, StrayCast } from './fileFaults.js';
-import type { Failure, ImplementationInfo, ProofReason, RunImplementationInfo } from './implementationInfo.js';
+import type {
+  Failure,
+  ImplementationInfo,
+  ProofReason,
+  RunImplementationInfo,
+} from './implementationInfo.js';
 import type { PaddingSide, Scope, Tap, TokenKind } from './tap.js';
 import type { InputNote, LogitsInfo, OutputInfo } from './ioTypes.js';
 import type { Precision } from './tensor.js';
@@ -374,35 +385,128 @@ export type KernelClaim = (typeof KERNEL_CLAIMS)[number];
 
 /** A finding is data: a code with its evidence. Its sentence is made in the report. */
 export type Finding =
-  | { code: 'padding-by-design'; implementation: string; zeroRows: number; reference: string; referenceZeroRows: number; tokens: number }
+  | {
+      code: 'padding-by-design';
+      implementation: string;
+      zeroRows: number;
+      reference: string;
+      referenceZeroRows: number;
+      tokens: number;
+    }
   /** `batches`: in how many the same is seen; `batch` is the first of them. */
-  | { code: 'fully-masked-nan'; implementation: string; layer: number; batch: string; batches: number; kind: TokenKind; spreadsToValidAtLayer: number | null }
-  | { code: 'non-finite'; implementation: string; layer: number | null; tap: Tap; scope: Scope; batch: string; batches: number; kind: TokenKind; nan: number; inf: number; origin: NonFiniteOrigin | null }
+  | {
+      code: 'fully-masked-nan';
+      implementation: string;
+      layer: number;
+      batch: string;
+      batches: number;
+      kind: TokenKind;
+      spreadsToValidAtLayer: number | null;
+    }
+  | {
+      code: 'non-finite';
+      implementation: string;
+      layer: number | null;
+      tap: Tap;
+      scope: Scope;
+      batch: string;
+      batches: number;
+      kind: TokenKind;
+      nan: number;
+      inf: number;
+      origin: NonFiniteOrigin | null;
+    }
   /** QKᵀ, or the scores after the scale or the mask, left the range of the precision. */
-  | { code: 'score-overflow'; implementation: string; batch: string; batches: number; kind: TokenKind; precision: Precision; origin: NonFiniteOrigin }
-  | { code: 'not-comparable'; implementation: string; reference: string; layer: number | null; tap: Tap; batch: string; batches: number }
-  | { code: 'propagation-only'; implementation: string; localRelL2: number; accumulatedRelL2: number; layer: number | null; tap: Tap; kernels: KernelClaim }
-  | { code: 'within-rounding'; implementation: string; localRelL2: number; accumulatedRelL2: number; limit: number }
-  | { code: 'local-divergence'; implementation: string; layer: number; batch: string; relL2: number; limit: number; firstToken: number | null }
+  | {
+      code: 'score-overflow';
+      implementation: string;
+      batch: string;
+      batches: number;
+      kind: TokenKind;
+      precision: Precision;
+      origin: NonFiniteOrigin;
+    }
+  | {
+      code: 'not-comparable';
+      implementation: string;
+      reference: string;
+      layer: number | null;
+      tap: Tap;
+      batch: string;
+      batches: number;
+    }
+  | {
+      code: 'propagation-only';
+      implementation: string;
+      localRelL2: number;
+      accumulatedRelL2: number;
+      layer: number | null;
+      tap: Tap;
+      kernels: KernelClaim;
+    }
+  | {
+      code: 'within-rounding';
+      implementation: string;
+      localRelL2: number;
+      accumulatedRelL2: number;
+      limit: number;
+    }
+  | {
+      code: 'local-divergence';
+      implementation: string;
+      layer: number;
+      batch: string;
+      relL2: number;
+      limit: number;
+      firstToken: number | null;
+    }
   /**
    * A local divergence whose cause is known: `implementation` is the one at fault, `against` the one it was held
    * against, `deviation` what the one at fault does otherwise.
    */
-  | { code: Cause; implementation: string; against: string; layers: number[]; batch: string; relL2: number; limit: number; explained: number; deviation: Deviation; firstToken: number | null }
+  | {
+      code: Cause;
+      implementation: string;
+      against: string;
+      layers: number[];
+      batch: string;
+      relL2: number;
+      limit: number;
+      explained: number;
+      deviation: Deviation;
+      firstToken: number | null;
+    }
   /** The file's mask does otherwise than config.json asks for; all but `original` are run with the right one. */
-  | { code: 'wrong-mask'; layers: number[]; node: string; fault: MaskFault['kind']; query: number; key: number; value: number | null; causal: boolean }
+  | {
+      code: 'wrong-mask';
+      layers: number[];
+      node: string;
+      fault: MaskFault['kind'];
+      query: number;
+      key: number;
+      value: number | null;
+      causal: boolean;
+    }
   /** One of the usual implementations was not run, because it cannot be built for this model. */
   | ({ code: 'left-out' } & LeftOut)
   /** A cast to a type of fewer bits in the attention of one layer, which the others do not have. */
   | ({ code: 'stray-cast'; layer: number } & StrayCast)
   /** The file's masks slide otherwise than config.json says. */
-  | { code: 'window-not-as-configured'; layers: number[]; expected: number | null; found: number | null }
+  | {
+      code: 'window-not-as-configured';
+      layers: number[];
+      expected: number | null;
+      found: number | null;
+    }
   | NotAsConfigured
   /** The file adds −inf to masked scores and sets NaN probabilities to 0: finite forward, NaN gradients. */
   | { code: 'guarded-inf-mask'; layers: number[] }
   | { code: 'identical'; implementation: string }
   /** Another kernel ran than was asked for, or on another provider, or in another type. */
-  | ({ code: 'kernel-fallback'; implementation: string; reason: ProofReason } & Pick<ImplementationInfo, 'asked' | 'kernel' | 'provider' | 'written' | 'ran'>)
+  | ({ code: 'kernel-fallback'; implementation: string; reason: ProofReason } & Pick<
+      ImplementationInfo,
+      'asked' | 'kernel' | 'provider' | 'written' | 'ran'
+    >)
   /** The implementation did not run to its end; what it gave before that is in the tables. */
   | { code: 'implementation-failed'; implementation: string; failure: Failure }
   /**
@@ -410,17 +514,52 @@ export type Finding =
    * another opset; `layer` is the first at which the stream parts (null: after the last), `more` counts nodes that are
    * not listed. `relL2` is NaN where one of the two is NaN and the other is not.
    */
-  | { code: 'node-divergence'; implementation: string; provider: ProviderName; layer: number | null; batch: string; nodes: { name: string; opType: string; ranOn: string; relL2: number }[]; more: number; limit: number; accumulatedRelL2: number }
+  | {
+      code: 'node-divergence';
+      implementation: string;
+      provider: ProviderName;
+      layer: number | null;
+      batch: string;
+      nodes: { name: string; opType: string; ranOn: string; relL2: number }[];
+      more: number;
+      limit: number;
+      accumulatedRelL2: number;
+    }
   /**
    * A local divergence of a kernel that the same implementation, run as `twin` on the CPU on the same Q, K, V, does not
    * have: neither rounding nor a setting, but the kernel. `heads` are the query heads that part.
    */
-  | { code: 'kernel-fault'; implementation: string; against: string; provider: ProviderName; kernel: string; twin: string; layers: number[]; batch: string; relL2: number; limit: number; twinRelL2: number; heads: number[]; allHeads: boolean; firstToken: number | null }
+  | {
+      code: 'kernel-fault';
+      implementation: string;
+      against: string;
+      provider: ProviderName;
+      kernel: string;
+      twin: string;
+      layers: number[];
+      batch: string;
+      relL2: number;
+      limit: number;
+      twinRelL2: number;
+      heads: number[];
+      allHeads: boolean;
+      firstToken: number | null;
+    }
   /** `constant`: what is the same for every token of the probe, so that no difference shows there; empty where there was nothing to compare with. */
   | { code: 'nothing-compared'; constant: RebuildCheck['constant'] };
 
 /** What a report can be written as. */
-export const REPORT_FORMATS = ['text', 'json', 'jsonl', 'csv', 'markdown', 'junit', 'sarif', 'html', 'github'] as const;
+export const REPORT_FORMATS = [
+  'text',
+  'json',
+  'jsonl',
+  'csv',
+  'markdown',
+  'junit',
+  'sarif',
+  'html',
+  'github',
+] as const;
 export type ReportFormatName = (typeof REPORT_FORMATS)[number];
 
 export const REPORT_SCHEMA = 'attn-diff/report/v1';
@@ -467,7 +606,8 @@ export interface DiffReport {
   timing: { loadSeconds: number; runSeconds: number };
 }
 
-export type AttentionForm = 'decomposed' | 'onnx-attention' | 'group-query-attention' | 'multi-head-attention';
+export type AttentionForm =
+  'decomposed' | 'onnx-attention' | 'group-query-attention' | 'multi-head-attention';
 
 /** What a site's mask does, found by evaluating the mask's own subgraph on probe inputs. */
 export interface MaskSummary {

@@ -36,6 +36,8 @@ describe('float16', () => {
     const all = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits);
     const numbers = float16Numbers(all);
     const back = float16Bits(numbers);
-    expect(all.filter((bits, i) => (Number.isNaN(numbers[i]) ? back[i] !== 0x7e00 : back[i] !== bits))).toEqual(new Uint16Array());
+    expect(
+      all.filter((bits, i) => (Number.isNaN(numbers[i]) ? back[i] !== 0x7e00 : back[i] !== bits)),
+    ).toEqual(new Uint16Array());
   });
 });

@@ -31,7 +31,8 @@ function listen(): () => boolean {
 
 /** Asserts that a call leaves neither processes, temporary files nor listeners. */
 async function expectTidy(call: () => Promise<unknown>): Promise<void> {
-  const listeners = (): number[] => ['exit', 'SIGINT', 'SIGTERM', 'SIGHUP'].map((name) => process.listenerCount(name));
+  const listeners = (): number[] =>
+    ['exit', 'SIGINT', 'SIGTERM', 'SIGHUP'].map((name) => process.listenerCount(name));
   const files = readdirSync(folder.root);
   const before = { processes: childProcesses(), listeners: listeners() };
   vi.stubEnv('TMPDIR', folder.root);
@@ -52,49 +53,116 @@ describe('diffAttention', () => {
     const written = listen();
     let report!: DiffReport;
     await expectTidy(async () => {
-      report = await diffAttention({ model: MODEL, random: '2x12', padding: ['left'], impl: ['eager', 'flash'], maxAbs: 1e-9, seed: 3, onProgress: ({ stage, done, total }) => stages.push(`${stage} ${done}/${total}`) });
+      report = await diffAttention({
+        model: MODEL,
+        random: '2x12',
+        padding: ['left'],
+        impl: ['eager', 'flash'],
+        maxAbs: 1e-9,
+        seed: 3,
+        onProgress: ({ stage, done, total }) => stages.push(`${stage} ${done}/${total}`),
+      });
     });
     expect(written()).toBe(false);
     expect(stages.at(-1)).toBe('done 5/5');
-    const { exitCode, stdout } = await runInProcess(['run', '--model', MODEL, '--random', '2x12', '--padding', 'left', '--impl', 'eager,flash', '--max-abs', '1e-9', '--seed', '3', '--format', 'json']);
+    const { exitCode, stdout } = await runInProcess([
+      'run',
+      '--model',
+      MODEL,
+      '--random',
+      '2x12',
+      '--padding',
+      'left',
+      '--impl',
+      'eager,flash',
+      '--max-abs',
+      '1e-9',
+      '--seed',
+      '3',
+      '--format',
+      'json',
+    ]);
     expect(exitCode).toBe(1);
-    const timeless = (made: DiffReport): string => jsonReport({ ...made, timing: { loadSeconds: 0, runSeconds: 0 } });
+    const timeless = (made: DiffReport): string =>
+      jsonReport({ ...made, timing: { loadSeconds: 0, runSeconds: 0 } });
     expect(timeless(report)).toBe(timeless(readReport(stdout, 'stdout')));
     expect(report.verdict.passed).toBe(false);
     first = stdout;
   });
 
   it('holds the run against a baseline, and takes what a configuration file says', async () => {
-    const options = { model: MODEL, random: '2x12', padding: ['left'], impl: ['eager', 'flash'], seed: 3 } as const;
+    const options = {
+      model: MODEL,
+      random: '2x12',
+      padding: ['left'],
+      impl: ['eager', 'flash'],
+      seed: 3,
+    } as const;
     const saved = await folder.write('saved.json', first);
-    const config = await folder.write('attn.yaml', `model: elsewhere\nbudgets: [{ metric: flips, max: 0 }]\n`);
+    const config = await folder.write(
+      'attn.yaml',
+      `model: elsewhere\nbudgets: [{ metric: flips, max: 0 }]\n`,
+    );
     const report = await diffAttention({ ...options, config, baseline: saved, maxRegression: 2 });
-    expect(report.command).toEqual(['run', '--config', config, '--model', MODEL, '--impl', 'eager,flash', '--random', '2x12', '--seed', '3', '--padding', 'left', '--baseline', saved, '--max-regression', '2']);
+    expect(report.command).toEqual([
+      'run',
+      '--config',
+      config,
+      '--model',
+      MODEL,
+      '--impl',
+      'eager,flash',
+      '--random',
+      '2x12',
+      '--seed',
+      '3',
+      '--padding',
+      'left',
+      '--baseline',
+      saved,
+      '--max-regression',
+      '2',
+    ]);
     expect(report.baseline).toMatchObject({ path: saved, factor: 2, explained: { count: 0 } });
-    expect(report.verdict.checks.filter(({ name, source }) => name === 'flips' && source.kind === 'config')).toHaveLength(1);
+    expect(
+      report.verdict.checks.filter(
+        ({ name, source }) => name === 'flips' && source.kind === 'config',
+      ),
+    ).toHaveLength(1);
     expect(report.verdict.checks.some(({ name }) => name === 'regression')).toBe(true);
-    await expect(diffAttention({ ...options, seed: 4, baseline: saved })).rejects.toMatchObject({ code: 'baseline-mismatch' });
-    await expect(diffAttention({ model: MODEL, config: true } as unknown as Api.DiffOptions)).rejects.toMatchObject({ code: 'bad-option', args: { option: 'config' } });
+    await expect(diffAttention({ ...options, seed: 4, baseline: saved })).rejects.toMatchObject({
+      code: 'baseline-mismatch',
+    });
+    await expect(
+      diffAttention({ model: MODEL, config: true } as unknown as Api.DiffOptions),
+    ).rejects.toMatchObject({ code: 'bad-option', args: { option: 'config' } });
   });
 
   it('throws what the command would end with', async () => {
-    await expect(diffAttention({ model: folder.path('nothing') })).rejects.toMatchObject({ name: 'AttnDiffError', code: 'model-not-found', exitCode: 3 });
-    await expect(diffAttention({ model: MODEL, batchSize: 2 })).rejects.toBeInstanceOf(AttnDiffError);
+    await expect(diffAttention({ model: folder.path('nothing') })).rejects.toMatchObject({
+      name: 'AttnDiffError',
+      code: 'model-not-found',
+      exitCode: 3,
+    });
+    await expect(diffAttention({ model: MODEL, batchSize: 2 })).rejects.toBeInstanceOf(
+      AttnDiffError,
+    );
   });
 
   it('ends where its signal aborts, with the reason of that', async () => {
     const reason = new Error('enough');
     const controller = new AbortController();
     const seen: string[] = [];
-    const work = (): Promise<DiffReport> => diffAttention({
-      ...LONG,
-      signal: controller.signal,
-      onProgress: ({ stage }) => {
-        seen.push(stage);
-        // A moment later the process that runs the model is there.
-        if (seen.length === 1) setTimeout(() => controller.abort(reason), 100);
-      },
-    });
+    const work = (): Promise<DiffReport> =>
+      diffAttention({
+        ...LONG,
+        signal: controller.signal,
+        onProgress: ({ stage }) => {
+          seen.push(stage);
+          // A moment later the process that runs the model is there.
+          if (seen.length === 1) setTimeout(() => controller.abort(reason), 100);
+        },
+      });
     await expectTidy(() => expect(work()).rejects.toBe(reason));
     expect(seen).not.toContain('done');
     await expect(diffAttention({ ...LONG, signal: controller.signal })).rejects.toBe(reason);
@@ -104,7 +172,9 @@ describe('diffAttention', () => {
     const onProgress = (): never => {
       throw new Error('the caller is at fault');
     };
-    await expectTidy(() => expect(diffAttention({ ...LONG, onProgress })).rejects.toThrow('the caller is at fault'));
+    await expectTidy(() =>
+      expect(diffAttention({ ...LONG, onProgress })).rejects.toThrow('the caller is at fault'),
+    );
   });
 });
 
@@ -120,23 +190,37 @@ describe.skipIf(process.platform === 'win32')('a program that ends while models 
   it.each([
     ['by itself', 'process.exit(7)', 7, /^\d+\n$/],
     ['by a signal', "process.kill(process.pid, 'SIGTERM')", null, /^\d+\n$/],
-    ['by a signal that it hears', "process.once('SIGTERM', () => { process.exitCode = 9; }); process.kill(process.pid, 'SIGTERM')", 9, /^\d+\ninterrupted\n$/],
+    [
+      'by a signal that it hears',
+      "process.once('SIGTERM', () => { process.exitCode = 9; }); process.kill(process.pid, 'SIGTERM')",
+      9,
+      /^\d+\ninterrupted\n$/,
+    ],
   ])('%s leaves neither processes nor files', async (_, end, code, printed) => {
     const ended = await exec(process.execPath, ['--input-type=module', '--eval', program(end)]);
     expect(ended).toEqual({ code, stdout: expect.stringMatching(printed), stderr: '', left: [] });
     const [child] = ended.stdout.split('\n');
-    expect(spawnSync('ps', ['-o', 'stat=', '-p', child!], { encoding: 'utf8' }).stdout).toMatch(/^(Z|$)/);
+    expect(spawnSync('ps', ['-o', 'stat=', '-p', child!], { encoding: 'utf8' }).stdout).toMatch(
+      /^(Z|$)/,
+    );
   });
 });
 
 describe('a run that fails', () => {
   it('leaves no work behind that keeps a program alive: the weights are not read to their end', async () => {
-    const model = await folder.copy('qwen2-dynamo', (path) => truncateSync(join(path, 'model.onnx.data'), 2 ** 37));
+    const model = await folder.copy('qwen2-dynamo', (path) =>
+      truncateSync(join(path, 'model.onnx.data'), 2 ** 37),
+    );
     const program = `
       import { diffAttention } from ${JSON.stringify(BUILT)};
       await diffAttention(${JSON.stringify({ model, random: '1x4', timeout: 0.001 })}).catch(({ code }) => console.log(code));
     `;
-    expect(await exec(process.execPath, ['--input-type=module', '--eval', program])).toEqual({ code: 0, stdout: 'timed-out\n', stderr: '', left: [] });
+    expect(await exec(process.execPath, ['--input-type=module', '--eval', program])).toEqual({
+      code: 0,
+      stdout: 'timed-out\n',
+      stderr: '',
+      left: [],
+    });
   });
 });
 

@@ -13,5 +13,10 @@ const below = ['scripts', 'src'].flatMap((folder) =>
 );
 
 const hash = createHash('sha256').update(process.versions.node);
-for (const path of [...own, ...below].sort()) hash.update(`\n${path} ${createHash('sha256').update(readFileSync(join(root, path))).digest('hex')}`);
+for (const path of [...own, ...below].sort())
+  hash.update(
+    `\n${path} ${createHash('sha256')
+      .update(readFileSync(join(root, path)))
+      .digest('hex')}`,
+  );
 process.stdout.write(`root=${resolve(root)}\ndigest=${hash.digest('hex')}\n`);

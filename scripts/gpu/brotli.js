@@ -9,7 +9,10 @@ const params = {
   [constants.BROTLI_PARAM_QUALITY]: 5,
   [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS,
 };
-const made = { compress: () => createBrotliCompress({ params }), decompress: () => createBrotliDecompress() };
+const made = {
+  compress: () => createBrotliCompress({ params }),
+  decompress: () => createBrotliDecompress(),
+};
 const make = made[process.argv[2]];
 if (make === undefined) {
   console.error('usage: node scripts/gpu/brotli.js compress|decompress < IN > OUT');

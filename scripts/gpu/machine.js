@@ -7,7 +7,10 @@ const SECONDS = 10;
 
 /** What a program prints; null where there is none or it fails. */
 function printed(program, ...args) {
-  const { status, stdout } = spawnSync(program, args, { encoding: 'utf8', timeout: SECONDS * 1000 });
+  const { status, stdout } = spawnSync(program, args, {
+    encoding: 'utf8',
+    timeout: SECONDS * 1000,
+  });
   return status === 0 ? stdout.trim() : null;
 }
 
@@ -17,13 +20,20 @@ export function machineFacts(root) {
   return {
     CUDA: /CUDA Version: ([\d.]+)/.exec(smi ?? '')?.[1] ?? null,
     'onnxruntime commit': runtimeCommit(root),
-    torch: printed('python3', '-c', 'from importlib.metadata import version; print(version("torch"))'),
+    torch: printed(
+      'python3',
+      '-c',
+      'from importlib.metadata import version; print(version("torch"))',
+    ),
   };
 }
 
 /** The commit that the Node package's library says it was built from. */
 function runtimeCommit(root) {
-  const library = join(root, 'node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1');
+  const library = join(
+    root,
+    'node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1',
+  );
   try {
     const bytes = readFileSync(library);
     const at = bytes.indexOf('git-commit-id=');

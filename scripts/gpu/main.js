@@ -53,10 +53,17 @@ const log = (text) => {
 };
 
 let running = null;
-for (const [signal, code] of [['SIGTERM', 143], ['SIGINT', 130]]) {
+for (const [signal, code] of [
+  ['SIGTERM', 143],
+  ['SIGINT', 130],
+]) {
   process.on(signal, () => {
     running?.kill();
-    if (running) appendFileSync(files.table, rowsText(running.step, { report: null, problem: 'interrupted', seconds: null }));
+    if (running)
+      appendFileSync(
+        files.table,
+        rowsText(running.step, { report: null, problem: 'interrupted', seconds: null }),
+      );
     log(`interrupted by ${signal}`);
     process.exit(code);
   });
@@ -72,7 +79,9 @@ let doctor = null;
 let isModelMade = false;
 
 function reasonNotTo(step) {
-  const obstacle = step.needs ? obstacleOf(step.needs, doctor, step.needs === 'webgpu' ? missing : []) : null;
+  const obstacle = step.needs
+    ? obstacleOf(step.needs, doctor, step.needs === 'webgpu' ? missing : [])
+    : null;
   if (obstacle !== null) return obstacle;
   return step.args?.includes('MODEL') && !isModelMade ? 'skipped: its model was not made' : null;
 }
@@ -81,11 +90,30 @@ async function run(step) {
   const { seconds: limit, dropped } = allowance(step, elapsed(), whole);
   const reason = reasonNotTo(step) ?? dropped;
   if (reason !== undefined) return { report: null, problem: reason, seconds: null };
-  const ended = await runNode(commandOf(step), { limit, env, cwd: work, onStart: (kill) => { running = { step, kill }; } });
+  const ended = await runNode(commandOf(step), {
+    limit,
+    env,
+    cwd: work,
+    onStart: (kill) => {
+      running = { step, kill };
+    },
+  });
   running = null;
   const { report, problem } = step.args ? reportOf(ended) : madeOf(ended);
   const { status, isStopped, stderr, seconds } = ended;
-  const record = { step: step.id, model: step.what, precision: step.precision, args: step.args, limit, seconds, status, isStopped, problem, stderr, report };
+  const record = {
+    step: step.id,
+    model: step.what,
+    precision: step.precision,
+    args: step.args,
+    limit,
+    seconds,
+    status,
+    isStopped,
+    problem,
+    stderr,
+    report,
+  };
   appendFileSync(files.reports, `${JSON.stringify(record)}\n`);
   if (stderr.trim() !== '') log(stderr.trim());
   return { report, problem, seconds };
@@ -93,7 +121,10 @@ async function run(step) {
 
 function madeOf({ status, stderr }) {
   isModelMade = status === 0;
-  return { report: null, problem: isModelMade ? 'made' : `not made: ${stderr.trim().split('\n').at(-1)}` };
+  return {
+    report: null,
+    problem: isModelMade ? 'made' : `not made: ${stderr.trim().split('\n').at(-1)}`,
+  };
 }
 
 for (const step of planSteps(provider)) {
@@ -104,7 +135,9 @@ for (const step of planSteps(provider)) {
   }
   appendFileSync(files.table, rowsText({ ...step, args: step.args ?? ['make'] }, outcome));
   const took = outcome.seconds === null ? '' : ` in ${outcome.seconds.toFixed(1)} s`;
-  log(`${[step.id, step.what, step.precision].filter(Boolean).join(' ')}: ${outcome.problem ?? 'done'}${took}`);
+  log(
+    `${[step.id, step.what, step.precision].filter(Boolean).join(' ')}: ${outcome.problem ?? 'done'}${took}`,
+  );
 }
 log('all steps are through');
 appendFileSync(files.table, `\nAll steps took ${elapsed().toFixed(0)} s of ${whole} s.\n`);

@@ -32,7 +32,10 @@ function writeWeights(path, weights) {
   const blockOf = ({ std, value }) => {
     const key = `${std} ${value}`;
     if (!scaled.has(key)) {
-      scaled.set(key, value === undefined ? normal.map((x) => x * std) : new Float32Array(BLOCK).fill(value));
+      scaled.set(
+        key,
+        value === undefined ? normal.map((x) => x * std) : new Float32Array(BLOCK).fill(value),
+      );
     }
     return scaled.get(key);
   };
@@ -42,7 +45,11 @@ function writeWeights(path, weights) {
     let from = Math.floor(random() * BLOCK);
     for (let done = 0; done < weight.count;) {
       const part = block.subarray(from, Math.min(BLOCK, from + weight.count - done));
-      writeAll(file, Buffer.from(part.buffer, part.byteOffset, part.byteLength), weight.offset + done * 4);
+      writeAll(
+        file,
+        Buffer.from(part.buffer, part.byteOffset, part.byteLength),
+        weight.offset + done * 4,
+      );
       done += part.length;
       from = 0;
     }
@@ -60,7 +67,10 @@ function writeAll(file, bytes, position) {
 /** Numbers of mean 0 and standard deviation 1: sums of four even ones, which have no far tail. */
 function normalBlock(random) {
   const scale = Math.sqrt(3);
-  return Float32Array.from({ length: BLOCK }, () => (random() + random() + random() + random() - 2) * scale);
+  return Float32Array.from(
+    { length: BLOCK },
+    () => (random() + random() + random() + random() - 2) * scale,
+  );
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
@@ -69,5 +79,8 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     console.error('usage: node scripts/gpu/makeModel.js FOLDER [LAYERS]');
     process.exit(2);
   }
-  makeModel(folder, layers === undefined ? HALF_BILLION : { ...HALF_BILLION, layers: Number(layers) });
+  makeModel(
+    folder,
+    layers === undefined ? HALF_BILLION : { ...HALF_BILLION, layers: Number(layers) },
+  );
 }

@@ -43,17 +43,24 @@ export function planSteps(provider) {
   const { lengths, bench } = provider === 'cpu' ? SIZES.cpu : SIZES.gpu;
   return [
     { id: 'doctor', group: 'doctor', limit: 60, args: ['doctor'] },
-    ...PRECISIONS.map((precision) => kernels(provider, 'qwen2-head64', precision, { size: '4x128' })),
+    ...PRECISIONS.map((precision) =>
+      kernels(provider, 'qwen2-head64', precision, { size: '4x128' }),
+    ),
     { id: 'make', group: 'kernels', limit: 60, what: '0.5B', needs: provider },
-    ...['fp16', 'fp32', 'bf16'].map((precision) => kernels(provider, '0.5B', precision, { size: '2x64', limit: LARGE_LIMIT })),
+    ...['fp16', 'fp32', 'bf16'].map((precision) =>
+      kernels(provider, '0.5B', precision, { size: '2x64', limit: LARGE_LIMIT }),
+    ),
     ...nanSteps(provider),
     ...lengths.map((length) => benchStep(provider, length, bench)),
-    ...['fp32', 'fp16'].flatMap((precision) => ['4x16', '4x128'].map((size) => ({
-      ...kernels('webgpu', 'qwen2-head64', precision, { size, limit: SHORT_LIMIT }),
-      id: `webgpu ${size}`,
-      group: 'webgpu',
-    }))),
-    ...[...PRECISIONS.map((precision) => ['qwen2-optimum', precision]),
+    ...['fp32', 'fp16'].flatMap((precision) =>
+      ['4x16', '4x128'].map((size) => ({
+        ...kernels('webgpu', 'qwen2-head64', precision, { size, limit: SHORT_LIMIT }),
+        id: `webgpu ${size}`,
+        group: 'webgpu',
+      })),
+    ),
+    ...[
+      ...PRECISIONS.map((precision) => ['qwen2-optimum', precision]),
       ['forms/qwen2-genai-fp16-cuda', 'fp16'],
       ['forms/qwen2-genai-bf16-cuda', 'bf16'],
     ].map(([what, precision]) => ({
@@ -65,12 +72,20 @@ export function planSteps(provider) {
 
 function kernels(provider, what, precision, { size, padding = 'left,right', limit = SMALL_LIMIT }) {
   return comparison(provider, what, precision, {
-    id: 'kernels', group: 'kernels', limit, inputs: ['--random', size, '--padding', padding],
+    id: 'kernels',
+    group: 'kernels',
+    limit,
+    inputs: ['--random', size, '--padding', padding],
   });
 }
 
 /** Every implementation of a provider against eager on the CPU, at one precision. */
-function comparison(provider, what, precision, { id, group, limit, inputs, reference = 'eager@cpu' }) {
+function comparison(
+  provider,
+  what,
+  precision,
+  { id, group, limit, inputs, reference = 'eager@cpu' },
+) {
   const impl = [...new Set([reference, ...implementationsOf(provider, precision)])];
   return {
     id,
@@ -79,9 +94,23 @@ function comparison(provider, what, precision, { id, group, limit, inputs, refer
     what,
     precision,
     needs: provider,
-    args: ['run', '--no-config', '--model', placeOf(what), ...inputs, '--precision', precision,
-      '--reference', reference, '--impl', impl.join(','),
-      '--timeout', `${Math.round(limit / 2)}`, '--fail-on', 'none'],
+    args: [
+      'run',
+      '--no-config',
+      '--model',
+      placeOf(what),
+      ...inputs,
+      '--precision',
+      precision,
+      '--reference',
+      reference,
+      '--impl',
+      impl.join(','),
+      '--timeout',
+      `${Math.round(limit / 2)}`,
+      '--fail-on',
+      'none',
+    ],
   };
 }
 
@@ -90,7 +119,13 @@ function nanSteps(provider) {
   const left = ['--random', '4x32', '--padding', 'left'];
   const text = ['--data', 'FIXTURES/reference/data.jsonl', '--batch-size', '24'];
   const step = (what, precision, inputs, reference) =>
-    comparison(provider, what, precision, { id: 'nan', group: 'nan', limit: SHORT_LIMIT, inputs, reference });
+    comparison(provider, what, precision, {
+      id: 'nan',
+      group: 'nan',
+      limit: SHORT_LIMIT,
+      inputs,
+      reference,
+    });
   return [
     step('qwen2-eager-inf', 'fp32', left),
     step('qwen2-eager-inf', 'fp16', left),
@@ -100,7 +135,9 @@ function nanSteps(provider) {
 }
 
 function benchStep(provider, length, repeat) {
-  const impl = ['original', 'eager', 'sdpa', 'flash'].map((name) => `${name}@${provider}`).join(',');
+  const impl = ['original', 'eager', 'sdpa', 'flash']
+    .map((name) => `${name}@${provider}`)
+    .join(',');
   return {
     id: `bench ${length}`,
     group: 'bench',
@@ -108,8 +145,23 @@ function benchStep(provider, length, repeat) {
     what: '0.5B',
     precision: 'fp16',
     needs: provider,
-    args: ['bench', '--model', 'MODEL', '--impl', impl, '--precision', 'fp16', '--lengths', `${length}`,
-      '--repeat', repeat, '--warmup', '2', '--timeout', `${Math.round(BENCH_LIMIT / 2)}`],
+    args: [
+      'bench',
+      '--model',
+      'MODEL',
+      '--impl',
+      impl,
+      '--precision',
+      'fp16',
+      '--lengths',
+      `${length}`,
+      '--repeat',
+      repeat,
+      '--warmup',
+      '2',
+      '--timeout',
+      `${Math.round(BENCH_LIMIT / 2)}`,
+    ],
   };
 }
 
@@ -149,5 +201,6 @@ export function obstacleOf(provider, doctor, missing = []) {
   // What helps with CUDA is read from this machine; with WebGPU it is the same text everywhere.
   const remedy = provider === 'cuda' ? check.remedy : null;
   return [`skipped: doctor says that ${provider} ${what}`, ...missing, check.problem, remedy]
-    .filter((part) => part).join('; ');
+    .filter((part) => part)
+    .join('; ');
 }

@@ -24,15 +24,19 @@ const SPREAD = { embedding: 1, projection: 0.02, queryKey: 0.05, bias: 0.1 };
 export function qwenGraph(shape, location) {
   const weights = [];
   let end = 0;
-  const { model } = newModel('qwen2', (builder) => {
-    const weight = (name, dims, content) => {
-      const count = dims.reduce((a, b) => a * b, 1);
-      weights.push({ name, dims, offset: end, count, ...content });
-      end += Math.ceil((count * FLOAT_BYTES) / PAGE) * PAGE;
-      return name;
-    };
-    return logits(builder, shape, weight);
-  }, { '': 18 });
+  const { model } = newModel(
+    'qwen2',
+    (builder) => {
+      const weight = (name, dims, content) => {
+        const count = dims.reduce((a, b) => a * b, 1);
+        weights.push({ name, dims, offset: end, count, ...content });
+        end += Math.ceil((count * FLOAT_BYTES) / PAGE) * PAGE;
+        return name;
+      };
+      return logits(builder, shape, weight);
+    },
+    { '': 18 },
+  );
   for (const each of weights) model.graph.initializer.push(externalTensor(each, location));
   const dims = ['batch_size', 'sequence_length', shape.vocabulary];
   model.graph.output = [makeValueInfo('logits', DataType.FLOAT, dims)];
@@ -48,7 +52,8 @@ function externalTensor({ name, dims, offset, count }, location) {
     dims: dims.map(BigInt),
     dataLocation: DataLocation.EXTERNAL,
     externalData: Object.entries(fields).map(([key, value]) =>
-      create(StringStringEntryProtoSchema, { key, value })),
+      create(StringStringEntryProtoSchema, { key, value }),
+    ),
   });
 }
 
@@ -64,7 +69,8 @@ function logits(builder, shape, weight) {
   for (let layer = 0; layer < layers; layer++) {
     const own = (name, dims, content) => weight(`layers.${layer}.${name}`, dims, content);
     state = builder.within(`layers.${layer}`, () =>
-      decoderLayer(builder, state, { shape, weight: own, mask, rotary }));
+      decoderLayer(builder, state, { shape, weight: own, mask, rotary }),
+    );
   }
   const last = norm(builder, state, weight('norm.weight', [hidden], { value: 1 }));
   const head = weight('lm_head.weight', [hidden, vocabulary], { std: SPREAD.projection });
@@ -106,8 +112,12 @@ function decoderLayer(builder, state, { shape, weight, mask, rotary }) {
   const { hidden, intermediate } = shape;
   const inward = weight('input_layernorm.weight', [hidden], { value: 1 });
   const entering = norm(builder, state, inward);
-  const attended = builder.op('Add', [state,
-    builder.within('self_attn', () => attention(builder, entering, { shape, weight, mask, rotary }))]);
+  const attended = builder.op('Add', [
+    state,
+    builder.within('self_attn', () =>
+      attention(builder, entering, { shape, weight, mask, rotary }),
+    ),
+  ]);
   const between = weight('post_attention_layernorm.weight', [hidden], { value: 1 });
   const middle = norm(builder, attended, between);
   const linear = (input, name, dims) =>
@@ -122,7 +132,10 @@ function attention(builder, entering, { shape, weight, mask, rotary }) {
   const { hidden, heads, kvHeads, headDim } = shape;
   const project = (name, count, std) => {
     const width = count * headDim;
-    const product = builder.op('MatMul', [entering, weight(`${name}.weight`, [hidden, width], { std })]);
+    const product = builder.op('MatMul', [
+      entering,
+      weight(`${name}.weight`, [hidden, width], { std }),
+    ]);
     const bias = weight(`${name}.bias`, [width], { std: SPREAD.bias });
     const byHead = builder.reshapeTo(builder.op('Add', [product, bias]), 0, 0, count, headDim);
     return builder.transpose(byHead, 0, 2, 1, 3);
@@ -131,8 +144,10 @@ function attention(builder, entering, { shape, weight, mask, rotary }) {
   const keys = rotated(builder, project('k_proj', kvHeads, SPREAD.queryKey), rotary, headDim);
   const values = project('v_proj', kvHeads, SPREAD.projection);
   const transposed = builder.transpose(repeated(builder, keys, shape), 0, 1, 3, 2);
-  const scores = builder.op('Mul', [builder.op('MatMul', [queries, transposed]),
-    builder.float(1 / Math.sqrt(headDim))]);
+  const scores = builder.op('Mul', [
+    builder.op('MatMul', [queries, transposed]),
+    builder.float(1 / Math.sqrt(headDim)),
+  ]);
   const weights = builder.op('Softmax', [builder.op('Add', [scores, mask])], { axis: -1n });
   const mixed = builder.op('MatMul', [weights, repeated(builder, values, shape)]);
   const joined = builder.reshapeTo(builder.transpose(mixed, 0, 2, 1, 3), 0, 0, heads * headDim);

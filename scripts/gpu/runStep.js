@@ -12,7 +12,12 @@ const MOST_KEPT = 2 ** 27;
 export function runNode(args, { limit, env, cwd, onStart = () => undefined }) {
   const started = performance.now();
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, {
+      cwd,
+      env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const output = { stdout: [], stderr: [] };
     let kept = 0;
     for (const name of ['stdout', 'stderr']) {
@@ -55,12 +60,20 @@ export function runNode(args, { limit, env, cwd, onStart = () => undefined }) {
  * is none.
  */
 export function reportOf({ status, isStopped, stdout, stderr, seconds }) {
-  if (isStopped) return { report: null, problem: `stopped: it took more than its ${seconds.toFixed(0)} s` };
+  if (isStopped)
+    return { report: null, problem: `stopped: it took more than its ${seconds.toFixed(0)} s` };
   try {
     return { report: JSON.parse(stdout), problem: null };
   } catch {
-    const lines = stderr.trim().split('\n').filter((each) => each.trim() !== '');
-    const said = lines.find((each) => each.startsWith('attn-diff: ')) ?? lines.at(-1) ?? 'it printed nothing';
-    return { report: null, problem: `failed with exit code ${status}: ${said.replace(/^attn-diff: /, '')}` };
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .filter((each) => each.trim() !== '');
+    const said =
+      lines.find((each) => each.startsWith('attn-diff: ')) ?? lines.at(-1) ?? 'it printed nothing';
+    return {
+      report: null,
+      problem: `failed with exit code ${status}: ${said.replace(/^attn-diff: /, '')}`,
+    };
   }
 }

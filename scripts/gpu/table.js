@@ -1,8 +1,21 @@
 // The Markdown page of the results: its head, and rows made of reports. Pure.
 import { cardsOf, line, recordsOf, refusal, versionsOf } from '../providerRows.js';
 
-const HEAD = ['step', 'model', 'precision', 'implementation', 'what ran', 'proof', 'local', 'accumulated',
-  'exact', 'NaN or Inf', 'ms', 'findings', 's'];
+const HEAD = [
+  'step',
+  'model',
+  'precision',
+  'implementation',
+  'what ran',
+  'proof',
+  'local',
+  'accumulated',
+  'exact',
+  'NaN or Inf',
+  'ms',
+  'findings',
+  's',
+];
 
 const MOST_SHOWN = 60;
 
@@ -27,14 +40,18 @@ export function titleText(provider) {
 export function headText(doctor, facts) {
   const versions = doctor === null ? 'doctor gave no report' : versionsOf(doctor);
   const cards = doctor === null ? [] : cardsOf(doctor);
-  const named = Object.entries(facts).filter(([, value]) => value !== null).map(([name, value]) => `${name} ${value}`);
+  const named = Object.entries(facts)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name} ${value}`);
   const about = [cards.join('; ') || 'no GPU was named', ...named].join('; ');
   return `${versions}. ${withoutPlaces(about)}.\n\n${line(HEAD)}\n${line(HEAD.map(() => '---'))}\n`;
 }
 
 /** A text without what is of one machine only: its name, and the folders of its paths. */
 export function withoutPlaces(text) {
-  return text.replaceAll(/ *; *hostname=[^ ;]*/g, '').replaceAll(/(?<![\w.:/])(?:\/[\w.@+-]+)+\/([\w.@+-]+)/g, '$1');
+  return text
+    .replaceAll(/ *; *hostname=[^ ;]*/g, '')
+    .replaceAll(/(?<![\w.:/])(?:\/[\w.@+-]+)+\/([\w.@+-]+)/g, '$1');
 }
 
 /**
@@ -44,18 +61,28 @@ export function withoutPlaces(text) {
  */
 export function rowsText(step, { report, problem, seconds }) {
   const cells = report === null ? [{ proof: problem }] : recordsFor(step, report);
-  return cells.map((cell) => `${line(columns(step, cell, seconds).map((each) => withoutPlaces(`${each}`)))}\n`).join('');
+  return cells
+    .map(
+      (cell) => `${line(columns(step, cell, seconds).map((each) => withoutPlaces(`${each}`)))}\n`,
+    )
+    .join('');
 }
 
 function recordsFor(step, report) {
   if (step.args[0] === 'doctor') return report.providers.map(doctorRecord);
   if (step.args[0] === 'bench') return report.rows.map(benchRecord);
   const finite = nonFiniteOf(report);
-  return recordsOf(report).map((record) => ({ ...record, nonFinite: finite(record.implementation) }));
+  return recordsOf(report).map((record) => ({
+    ...record,
+    nonFinite: finite(record.implementation),
+  }));
 }
 
 function doctorRecord({ name, status, problem }) {
-  return { implementation: name, proof: [status, problem].filter((part) => part !== null).join(': ') };
+  return {
+    implementation: name,
+    proof: [status, problem].filter((part) => part !== null).join(': '),
+  };
 }
 
 function benchRecord({ implementation, kernel, provider, proof, reason, seconds, failure }) {
@@ -75,15 +102,42 @@ function shortened(text) {
 
 /** Counts on valid and on other tokens, of the streams' own rows. */
 function nonFiniteOf({ rows }) {
-  const count = (name, isValid) => rows
-    .filter((row) => row.implementation === name && row.scope === 'accumulated' && (row.kind === 'valid') === isValid)
-    .reduce((sum, { nan, inf }) => sum + nan + inf, 0);
+  const count = (name, isValid) =>
+    rows
+      .filter(
+        (row) =>
+          row.implementation === name &&
+          row.scope === 'accumulated' &&
+          (row.kind === 'valid') === isValid,
+      )
+      .reduce((sum, { nan, inf }) => sum + nan + inf, 0);
   return (name) => `${count(name, true)}, ${count(name, false)}`;
 }
 
 function columns({ id, what = '–', precision = '–' }, record, seconds) {
-  const { implementation = '–', ran = '–', proof = '–', local = '–', accumulated = '–', exact = '–' } = record;
+  const {
+    implementation = '–',
+    ran = '–',
+    proof = '–',
+    local = '–',
+    accumulated = '–',
+    exact = '–',
+  } = record;
   const { nonFinite = '–', ms = '–', findings = '–' } = record;
   const time = seconds === null ? '–' : seconds.toFixed(1);
-  return [id, what, precision, implementation, ran, proof, local, accumulated, exact, nonFinite, ms, findings || '–', time];
+  return [
+    id,
+    what,
+    precision,
+    implementation,
+    ran,
+    proof,
+    local,
+    accumulated,
+    exact,
+    nonFinite,
+    ms,
+    findings || '–',
+    time,
+  ];
 }

@@ -7,7 +7,14 @@ import { extract } from '../onnx/rewrite.js';
 import { signatures } from '../onnx/signature.js';
 import { DataType, type ModelProto, type ValueInfoProto } from '../onnx/types.js';
 import type { MaskFault, MaskSummary, TensorData, Tensors } from '../types.js';
-import { analyseMask, compareMask, maskProblem, type MaskProbe, type MaskRule, type SiteMask } from './mask.js';
+import {
+  analyseMask,
+  compareMask,
+  maskProblem,
+  type MaskProbe,
+  type MaskRule,
+  type SiteMask,
+} from './mask.js';
 import type { AttentionSite } from './site.js';
 
 /** A site with the numbers that its scale and mask come to. */
@@ -61,7 +68,12 @@ export interface Evaluation {
 }
 
 /** Plans the evaluation of every site's mask and scale. */
-export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: Sizes, expected: ExpectedMasks): Evaluation {
+export function planEvaluation(
+  graph: OnnxGraph,
+  sites: readonly AttentionSite[],
+  sizes: Sizes,
+  expected: ExpectedMasks,
+): Evaluation {
   const { cuts, shapes, roles } = findCuts(graph, sites, sizes);
   const signature = signatures(graph, roles);
   // Exporters write the same mask once per layer; one of each is enough.
@@ -72,23 +84,71 @@ export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[]
     representatives.set(number, name);
     return name;
   };
-  const scaled = sites.map((site) => ({ ...site, scaleFactors: site.scaleFactors.map((factor) => ({ ...factor, value: graph.values(factor.tensor)?.[0] ?? want(factor.tensor) })) }));
-  const maskTensor = new Map(sites.flatMap(({ layer, mask }) => (mask.kind === 'tensor' ? [[layer, want(mask.tensor)] as const] : [])));
-  const sinkTensor = new Map(sites.flatMap(({ layer, sink }) => (sink?.tensor == null || constantSinks(graph, sink.tensor) ? [] : [[layer, want(sink.tensor)] as const])));
+  const scaled = sites.map((site) => ({
+    ...site,
+    scaleFactors: site.scaleFactors.map((factor) => ({
+      ...factor,
+      value: graph.values(factor.tensor)?.[0] ?? want(factor.tensor),
+    })),
+  }));
+  const maskTensor = new Map(
+    sites.flatMap(({ layer, mask }) =>
+      mask.kind === 'tensor' ? [[layer, want(mask.tensor)] as const] : [],
+    ),
+  );
+  const sinkTensor = new Map(
+    sites.flatMap(({ layer, sink }) =>
+      sink?.tensor == null || constantSinks(graph, sink.tensor)
+        ? []
+        : [[layer, want(sink.tensor)] as const],
+    ),
+  );
   const wanted = [...representatives.values()];
   return {
-    model: wanted.length === 0 ? null : extract(graph, wanted.map((name) => ({ name, type: DataType.UNDEFINED })), cuts),
-    cutFeeds: (probe) => Object.fromEntries([...shapes].map(([name, shape]) => [name, zeros(shape(probe), tensorInfo(cuts.get(name)!).type)])),
+    model:
+      wanted.length === 0
+        ? null
+        : extract(
+            graph,
+            wanted.map((name) => ({ name, type: DataType.UNDEFINED })),
+            cuts,
+          ),
+    cutFeeds: (probe) =>
+      Object.fromEntries(
+        [...shapes].map(([name, shape]) => [
+          name,
+          zeros(shape(probe), tensorInfo(cuts.get(name)!).type),
+        ]),
+      ),
     resolve: (outputs, probe) => {
       const resolved = sites.map((site, i) => ({
         ...site,
         scale: scaleOf(site, scaled[i]!.scaleFactors, outputs, sizes.headDim),
-        sinks: sinksOf(site, sinkTensor.has(site.layer) ? outputs[sinkTensor.get(site.layer)!]! : (site.sink?.tensor ?? null), probe),
-        ...maskOf(site, siteMask(site, outputs), probe, { causal: expected.causal, padding: expected.takesMask, window: expected.windowOf(site.layer) }),
+        sinks: sinksOf(
+          site,
+          sinkTensor.has(site.layer)
+            ? outputs[sinkTensor.get(site.layer)!]!
+            : (site.sink?.tensor ?? null),
+          probe,
+        ),
+        ...maskOf(site, siteMask(site, outputs), probe, {
+          causal: expected.causal,
+          padding: expected.takesMask,
+          window: expected.windowOf(site.layer),
+        }),
       }));
       // What one layer alone adds is its fault; what all add is another kind of attention (ALiBi).
-      const biased = resolved.find(({ maskFaults }) => maskFaults.some(({ kind }) => kind === 'bias'));
-      if (biased && resolved.every(({ maskFaults }) => maskFaults.some(({ kind }) => kind === 'bias'))) throw notRecognised(biased, `its mask adds ${biased.maskFaults.find(({ kind }) => kind === 'bias')!.value} to a score, a bias rather than a mask`);
+      const biased = resolved.find(({ maskFaults }) =>
+        maskFaults.some(({ kind }) => kind === 'bias'),
+      );
+      if (
+        biased &&
+        resolved.every(({ maskFaults }) => maskFaults.some(({ kind }) => kind === 'bias'))
+      )
+        throw notRecognised(
+          biased,
+          `its mask adds ${biased.maskFaults.find(({ kind }) => kind === 'bias')!.value} to a score, a bias rather than a mask`,
+        );
       return resolved;
     },
     verify: (resolved, outputs, batch) => {
@@ -98,27 +158,50 @@ export function planEvaluation(graph: OnnxGraph, sites: readonly AttentionSite[]
         if (tensor === undefined || site.maskFaults.length > 0) return site;
         const { causal, padding, window } = site.maskSummary;
         const key = JSON.stringify([tensor, site.operatorCausal, causal, padding, window]);
-        const maskFaults = seen.get(key) ?? compareMask(checkedShape(site, siteMask(site, outputs), batch), batch, site.maskSummary).faults;
+        const maskFaults =
+          seen.get(key) ??
+          compareMask(checkedShape(site, siteMask(site, outputs), batch), batch, site.maskSummary)
+            .faults;
         seen.set(key, maskFaults);
         return { ...site, maskFaults };
       });
     },
   };
 
-  function sinksOf(site: AttentionSite, found: TensorData | string | null, { length }: MaskProbe): number[] | null {
+  function sinksOf(
+    site: AttentionSite,
+    found: TensorData | string | null,
+    { length }: MaskProbe,
+  ): number[] | null {
     if (site.sink === null) return null;
     if (found === null) return Array.from({ length: sizes.heads }, () => 0);
-    const numbers = typeof found === 'string' ? constantSinks(graph, found)! : Array.from(found.data as ArrayLike<number>, Number);
+    const numbers =
+      typeof found === 'string'
+        ? constantSinks(graph, found)!
+        : Array.from(found.data as ArrayLike<number>, Number);
     if (numbers.length === sizes.heads) return numbers;
     // [B,H,S,1] of the full row: the same for every query.
     const sinks = Array.from({ length: sizes.heads }, (_, h) => numbers[h * length]!);
-    const alike = typeof found !== 'string' && found.dims[1] === sizes.heads && found.dims[2] === length && numbers.slice(0, sizes.heads * length).every((value, i) => value === sinks[Math.floor(i / length)]);
-    if (!alike) throw notRecognised(site, `the sink of its softmax (${site.sink.node}) is not one number for each head`);
+    const alike =
+      typeof found !== 'string' &&
+      found.dims[1] === sizes.heads &&
+      found.dims[2] === length &&
+      numbers
+        .slice(0, sizes.heads * length)
+        .every((value, i) => value === sinks[Math.floor(i / length)]);
+    if (!alike)
+      throw notRecognised(
+        site,
+        `the sink of its softmax (${site.sink.node}) is not one number for each head`,
+      );
     return sinks;
   }
 
   function siteMask({ layer, mask, operatorCausal }: AttentionSite, outputs: Tensors): SiteMask {
-    return { tensor: mask.kind === 'tensor' ? outputs[maskTensor.get(layer)!]! : null, operatorCausal };
+    return {
+      tensor: mask.kind === 'tensor' ? outputs[maskTensor.get(layer)!]! : null,
+      operatorCausal,
+    };
   }
 }
 
@@ -129,7 +212,11 @@ function constantSinks(graph: OnnxGraph, tensor: string): number[] | null {
 
 function zeros(dims: number[], type: DataType): TensorData {
   const length = dims.reduce((a, b) => a * b, 1);
-  return { type: type === DataType.FLOAT16 ? 'float16' : 'float32', dims, data: new Float32Array(length) };
+  return {
+    type: type === DataType.FLOAT16 ? 'float16' : 'float32',
+    dims,
+    data: new Float32Array(length),
+  };
 }
 
 const FLOATS: ReadonlySet<number | undefined> = new Set([DataType.FLOAT, DataType.FLOAT16]);
@@ -137,7 +224,11 @@ const FLOATS: ReadonlySet<number | undefined> = new Set([DataType.FLOAT, DataTyp
 type ShapeOf = (probe: MaskProbe) => number[];
 
 /** Queries, keys and embeddings are cut: masks and scales depend on their shapes at most. */
-function findCuts(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: Sizes): { cuts: Map<string, ValueInfoProto>; shapes: Map<string, ShapeOf>; roles: Map<string, string> } {
+function findCuts(
+  graph: OnnxGraph,
+  sites: readonly AttentionSite[],
+  sizes: Sizes,
+): { cuts: Map<string, ValueInfoProto>; shapes: Map<string, ShapeOf>; roles: Map<string, string> } {
   const roles = new Map<string, string>();
   const shapes = new Map<string, ShapeOf>();
   for (const { qkv } of sites) {
@@ -145,7 +236,9 @@ function findCuts(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: Size
     const { heads, kvHeads, headDim } = sizes;
     const keyHeads = qkv.grouped ? kvHeads : heads;
     shapes.set(qkv.query, ({ size, length }) => [size, heads, length, headDim]);
-    shapes.set(qkv.key, ({ size, length }) => (qkv.keyTransposed ? [size, keyHeads, headDim, length] : [size, keyHeads, length, headDim]));
+    shapes.set(qkv.key, ({ size, length }) =>
+      qkv.keyTransposed ? [size, keyHeads, headDim, length] : [size, keyHeads, length, headDim],
+    );
     shapes.set(qkv.value, ({ size, length }) => [size, keyHeads, length, headDim]);
     for (const role of ['query', 'key', 'value'] as const) roles.set(qkv[role], role);
   }
@@ -157,14 +250,21 @@ function findCuts(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: Size
       shapes.set(node.output[0]!, ({ size, length }) => [size, length, sizes.hiddenSize]);
     }
   }
-  const cuts = new Map([...shapes.keys()].map((name) => [name, makeValueInfo(name, types(name))] as const));
+  const cuts = new Map(
+    [...shapes.keys()].map((name) => [name, makeValueInfo(name, types(name))] as const),
+  );
   return { cuts, shapes, roles };
 }
 
 /** Relative distance below which a scale written as √s·√s in float32 is taken to be 1/√D. */
 const SCALE_ROUNDING = 1e-6;
 
-function scaleOf(site: AttentionSite, factors: readonly { divides: boolean; value: number | string }[], outputs: Tensors, headDim: number): number {
+function scaleOf(
+  site: AttentionSite,
+  factors: readonly { divides: boolean; value: number | string }[],
+  outputs: Tensors,
+  headDim: number,
+): number {
   const usual = 1 / Math.sqrt(headDim);
   let scale = site.scaleConstant ?? usual;
   for (const { value: known, divides } of factors) {
@@ -187,20 +287,54 @@ function checkedShape(site: AttentionSite, mask: SiteMask, probe: MaskProbe): Si
 }
 
 /** A mask that follows a rule of its own, and is as causal and as padded as it should be, is taken as it is; its window is compared elsewhere. */
-function maskOf(site: AttentionSite, own: SiteMask, probe: MaskProbe, right: MaskRule): Pick<ResolvedSite, 'maskSummary' | 'fileMask' | 'maskFaults'> {
-  if (!right.causal && right.window !== null) throw notRecognised(site, 'config.json asks for attention in both directions within a sliding window, which is not supported');
+function maskOf(
+  site: AttentionSite,
+  own: SiteMask,
+  probe: MaskProbe,
+  right: MaskRule,
+): Pick<ResolvedSite, 'maskSummary' | 'fileMask' | 'maskFaults'> {
+  if (!right.causal && right.window !== null)
+    throw notRecognised(
+      site,
+      'config.json asks for attention in both directions within a sliding window, which is not supported',
+    );
   if (site.mask.kind === 'lengths') {
-    const fileMask: MaskSummary = { form: 'none', fill: null, causal: true, padding: true, window: site.mask.window };
-    return { maskSummary: { ...fileMask, causal: right.causal }, fileMask, maskFaults: right.causal ? [] : [{ kind: 'hidden', query: 0, key: 1, value: null }] };
+    const fileMask: MaskSummary = {
+      form: 'none',
+      fill: null,
+      causal: true,
+      padding: true,
+      window: site.mask.window,
+    };
+    return {
+      maskSummary: { ...fileMask, causal: right.causal },
+      fileMask,
+      maskFaults: right.causal ? [] : [{ kind: 'hidden', query: 0, key: 1, value: null }],
+    };
   }
   const analysis = analyseMask(own, probe);
   if ('problem' in analysis) throw notRecognised(site, analysis.problem);
   const { mask: fileMask, faults } = analysis;
-  if (faults.length === 0 && fileMask.causal === right.causal && (fileMask.padding || !right.padding)) return { maskSummary: fileMask, fileMask, maskFaults: [] };
+  if (
+    faults.length === 0 &&
+    fileMask.causal === right.causal &&
+    (fileMask.padding || !right.padding)
+  )
+    return { maskSummary: fileMask, fileMask, maskFaults: [] };
   const rule = faults.length === 0 ? { ...right, window: fileMask.window } : right;
-  return { maskSummary: { ...fileMask, ...rule }, fileMask, maskFaults: compareMask(own, probe, rule).faults };
+  return {
+    maskSummary: { ...fileMask, ...rule },
+    fileMask,
+    maskFaults: compareMask(own, probe, rule).faults,
+  };
 }
 
 function notRecognised(site: AttentionSite, problem: string): AttnDiffError {
-  return new AttnDiffError('site-not-recognised', { node: site.core.name || site.output, opType: site.core.opType, layer: site.layer, problem, remedy: 'report' });
+  return new AttnDiffError('site-not-recognised', {
+    node: site.core.name || site.output,
+    opType: site.core.opType,
+    layer: site.layer,
+    problem,
+    remedy: 'report',
+  });
 }

@@ -32,7 +32,11 @@ export class Exchange {
   readonly #taken = new Set<string>();
   readonly #outputs = new Map<string, string>();
 
-  constructor(builder: GraphBuilder, isGiving: boolean, given: readonly Pick<SharedOutput, 'key' | 'type'>[] | null) {
+  constructor(
+    builder: GraphBuilder,
+    isGiving: boolean,
+    given: readonly Pick<SharedOutput, 'key' | 'type'>[] | null,
+  ) {
     this.#builder = builder;
     this.#isGiving = isGiving;
     this.isTaking = given !== null;
@@ -64,7 +68,8 @@ export class Exchange {
 
   #give(key: string, tensor: string, type: DataType): void {
     const known = this.#outputs.get(tensor);
-    const output = known ?? this.#builder.within('shared', () => this.#builder.op('Identity', [tensor]));
+    const output =
+      known ?? this.#builder.within('shared', () => this.#builder.op('Identity', [tensor]));
     if (known === undefined) this.#builder.output(output, type);
     this.#outputs.set(tensor, output);
     this.shared.push({ key, output, type });

@@ -35,17 +35,56 @@ export function flashProof({ heads, kvHeads, headDim }: HeadSizes, hasSinks = fa
     seqlens_k: { type: 'int32', dims: [1], data: Int32Array.of(LENGTH - 1) },
     total_length: { type: 'int32', dims: [], data: Int32Array.of(LENGTH) },
   };
-  for (const [name, { type, dims }] of Object.entries(feeds)) builder.input(name, type === 'int32' ? DataType.INT32 : DataType.FLOAT, dims);
+  for (const [name, { type, dims }] of Object.entries(feeds))
+    builder.input(name, type === 'int32' ? DataType.INT32 : DataType.FLOAT, dims);
   const attend = (outputs: number): string =>
-    builder.ops('GroupQueryAttention', ['query', 'key', 'value', '', '', 'seqlens_k', 'total_length', ...(hasSinks ? ['', '', '', '', builder.floats(Array.from({ length: heads }, () => 0), [heads])] : [])], outputs, { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads) }, 'com.microsoft')[0]!;
+    builder.ops(
+      'GroupQueryAttention',
+      [
+        'query',
+        'key',
+        'value',
+        '',
+        '',
+        'seqlens_k',
+        'total_length',
+        ...(hasSinks
+          ? [
+              '',
+              '',
+              '',
+              '',
+              builder.floats(
+                Array.from({ length: heads }, () => 0),
+                [heads],
+              ),
+            ]
+          : []),
+      ],
+      outputs,
+      { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads) },
+      'com.microsoft',
+    )[0]!;
   const [asked, naive] = [attend(3), attend(1)];
   for (const output of [asked, naive]) builder.output(output, DataType.FLOAT);
   append(graph.node, builder.nodes);
-  const opsetImport = [create(OperatorSetIdProtoSchema, { domain: '', version: 18n }), create(OperatorSetIdProtoSchema, { domain: 'com.microsoft', version: 1n })];
-  return { model: create(ModelProtoSchema, { irVersion: 8n, graph, opsetImport }), feeds, asked, naive };
+  const opsetImport = [
+    create(OperatorSetIdProtoSchema, { domain: '', version: 18n }),
+    create(OperatorSetIdProtoSchema, { domain: 'com.microsoft', version: 1n }),
+  ];
+  return {
+    model: create(ModelProtoSchema, { irVersion: 8n, graph, opsetImport }),
+    feeds,
+    asked,
+    naive,
+  };
 }
 
 /** Numbers that no tile sums to the same bits in another order. */
 function wave(width: number, phase: number): TensorData {
-  return { type: 'float32', dims: [1, LENGTH, width], data: Float32Array.from({ length: LENGTH * width }, (_, i) => Math.sin(i * 12.9898 + phase)) };
+  return {
+    type: 'float32',
+    dims: [1, LENGTH, width],
+    data: Float32Array.from({ length: LENGTH * width }, (_, i) => Math.sin(i * 12.9898 + phase)),
+  };
 }

@@ -19,10 +19,22 @@ export interface HalfProof {
   output: string;
 }
 
-export function halfProof(operator: FusedOperator, { heads, kvHeads, headDim }: HeadSizes): HalfProof {
-  const shapeOf = (count: number): number[] => (operator === 'Attention' ? [1, count, LENGTH, headDim] : [1, LENGTH, count * headDim]);
-  const full = (count: number, value: number): TensorData => ({ type: 'float32', dims: shapeOf(count), data: new Float32Array(LENGTH * count * headDim).fill(value) });
-  const feeds: Tensors = { query: full(heads, LARGE), key: full(kvHeads, LARGE), value: full(kvHeads, 1) };
+export function halfProof(
+  operator: FusedOperator,
+  { heads, kvHeads, headDim }: HeadSizes,
+): HalfProof {
+  const shapeOf = (count: number): number[] =>
+    operator === 'Attention' ? [1, count, LENGTH, headDim] : [1, LENGTH, count * headDim];
+  const full = (count: number, value: number): TensorData => ({
+    type: 'float32',
+    dims: shapeOf(count),
+    data: new Float32Array(LENGTH * count * headDim).fill(value),
+  });
+  const feeds: Tensors = {
+    query: full(heads, LARGE),
+    key: full(kvHeads, LARGE),
+    value: full(kvHeads, 1),
+  };
   if (operator === 'GroupQueryAttention') {
     feeds['seqlens_k'] = { type: 'int32', dims: [1], data: Int32Array.of(LENGTH - 1) };
     feeds['total_length'] = { type: 'int32', dims: [], data: Int32Array.of(LENGTH) };
@@ -30,12 +42,21 @@ export function halfProof(operator: FusedOperator, { heads, kvHeads, headDim }: 
   const { model, output } = newModel(
     'half proof',
     (builder) => {
-      for (const [name, { type, dims }] of Object.entries(feeds)) builder.input(name, type === 'int32' ? DataType.INT32 : DataType.FLOAT, dims);
-      const [query, key, value] = ['query', 'key', 'value'].map((name) => builder.cast(name, DataType.FLOAT16)) as [string, string, string];
+      for (const [name, { type, dims }] of Object.entries(feeds))
+        builder.input(name, type === 'int32' ? DataType.INT32 : DataType.FLOAT, dims);
+      const [query, key, value] = ['query', 'key', 'value'].map((name) =>
+        builder.cast(name, DataType.FLOAT16),
+      ) as [string, string, string];
       const [attended] =
         operator === 'Attention'
           ? builder.ops('Attention', [query, key, value], 1)
-          : builder.ops('GroupQueryAttention', [query, key, value, '', '', 'seqlens_k', 'total_length'], 3, { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads) }, 'com.microsoft');
+          : builder.ops(
+              'GroupQueryAttention',
+              [query, key, value, '', '', 'seqlens_k', 'total_length'],
+              3,
+              { num_heads: BigInt(heads), kv_num_heads: BigInt(kvHeads) },
+              'com.microsoft',
+            );
       return builder.cast(attended!, DataType.FLOAT);
     },
     { '': 23, 'com.microsoft': 1 },

@@ -61,7 +61,12 @@ const BY_NAME: Readonly<Record<string, InputRole>> = {
 };
 
 const FLOATS: ReadonlySet<DataType> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE]);
-const NUMBERS: ReadonlySet<DataType> = new Set([...FLOATS, DataType.INT64, DataType.INT32, DataType.BOOL]);
+const NUMBERS: ReadonlySet<DataType> = new Set([
+  ...FLOATS,
+  DataType.INT64,
+  DataType.INT32,
+  DataType.BOOL,
+]);
 const CACHE_NAME = /past|cache/i;
 /** Operators behind which an index is still the same index. */
 const INDEX_KEPT = ['Cast', 'Identity', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten', 'Clip'];
@@ -73,16 +78,37 @@ const INDEX_KEPT = ['Cast', 'Identity', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flat
  *
  * @throws AttnDiffError input-not-supported, naming the input, where it is none of these, or could be several
  */
-export function classifyInputs(graph: OnnxGraph, sites: readonly AttentionSite[], vocabSize: number): ModelInput[] {
-  const masked = new Set(sites.flatMap(({ mask, core }) => (mask.kind === 'tensor' ? inputsAbove(graph, [mask.tensor]) : mask.kind === 'lengths' ? inputsAbove(graph, core.input.slice(5, 7)) : [])));
+export function classifyInputs(
+  graph: OnnxGraph,
+  sites: readonly AttentionSite[],
+  vocabSize: number,
+): ModelInput[] {
+  const masked = new Set(
+    sites.flatMap(({ mask, core }) =>
+      mask.kind === 'tensor'
+        ? inputsAbove(graph, [mask.tensor])
+        : mask.kind === 'lengths'
+          ? inputsAbove(graph, core.input.slice(5, 7))
+          : [],
+    ),
+  );
   const inputs = modelInputs(graph).map((info): ModelInput => {
-    const role = rankedRole(info, BY_NAME[info.name]) ?? roleByUse(graph, info, sites, masked, vocabSize);
-    if (!NUMBERS.has(info.type)) throw refused(info, `attn-diff does not feed ${tensorTypeName(info.type)}`, 'standard');
-    return { ...info, role, encoding: role === 'mask-4d' && FLOATS.has(info.type) ? 'additive' : 'keep', causal: true, window: null };
+    const role =
+      rankedRole(info, BY_NAME[info.name]) ?? roleByUse(graph, info, sites, masked, vocabSize);
+    if (!NUMBERS.has(info.type))
+      throw refused(info, `attn-diff does not feed ${tensorTypeName(info.type)}`, 'standard');
+    return {
+      ...info,
+      role,
+      encoding: role === 'mask-4d' && FLOATS.has(info.type) ? 'additive' : 'keep',
+      causal: true,
+      window: null,
+    };
   });
   for (const input of inputs) if (input.role === 'cache') checkCache(input, sites);
   const ids = inputs.filter(({ role }) => role === 'ids');
-  if (ids.length > 1) throw refused(ids[1]!, `it could be the token ids, as ${ids[0]!.name} could`, 'standard');
+  if (ids.length > 1)
+    throw refused(ids[1]!, `it could be the token ids, as ${ids[0]!.name} could`, 'standard');
   return inputs;
 }
 
@@ -91,19 +117,37 @@ function rankedRole({ shape }: TensorInfo, role: InputRole | undefined): InputRo
   return role === 'mask' && shape.length > 2 ? 'mask-4d' : role;
 }
 
-function roleByUse(graph: OnnxGraph, info: TensorInfo, sites: readonly AttentionSite[], masked: ReadonlySet<string>, vocabSize: number): InputRole {
+function roleByUse(
+  graph: OnnxGraph,
+  info: TensorInfo,
+  sites: readonly AttentionSite[],
+  masked: ReadonlySet<string>,
+  vocabSize: number,
+): InputRole {
   const { name, type, shape } = info;
   const rank = shape.length;
   // A merged decoder reads its caches in the branch that is not taken.
-  if (graph.consumers(name).length === 0 && !graph.outputs.has(name)) return FLOATS.has(type) && rank === 4 && CACHE_NAME.test(name) ? 'cache' : 'unused';
+  if (graph.consumers(name).length === 0 && !graph.outputs.has(name))
+    return FLOATS.has(type) && rank === 4 && CACHE_NAME.test(name) ? 'cache' : 'unused';
   if (choosesTokens(graph, name, vocabSize)) return 'ids';
-  if (FLOATS.has(type) && rank === 4 && !masked.has(name) && isCache(graph, info, sites)) return 'cache';
+  if (FLOATS.has(type) && rank === 4 && !masked.has(name) && isCache(graph, info, sites))
+    return 'cache';
   const turns = reachesRotary(graph, name);
-  if (masked.has(name) && turns) throw refused(info, 'masks and positions are both made of it, so that it could be either', 'standard');
+  if (masked.has(name) && turns)
+    throw refused(
+      info,
+      'masks and positions are both made of it, so that it could be either',
+      'standard',
+    );
   if (masked.has(name) && rank > 2) return 'mask-4d';
   if (masked.has(name) && rank === 2) return 'mask';
   if (turns && rank >= 1 && rank <= 3) return 'positions';
-  if (FLOATS.has(type) && rank === 3) throw refused(info, 'it takes the place of the embedding, whose table is not in the file', 'ids');
+  if (FLOATS.has(type) && rank === 3)
+    throw refused(
+      info,
+      'it takes the place of the embedding, whose table is not in the file',
+      'ids',
+    );
   if (rank >= 4) throw refused(info, 'it is no token ids, mask, positions or cache', 'text');
   throw refused(info, 'it is no token ids, mask, positions or cache', 'standard');
 }
@@ -114,7 +158,8 @@ function choosesTokens(graph: OnnxGraph, name: string, vocabSize: number): boole
   for (let tensor = open.pop(); tensor !== undefined; tensor = open.pop()) {
     for (const node of graph.consumers(tensor)) {
       const isLookUp = isOp(node, 'Gather') || isMicrosoftOp(node, 'GatherBlockQuantized');
-      if (isLookUp && node.input[1] === tensor && tableRows(graph, node.input[0]!) >= vocabSize) return true;
+      if (isLookUp && node.input[1] === tensor && tableRows(graph, node.input[0]!) >= vocabSize)
+        return true;
       if (isOp(node, ...INDEX_KEPT) && node.input[0] === tensor) open.push(node.output[0]!);
     }
   }
@@ -122,7 +167,11 @@ function choosesTokens(graph: OnnxGraph, name: string, vocabSize: number): boole
 }
 
 function tableRows(graph: OnnxGraph, name: string): number {
-  const table = graph.constant(name) ?? (isOp(graph.producer(name), 'DequantizeLinear') ? graph.constant(graph.producer(name)!.input[0]) : undefined);
+  const table =
+    graph.constant(name) ??
+    (isOp(graph.producer(name), 'DequantizeLinear')
+      ? graph.constant(graph.producer(name)!.input[0])
+      : undefined);
   return table?.dims.length === 2 ? Number(table.dims[0]) : 0;
 }
 
@@ -145,11 +194,17 @@ function reachesRotary(graph: OnnxGraph, from: string): boolean {
   const open = [from];
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     for (const node of graph.consumers(name)) {
-      if (isOp(node, 'Cos', 'Sin', 'RotaryEmbedding') || isMicrosoftOp(node, 'RotaryEmbedding')) return true;
+      if (isOp(node, 'Cos', 'Sin', 'RotaryEmbedding') || isMicrosoftOp(node, 'RotaryEmbedding'))
+        return true;
       if (isMicrosoftOp(node, 'GroupQueryAttention') && node.input[9] === name) return true;
       if (seen.has(node) || isOp(node, 'Shape', 'Size', 'Softmax', 'Attention')) continue;
       seen.add(node);
-      if (isOp(node, 'Gather') && node.input[1] === name && graph.constant(node.input[0])?.dims.length === 2) return true;
+      if (
+        isOp(node, 'Gather') &&
+        node.input[1] === name &&
+        graph.constant(node.input[0])?.dims.length === 2
+      )
+        return true;
       open.push(...node.output);
     }
   }
@@ -158,15 +213,23 @@ function reachesRotary(graph: OnnxGraph, from: string): boolean {
 
 /** Whether keys or values come of an input beside those of the batch. */
 function isCache(graph: OnnxGraph, { name }: TensorInfo, sites: readonly AttentionSite[]): boolean {
-  const isPast = (node: NodeProto): boolean => sites.some(({ core }) => core === node) || isOp(node, 'Concat') || isMicrosoftOp(node, 'GroupQueryAttention', 'MultiHeadAttention');
-  return graph.consumers(name).some((node) => isPast(node) || isOp(node, 'Shape', 'Transpose', 'Identity', 'Cast'));
+  const isPast = (node: NodeProto): boolean =>
+    sites.some(({ core }) => core === node) ||
+    isOp(node, 'Concat') ||
+    isMicrosoftOp(node, 'GroupQueryAttention', 'MultiHeadAttention');
+  return graph
+    .consumers(name)
+    .some((node) => isPast(node) || isOp(node, 'Shape', 'Transpose', 'Identity', 'Cast'));
 }
 
 /** A cache that is fed empty must take no tokens; a ring cache is as long as its window. */
 function checkCache(info: TensorInfo, sites: readonly AttentionSite[]): void {
   const past = info.shape[2];
-  const isRing = sites.some(({ mask, core }) => mask.kind === 'lengths' && mask.ring && core.input.includes(info.name));
-  if (typeof past === 'number' && past > 0 && !isRing) throw refused(info, `it is a cache that always holds ${past} tokens`, 'cache');
+  const isRing = sites.some(
+    ({ mask, core }) => mask.kind === 'lengths' && mask.ring && core.input.includes(info.name),
+  );
+  if (typeof past === 'number' && past > 0 && !isRing)
+    throw refused(info, `it is a cache that always holds ${past} tokens`, 'cache');
 }
 
 /**
@@ -180,8 +243,17 @@ export function fixedSizes(inputs: readonly ModelInput[]): FixedSizes {
   for (const input of inputs) {
     for (const [size, axis] of sizeAxes(input)) {
       const dim = input.shape[axis];
-      if (typeof dim !== 'number' || (size === 'batch' && dim === 1 && isOpen && input.role === 'positions')) continue;
-      if (fixed[size] !== null && fixed[size] !== dim) throw refused(input, `${fixed.input!.name} has ${fixed[size]} where this has ${dim}, as with a cache of fixed length`, 'cache');
+      if (
+        typeof dim !== 'number' ||
+        (size === 'batch' && dim === 1 && isOpen && input.role === 'positions')
+      )
+        continue;
+      if (fixed[size] !== null && fixed[size] !== dim)
+        throw refused(
+          input,
+          `${fixed.input!.name} has ${fixed[size]} where this has ${dim}, as with a cache of fixed length`,
+          'cache',
+        );
       fixed[size] = dim;
       fixed.input ??= input;
     }
@@ -190,12 +262,31 @@ export function fixedSizes(inputs: readonly ModelInput[]): FixedSizes {
 }
 
 /** Where the batch's sizes are among the dims of an input. */
-export function sizeAxes({ role, shape }: Pick<ModelInput, 'role' | 'shape'>): ['batch' | 'length', number][] {
+export function sizeAxes({
+  role,
+  shape,
+}: Pick<ModelInput, 'role' | 'shape'>): ['batch' | 'length', number][] {
   const rank = shape.length;
-  if (role === 'positions') return rank === 1 ? [['length', 0]] : [['batch', rank - 2], ['length', rank - 1]];
-  if (role === 'mask-4d') return [['batch', 0], ['length', rank - 2], ['length', rank - 1]];
+  if (role === 'positions')
+    return rank === 1
+      ? [['length', 0]]
+      : [
+          ['batch', rank - 2],
+          ['length', rank - 1],
+        ];
+  if (role === 'mask-4d')
+    return [
+      ['batch', 0],
+      ['length', rank - 2],
+      ['length', rank - 1],
+    ];
   if (role === 'cache') return [['batch', 0]];
-  return role === 'ids' || role === 'mask' || role === 'token-types' ? [['batch', 0], ['length', 1]] : [];
+  return role === 'ids' || role === 'mask' || role === 'token-types'
+    ? [
+        ['batch', 0],
+        ['length', 1],
+      ]
+    : [];
 }
 
 /** An input as an error names it. */
@@ -204,6 +295,16 @@ export function inputText({ name, type, shape }: TensorInfo): string {
 }
 
 /** An error that names an input with its type and shape. */
-export function refused({ name, type, shape }: TensorInfo, problem: string, remedy: ErrorArgs['input-not-supported']['remedy']): AttnDiffError {
-  return new AttnDiffError('input-not-supported', { name, type: tensorTypeName(type), shape: shape.map((dim) => dim ?? '?'), problem, remedy });
+export function refused(
+  { name, type, shape }: TensorInfo,
+  problem: string,
+  remedy: ErrorArgs['input-not-supported']['remedy'],
+): AttnDiffError {
+  return new AttnDiffError('input-not-supported', {
+    name,
+    type: tensorTypeName(type),
+    shape: shape.map((dim) => dim ?? '?'),
+    problem,
+    remedy,
+  });
 }

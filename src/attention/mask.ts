@@ -35,7 +35,9 @@ export function analyseMask(site: SiteMask, probe: MaskProbe): MaskAnalysis {
   const view = maskView(site, probe);
   if ('problem' in view) return view;
   const padded = size - 1;
-  const firstValid = Array.from({ length }, (_, k) => k).findIndex((k) => probe.attentionMask[padded * length + k] === 1n);
+  const firstValid = Array.from({ length }, (_, k) => k).findIndex(
+    (k) => probe.attentionMask[padded * length + k] === 1n,
+  );
   const allows = (b: number, q: number, k: number): boolean => view.at(b, 0, q, k) === 0;
   let reach = 0;
   for (let k = 0; k < length; k++) if (allows(0, length - 1, k)) reach++;
@@ -46,7 +48,14 @@ export function analyseMask(site: SiteMask, probe: MaskProbe): MaskAnalysis {
     window: reach > 0 && reach < length ? reach : null,
   };
   const { fill, faults } = compareMask(site, probe, rule);
-  return { mask: { form: site.tensor === null ? 'none' : site.tensor.type === 'bool' ? 'boolean' : 'additive', ...rule, fill }, faults };
+  return {
+    mask: {
+      form: site.tensor === null ? 'none' : site.tensor.type === 'bool' ? 'boolean' : 'additive',
+      ...rule,
+      fill,
+    },
+    faults,
+  };
 }
 
 /**
@@ -56,7 +65,11 @@ export function analyseMask(site: SiteMask, probe: MaskProbe): MaskAnalysis {
  * @returns the most frequent fill of masked scores (null for a boolean mask, or where nothing is masked), and of each
  *   kind of deviation the first by row, query and key
  */
-export function compareMask(site: SiteMask, probe: MaskProbe, rule: MaskRule): { fill: number | null; faults: MaskFault[] } {
+export function compareMask(
+  site: SiteMask,
+  probe: MaskProbe,
+  rule: MaskRule,
+): { fill: number | null; faults: MaskFault[] } {
   const view = maskView(site, probe);
   if ('problem' in view) throw new Error(view.problem);
   const { causal, padding, window } = rule;
@@ -67,20 +80,34 @@ export function compareMask(site: SiteMask, probe: MaskProbe, rule: MaskRule): {
   for (let b = 0; b < size; b++) {
     const isPadding = (k: number): boolean => padding && probe.attentionMask[b * length + k] !== 1n;
     for (let q = 0; q < length; q++) {
-      for (let k = 0; k < length; k++) allowed[k] = Number((!causal || k <= q) && !isPadding(k) && (window === null || q - k < window));
+      for (let k = 0; k < length; k++)
+        allowed[k] = Number(
+          (!causal || k <= q) && !isPadding(k) && (window === null || q - k < window),
+        );
       if (!allowed.includes(1)) continue;
       for (let h = 0; h < view.heads; h++) {
         for (let k = 0; k < length; k++) {
           const value = view.at(b, h, q, k);
-          const kind = faultOf(value, allowed[k] === 1, () => (causal && k > q ? 'future' : isPadding(k) ? 'padding' : 'beyond-window'));
+          const kind = faultOf(value, allowed[k] === 1, () =>
+            causal && k > q ? 'future' : isPadding(k) ? 'padding' : 'beyond-window',
+          );
           if (kind === null) {
             if (value !== 0 && view.isAdditive) fills.set(value, (fills.get(value) ?? 0) + 1);
-          } else if (!faults.has(kind)) faults.set(kind, { kind, query: q, key: k, value: kind === 'fill' || kind === 'bias' ? value : null });
+          } else if (!faults.has(kind))
+            faults.set(kind, {
+              kind,
+              query: q,
+              key: k,
+              value: kind === 'fill' || kind === 'bias' ? value : null,
+            });
         }
       }
     }
   }
-  return { fill: [...fills].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null, faults: [...faults.values()] };
+  return {
+    fill: [...fills].sort((a, b) => b[1] - a[1])[0]?.[0] ?? null,
+    faults: [...faults.values()],
+  };
 }
 
 /** Why a mask cannot be that of a batch; null where it can. */
@@ -90,7 +117,11 @@ export function maskProblem(site: SiteMask, probe: MaskProbe): string | null {
 }
 
 /** What is wrong with one value; null for nothing. */
-function faultOf(value: number, isAllowed: boolean, forbidden: () => MaskFault['kind']): MaskFault['kind'] | null {
+function faultOf(
+  value: number,
+  isAllowed: boolean,
+  forbidden: () => MaskFault['kind'],
+): MaskFault['kind'] | null {
   const hides = value <= WEAKEST_FILL;
   if (isAllowed) return value === 0 ? null : hides ? 'hidden' : 'bias';
   return hides ? null : value === 0 ? forbidden() : 'fill';
@@ -103,12 +134,25 @@ interface MaskView {
   at(b: number, h: number, q: number, k: number): number;
 }
 
-function maskView({ tensor, operatorCausal }: SiteMask, { size, length }: MaskProbe): MaskView | { problem: string } {
-  if (tensor === null) return { heads: 1, isAdditive: false, at: (_b, _h, q, k) => (operatorCausal && k > q ? -Infinity : 0) };
+function maskView(
+  { tensor, operatorCausal }: SiteMask,
+  { size, length }: MaskProbe,
+): MaskView | { problem: string } {
+  if (tensor === null)
+    return {
+      heads: 1,
+      isAdditive: false,
+      at: (_b, _h, q, k) => (operatorCausal && k > q ? -Infinity : 0),
+    };
   const dims = [...Array.from({ length: 4 - tensor.dims.length }, () => 1), ...tensor.dims];
   const [batch = 0, heads = 0, queries = 0, keys = 0] = dims;
   const fits = (dim: number, wanted: number): boolean => dim === wanted || dim === 1;
-  if (dims.length !== 4 || !fits(batch, size) || !fits(queries, length) || (keys !== 1 && keys < length)) {
+  if (
+    dims.length !== 4 ||
+    !fits(batch, size) ||
+    !fits(queries, length) ||
+    (keys !== 1 && keys < length)
+  ) {
     return { problem: `its mask has shape [${tensor.dims.join(',')}], not [batch,1,query,key]` };
   }
   const boolean = tensor.type === 'bool';
@@ -118,7 +162,11 @@ function maskView({ tensor, operatorCausal }: SiteMask, { size, length }: MaskPr
     isAdditive: !boolean,
     at: (b, h, q, k) => {
       if (operatorCausal && k > q) return -Infinity;
-      const value = Number(tensor.data[((along(batch, b) * heads + h) * queries + along(queries, q)) * keys + along(keys, k)]);
+      const value = Number(
+        tensor.data[
+          ((along(batch, b) * heads + h) * queries + along(queries, q)) * keys + along(keys, k)
+        ],
+      );
       return boolean ? (value === 0 ? -Infinity : 0) : value;
     },
   };

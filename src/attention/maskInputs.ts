@@ -13,9 +13,16 @@ export type AddedInput =
   | { name: string; role: 'additive' }
   /** bool [B,1,S,1]: queries of valid tokens. */
   | { name: string; role: 'valid' }
-  | { name: string; role: 'gather' | 'scatter' | 'seqlensK' | 'totalLength'; part: 'all' | 'prefill' }
+  | {
+      name: string;
+      role: 'gather' | 'scatter' | 'seqlensK' | 'totalLength';
+      part: 'all' | 'prefill';
+    }
   /** See Packed. */
-  | { name: string; role: 'packedGather' | 'packedScatter' | 'packedStarts' | 'packedPast' | 'packedPages' }
+  | {
+      name: string;
+      role: 'packedGather' | 'packedScatter' | 'packedStarts' | 'packedPast' | 'packedPages';
+    }
   /** int64 [N·B,S], once per stream: position_ids, for a fused node that counts positions itself. */
   | { name: string; role: 'positionIds' };
 
@@ -31,7 +38,10 @@ export interface MaskInputs {
  *
  * @param ownMask whether the batches bring a mask of their own, and of which form
  */
-export function maskInputs(builder: GraphBuilder, ownMask: 'boolean' | 'additive' | null = null): MaskInputs {
+export function maskInputs(
+  builder: GraphBuilder,
+  ownMask: 'boolean' | 'additive' | null = null,
+): MaskInputs {
   const added: AddedInput[] = [];
   const known = new Map<string, string>();
   const once = (key: string, make: () => string): string => {
@@ -47,51 +57,120 @@ export function maskInputs(builder: GraphBuilder, ownMask: 'boolean' | 'additive
       added.push(entry);
       return builder.input(entry.name, type, shape);
     });
-  const square = ['attn_diff_mask_batch', 'attn_diff_mask_heads', 'attn_diff_query', 'attn_diff_key'];
+  const square = [
+    'attn_diff_mask_batch',
+    'attn_diff_mask_heads',
+    'attn_diff_query',
+    'attn_diff_key',
+  ];
   // The batch's own mask may have one row, or one head, for all: a size of its own, lest memory be shared by name.
-  const ownSquare = ['attn_diff_own_batch', 'attn_diff_own_heads', 'attn_diff_query', 'attn_diff_key'];
+  const ownSquare = [
+    'attn_diff_own_batch',
+    'attn_diff_own_heads',
+    'attn_diff_query',
+    'attn_diff_key',
+  ];
   const masks: Masks = {
-    allowed: (mask) => input({ name: `attn_diff/allowed${suffix(mask)}`, role: 'allowed', mask }, DataType.BOOL, square),
-    rowHasKey: (mask) => input({ name: `attn_diff/row_has_key${suffix(mask)}`, role: 'rowHasKey', mask }, DataType.BOOL, ['attn_diff_mask_batch', 'attn_diff_mask_heads', 'attn_diff_query', 1]),
-    bias: () => (ownMask === 'additive' ? input({ name: 'attn_diff/bias', role: 'bias' }, DataType.FLOAT, ownSquare) : null),
+    allowed: (mask) =>
+      input(
+        { name: `attn_diff/allowed${suffix(mask)}`, role: 'allowed', mask },
+        DataType.BOOL,
+        square,
+      ),
+    rowHasKey: (mask) =>
+      input(
+        { name: `attn_diff/row_has_key${suffix(mask)}`, role: 'rowHasKey', mask },
+        DataType.BOOL,
+        ['attn_diff_mask_batch', 'attn_diff_mask_heads', 'attn_diff_query', 1],
+      ),
+    bias: () =>
+      ownMask === 'additive'
+        ? input({ name: 'attn_diff/bias', role: 'bias' }, DataType.FLOAT, ownSquare)
+        : null,
     additive: (mask, settings) => {
       const key = `additive${suffix(mask)}/${settings.maskFill}/${settings.precision}/${settings.scoresPrecision}`;
       return once(key, () => builder.within('masks', () => additive(mask, settings)));
     },
     segments: (part) => segments(part),
     packed: () => ({
-      gather: input({ name: 'attn_diff/packed_gather', role: 'packedGather' }, DataType.INT64, ['attn_diff_packed']),
-      scatter: input({ name: 'attn_diff/packed_scatter', role: 'packedScatter' }, DataType.INT64, ['attn_diff_batch', 'attn_diff_tokens_all']),
-      starts: input({ name: 'attn_diff/packed_starts', role: 'packedStarts' }, DataType.INT32, ['attn_diff_packed_starts']),
-      pastLengths: input({ name: 'attn_diff/packed_past', role: 'packedPast' }, DataType.INT32, ['attn_diff_rows_all']),
-      pages: input({ name: 'attn_diff/packed_pages', role: 'packedPages' }, DataType.INT32, ['attn_diff_rows_all', 'attn_diff_pages']),
+      gather: input({ name: 'attn_diff/packed_gather', role: 'packedGather' }, DataType.INT64, [
+        'attn_diff_packed',
+      ]),
+      scatter: input({ name: 'attn_diff/packed_scatter', role: 'packedScatter' }, DataType.INT64, [
+        'attn_diff_batch',
+        'attn_diff_tokens_all',
+      ]),
+      starts: input({ name: 'attn_diff/packed_starts', role: 'packedStarts' }, DataType.INT32, [
+        'attn_diff_packed_starts',
+      ]),
+      pastLengths: input({ name: 'attn_diff/packed_past', role: 'packedPast' }, DataType.INT32, [
+        'attn_diff_rows_all',
+      ]),
+      pages: input({ name: 'attn_diff/packed_pages', role: 'packedPages' }, DataType.INT32, [
+        'attn_diff_rows_all',
+        'attn_diff_pages',
+      ]),
     }),
   };
   const additive = (mask: MaskSpec, settings: AttentionSettings): string => {
-    if (ownMask === 'additive' && settings.maskFill === 'min' && suffix(mask) === '') return own(input({ name: 'attn_diff/additive', role: 'additive' }, DataType.FLOAT, ownSquare), settings);
-    return builder.op('Where', [masks.allowed(mask), masks.bias() ?? builder.float(0), builder.float(maskFillValue(settings))]);
+    if (ownMask === 'additive' && settings.maskFill === 'min' && suffix(mask) === '')
+      return own(
+        input({ name: 'attn_diff/additive', role: 'additive' }, DataType.FLOAT, ownSquare),
+        settings,
+      );
+    return builder.op('Where', [
+      masks.allowed(mask),
+      masks.bias() ?? builder.float(0),
+      builder.float(maskFillValue(settings)),
+    ]);
   };
   // finfo(float32).min means the least number of whatever precision; −inf stays.
   const own = (tensor: string, settings: AttentionSettings): string => {
     if (settings.precision === 'fp32' && settings.scoresPrecision === 'fp32') return tensor;
     const raised = builder.op('Max', [tensor, builder.float(maskFillValue(settings))]);
-    return rounded(builder, builder.op('Where', [builder.op('IsInf', [tensor]), tensor, raised]), settings.precision);
+    return rounded(
+      builder,
+      builder.op('Where', [builder.op('IsInf', [tensor]), tensor, raised]),
+      settings.precision,
+    );
   };
   const segments = (part: 'all' | 'prefill'): Segments => {
     const name = (of: string): string => `attn_diff/${of}${part === 'all' ? '' : `_${part}`}`;
     const axis = (of: string): string => `attn_diff_${of}_${part}`;
     return {
-      gather: input({ name: name('gather'), role: 'gather', part }, DataType.INT64, [axis('rows'), axis('slots')]),
-      scatter: input({ name: name('scatter'), role: 'scatter', part }, DataType.INT64, ['attn_diff_batch', axis('tokens')]),
-      seqlensK: input({ name: name('seqlens_k'), role: 'seqlensK', part }, DataType.INT32, [axis('rows')]),
-      totalLength: input({ name: name('total_length'), role: 'totalLength', part }, DataType.INT32, []),
+      gather: input({ name: name('gather'), role: 'gather', part }, DataType.INT64, [
+        axis('rows'),
+        axis('slots'),
+      ]),
+      scatter: input({ name: name('scatter'), role: 'scatter', part }, DataType.INT64, [
+        'attn_diff_batch',
+        axis('tokens'),
+      ]),
+      seqlensK: input({ name: name('seqlens_k'), role: 'seqlensK', part }, DataType.INT32, [
+        axis('rows'),
+      ]),
+      totalLength: input(
+        { name: name('total_length'), role: 'totalLength', part },
+        DataType.INT32,
+        [],
+      ),
     };
   };
   return {
     masks,
     added,
-    positions: () => input({ name: 'attn_diff/position_ids', role: 'positionIds' }, DataType.INT64, ['attn_diff_rows', 'attn_diff_query']),
-    valid: () => input({ name: 'attn_diff/valid', role: 'valid' }, DataType.BOOL, ['attn_diff_batch', 1, 'attn_diff_query', 1]),
+    positions: () =>
+      input({ name: 'attn_diff/position_ids', role: 'positionIds' }, DataType.INT64, [
+        'attn_diff_rows',
+        'attn_diff_query',
+      ]),
+    valid: () =>
+      input({ name: 'attn_diff/valid', role: 'valid' }, DataType.BOOL, [
+        'attn_diff_batch',
+        1,
+        'attn_diff_query',
+        1,
+      ]),
   };
 }
 

@@ -36,7 +36,10 @@ export function ownSteps(graph: OnnxGraph, site: AttentionSite): OwnStep[] | nul
 }
 
 /** A node of the file in the graph that runs: where activations are rounded, casts, and a scale taken out of it, stand behind it. */
-export function asItRuns(graph: OnnxGraph, { opType, output: [tensor] }: NodeProto): NodeProto | undefined {
+export function asItRuns(
+  graph: OnnxGraph,
+  { opType, output: [tensor] }: NodeProto,
+): NodeProto | undefined {
   let node = graph.producer(tensor);
   while (node?.opType !== opType && isOp(node, 'Cast', 'Mul')) node = graph.producer(node.input[0]);
   return node?.opType === opType ? node : undefined;
@@ -59,6 +62,7 @@ function pathUp(graph: OnnxGraph, from: string, to: string, steps: number): stri
   }
   if (!readBy.has(to)) return null;
   const path: string[] = [];
-  for (let tensor: string | null = to; tensor !== null; tensor = readBy.get(tensor)!) path.unshift(tensor);
+  for (let tensor: string | null = to; tensor !== null; tensor = readBy.get(tensor)!)
+    path.unshift(tensor);
   return path;
 }

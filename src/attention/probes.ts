@@ -3,7 +3,19 @@ import { DataType } from '../onnx/types.js';
 import { lateAxes } from './lateAxes.js';
 
 /** The rows of a probe's output, in order. See TokenStats for the formulas. */
-export const PROBE_ROWS = ['maxAbs', 'l2Delta', 'l2', 'dot', 'sumDelta', 'nan', 'inf', 'maxAbsExact', 'l2DeltaExact', 'l2Exact', 'sumDeltaExact'] as const;
+export const PROBE_ROWS = [
+  'maxAbs',
+  'l2Delta',
+  'l2',
+  'dot',
+  'sumDelta',
+  'nan',
+  'inf',
+  'maxAbsExact',
+  'l2DeltaExact',
+  'l2Exact',
+  'sumDeltaExact',
+] as const;
 
 /** `BHSD` tensors are reduced over heads and head size, `BSD` tensors over the last axis. */
 export type ProbeLayout = 'BHSD' | 'BSD';
@@ -18,17 +30,30 @@ export type ProbeLayout = 'BHSD' | 'BSD';
  * @param truth what the error against the truth is measured from; the reference where there is no truth
  * @returns the name of a float64 tensor [PROBE_ROWS, streams, B, S]
  */
-export function buildProbe(builder: GraphBuilder, streams: readonly string[], reference: string, layout: ProbeLayout, truth: string = reference): string {
+export function buildProbe(
+  builder: GraphBuilder,
+  streams: readonly string[],
+  reference: string,
+  layout: ProbeLayout,
+  truth: string = reference,
+): string {
   const front = lateAxes(builder, reference, 0, 1);
-  const lift = (tensor: string): string => builder.op('Unsqueeze', [builder.cast(tensor, DataType.DOUBLE), front]);
+  const lift = (tensor: string): string =>
+    builder.op('Unsqueeze', [builder.cast(tensor, DataType.DOUBLE), front]);
   const axes = layout === 'BHSD' ? builder.ints(3, 5) : builder.ints(4);
-  const reduce = (opType: string, tensor: string): string => builder.op(opType, [tensor, axes], { keepdims: 0n });
-  const count = (opType: string, tensor: string): string => reduce('ReduceSum', builder.cast(builder.op(opType, [tensor]), DataType.DOUBLE));
+  const reduce = (opType: string, tensor: string): string =>
+    builder.op(opType, [tensor, axes], { keepdims: 0n });
+  const count = (opType: string, tensor: string): string =>
+    reduce('ReduceSum', builder.cast(builder.op(opType, [tensor]), DataType.DOUBLE));
 
   const known = new Map<string, string>();
-  const lifted = (tensor: string): string => known.get(tensor) ?? known.set(tensor, lift(tensor)).get(tensor)!;
+  const lifted = (tensor: string): string =>
+    known.get(tensor) ?? known.set(tensor, lift(tensor)).get(tensor)!;
   const target = lifted(reference);
-  const stacked = streams.length === 1 ? lifted(streams[0]!) : builder.op('Concat', streams.map(lifted), { axis: 1n });
+  const stacked =
+    streams.length === 1
+      ? lifted(streams[0]!)
+      : builder.op('Concat', streams.map(lifted), { axis: 1n });
   const delta = builder.op('Sub', [stacked, target]);
   const error = truth === reference ? delta : builder.op('Sub', [stacked, lifted(truth)]);
   const l2 = reduce('ReduceL2', stacked);
@@ -45,5 +70,9 @@ export function buildProbe(builder: GraphBuilder, streams: readonly string[], re
     sumDeltaExact: reduce('ReduceSum', error),
     l2Exact: builder.op('Expand', [reduce('ReduceL2', lifted(truth)), builder.op('Shape', [l2])]),
   };
-  return builder.op('Concat', PROBE_ROWS.map((row) => rows[row]), { axis: 0n });
+  return builder.op(
+    'Concat',
+    PROBE_ROWS.map((row) => rows[row]),
+    { axis: 0n },
+  );
 }

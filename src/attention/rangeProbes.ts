@@ -9,9 +9,22 @@ import { rounded } from './rounding.js';
 import { lateAxes } from './lateAxes.js';
 
 /** The rows of a range probe's output, in order; {@link buildRangeProbe} says what each is. */
-export const RANGE_ROWS = ['maxScore', 'maxKey', 'entropySum', 'rowSumError', 'zeros', 'pairs', 'weightsL2Sum', 'queries'] as const;
+export const RANGE_ROWS = [
+  'maxScore',
+  'maxKey',
+  'entropySum',
+  'rowSumError',
+  'zeros',
+  'pairs',
+  'weightsL2Sum',
+  'queries',
+] as const;
 
-type RangeInputs = Pick<AttentionInputs, 'query' | 'key' | 'heads' | 'kvHeads' | 'scale' | 'softcap'> & Partial<Pick<AttentionInputs, 'sinks'>>;
+type RangeInputs = Pick<
+  AttentionInputs,
+  'query' | 'key' | 'heads' | 'kvHeads' | 'scale' | 'softcap'
+> &
+  Partial<Pick<AttentionInputs, 'sinks'>>;
 
 interface RangeMask {
   /** bool [B|1,1|H,S,T]: true where the query may look at the key. */
@@ -47,13 +60,24 @@ const TINY = 2 ** -126;
  * @param inputs float32 query [B,H,S,D] and key [B,Hkv,T,D]
  * @returns the name of a float64 tensor [RANGE_ROWS, H]
  */
-export function buildRangeProbe(builder: GraphBuilder, inputs: RangeInputs, mask: RangeMask, precision: AttentionPrecision): string {
+export function buildRangeProbe(
+  builder: GraphBuilder,
+  inputs: RangeInputs,
+  mask: RangeMask,
+  precision: AttentionPrecision,
+): string {
   const { query, key, heads, kvHeads, scale, softcap, sinks = null } = inputs;
   const double = (tensor: string): string => builder.cast(tensor, DataType.DOUBLE);
-  const overKeys = (opType: string, tensor: string): string => builder.op(opType, [tensor, builder.ints(3)]);
-  const where = (condition: string, tensor: string, type: 'float32' | 'float64'): string => builder.op('Where', [condition, tensor, builder.float(0, type)]);
+  const overKeys = (opType: string, tensor: string): string =>
+    builder.op(opType, [tensor, builder.ints(3)]);
+  const where = (condition: string, tensor: string, type: 'float32' | 'float64'): string =>
+    builder.op('Where', [condition, tensor, builder.float(0, type)]);
 
-  const scores = productApart(builder, query, builder.transpose(repeatKv(builder, key, heads, kvHeads), 0, 1, 3, 2));
+  const scores = productApart(
+    builder,
+    query,
+    builder.transpose(repeatKv(builder, key, heads, kvHeads), 0, 1, 3, 2),
+  );
   const scaled = softcapped(builder, builder.op('Mul', [scores, builder.float(scale)]), softcap);
   const biased = mask.bias == null ? scaled : builder.op('Add', [scaled, mask.bias]);
   const masked = builder.op('Where', [mask.allowed, biased, builder.float(-Infinity)]);
@@ -62,26 +86,50 @@ export function buildRangeProbe(builder: GraphBuilder, inputs: RangeInputs, mask
   const low = rounded(builder, probabilities, precision);
 
   const pairs = overKeys('ReduceSum', double(mask.allowed));
-  const counted = builder.op('And', [mask.valid, builder.op('Greater', [pairs, builder.float(0, 'float64')])]);
-  const sum = (perQuery: string): string => builder.op('ReduceSum', [where(counted, perQuery, 'float64'), builder.ints(0, 2)]);
-  const everyHead = (tensor: string): string => builder.op('Expand', [tensor, builder.ints(1, heads, 1, 1)]);
+  const counted = builder.op('And', [
+    mask.valid,
+    builder.op('Greater', [pairs, builder.float(0, 'float64')]),
+  ]);
+  const sum = (perQuery: string): string =>
+    builder.op('ReduceSum', [where(counted, perQuery, 'float64'), builder.ints(0, 2)]);
+  const everyHead = (tensor: string): string =>
+    builder.op('Expand', [tensor, builder.ints(1, heads, 1, 1)]);
 
-  const plnp = builder.op('Mul', [probabilities, builder.op('Log', [builder.op('Add', [probabilities, builder.float(TINY)])])]);
-  const excess = builder.op('Sub', [overKeys('ReduceSum', double(sinks === null ? low : rounded(builder, all, precision))), builder.float(1, 'float64')]);
+  const plnp = builder.op('Mul', [
+    probabilities,
+    builder.op('Log', [builder.op('Add', [probabilities, builder.float(TINY)])]),
+  ]);
+  const excess = builder.op('Sub', [
+    overKeys('ReduceSum', double(sinks === null ? low : rounded(builder, all, precision))),
+    builder.float(1, 'float64'),
+  ]);
   // Ceil makes 1 of all that is not 0; what is masked is 0 too, and so is not counted.
   const nonZero = double(overKeys('ReduceSum', builder.op('Ceil', [low])));
 
   const rows: Record<(typeof RANGE_ROWS)[number], string> = {
-    maxScore: double(largest(builder, where(mask.valid, largest(builder, scores, 3), 'float32'), 0, 2)),
+    maxScore: double(
+      largest(builder, where(mask.valid, largest(builder, scores, 3), 'float32'), 0, 2),
+    ),
     maxKey: double(repeatKv(builder, largest(builder, key, 0, 2, 3), heads, kvHeads)),
-    entropySum: builder.op('Sub', [builder.float(0, 'float64'), sum(double(overKeys('ReduceSum', plnp)))]),
+    entropySum: builder.op('Sub', [
+      builder.float(0, 'float64'),
+      sum(double(overKeys('ReduceSum', plnp))),
+    ]),
     rowSumError: largest(builder, where(counted, excess, 'float64'), 0, 2),
     zeros: sum(builder.op('Sub', [pairs, nonZero])),
     pairs: everyHead(sum(pairs)),
     weightsL2Sum: sum(double(overKeys('ReduceL2', probabilities))),
     queries: everyHead(builder.op('ReduceSum', [double(counted), builder.ints(0, 2)])),
   };
-  return builder.reshapeTo(builder.op('Concat', RANGE_ROWS.map((row) => rows[row]), { axis: 0n }), RANGE_ROWS.length, heads);
+  return builder.reshapeTo(
+    builder.op(
+      'Concat',
+      RANGE_ROWS.map((row) => rows[row]),
+      { axis: 0n },
+    ),
+    RANGE_ROWS.length,
+    heads,
+  );
 }
 
 /**
@@ -89,7 +137,10 @@ export function buildRangeProbe(builder: GraphBuilder, inputs: RangeInputs, mask
  * name of either; were eager's own QKᵀ to run under the probe's, a profile would not show that eager ran it.
  */
 function productApart(builder: GraphBuilder, left: string, right: string): string {
-  return builder.op('Squeeze', [builder.op('MatMul', [builder.op('Unsqueeze', [left, builder.ints(0)]), right]), lateAxes(builder, left, 0)]);
+  return builder.op('Squeeze', [
+    builder.op('MatMul', [builder.op('Unsqueeze', [left, builder.ints(0)]), right]),
+    lateAxes(builder, left, 0),
+  ]);
 }
 
 /**
@@ -99,5 +150,9 @@ function productApart(builder: GraphBuilder, left: string, right: string): strin
 function largest(builder: GraphBuilder, tensor: string, ...axes: number[]): string {
   const size = builder.op('Abs', [tensor]);
   const sum = builder.op('ReduceSum', [size, builder.ints(...axes)]);
-  return builder.op('Where', [builder.op('IsNaN', [sum]), sum, builder.op('ReduceMax', [size, builder.ints(...axes)])]);
+  return builder.op('Where', [
+    builder.op('IsNaN', [sum]),
+    sum,
+    builder.op('ReduceMax', [size, builder.ints(...axes)]),
+  ]);
 }

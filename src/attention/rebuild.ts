@@ -2,7 +2,14 @@ import { append } from '../onnx/append.js';
 import { GraphBuilder, makeValueInfo } from '../onnx/builder.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import { raiseOpset } from '../onnx/opset.js';
-import { copyModel, dropUnused, opsetOf, replaceUses, setOpset, sortNodes } from '../onnx/rewrite.js';
+import {
+  copyModel,
+  dropUnused,
+  opsetOf,
+  replaceUses,
+  setOpset,
+  sortNodes,
+} from '../onnx/rewrite.js';
 import { DataType, type ModelProto, type NodeProto, type ValueInfoProto } from '../onnx/types.js';
 import type { AttentionPrecision, Deviation, Scope, Stream, Tap } from '../types.js';
 import type { ResolvedSite, Sizes } from './evaluate.js';
@@ -140,7 +147,9 @@ export function rebuild(options: RebuildOptions): DiffGraph {
   const { streams, sites, reference, truth = null } = options;
   const model = copyModel(options.graph.model);
   const graph = model.graph!;
-  if (options.dequantise) for (const { from, to } of sites.flatMap(({ quantisation }) => quantisation)) replaceUses(graph.node, from, to);
+  if (options.dequantise)
+    for (const { from, to } of sites.flatMap(({ quantisation }) => quantisation))
+      replaceUses(graph.node, from, to);
   const index = new OnnxGraph(model);
   nameNodes(graph.node);
   const originalNodes = [...graph.node];
@@ -158,12 +167,28 @@ export function rebuild(options: RebuildOptions): DiffGraph {
   dropUnused(graph);
   sortNodes(graph);
   const { probes, captures, ranges, variants, slots, shared } = work;
-  return { model, streams: [...streams], reference, truth, added: inputs.added, probes, captures, ranges, variants, slots, shared };
+  return {
+    model,
+    streams: [...streams],
+    reference,
+    truth,
+    added: inputs.added,
+    probes,
+    captures,
+    ranges,
+    variants,
+    slots,
+    shared,
+  };
 }
 
 /** The model's outputs of these names; other tensors become outputs of unknown shape. */
 function keptOutputs(graph: OnnxGraph, names: readonly string[]): ValueInfoProto[] {
-  return names.map((name) => graph.graph.output.find((output) => output.name === name) ?? makeValueInfo(name, DataType.UNDEFINED));
+  return names.map(
+    (name) =>
+      graph.graph.output.find((output) => output.name === name) ??
+      makeValueInfo(name, DataType.UNDEFINED),
+  );
 }
 
 /** A profile tells nodes by name, so each gets one. */
@@ -177,9 +202,16 @@ function nameNodes(nodes: readonly NodeProto[]): void {
 export const PROBE_OPSET = 18;
 
 function raiseOpsets(model: ModelProto, { streams, sites, variants }: RebuildOptions): void {
-  raiseOpset(model, sites.some(({ qkv }) => qkv.kind === 'flat' && (qkv.rotary ?? qkv.norm) !== null) ? UNFOLD_OPSET : PROBE_OPSET);
+  raiseOpset(
+    model,
+    sites.some(({ qkv }) => qkv.kind === 'flat' && (qkv.rotary ?? qkv.norm) !== null)
+      ? UNFOLD_OPSET
+      : PROBE_OPSET,
+  );
   const built = [...streams, ...(variants?.list ?? [])];
-  for (const { domain, version } of built.flatMap(({ name, settings }) => (name === 'original' ? [] : implementationOf(name, settings).opsets))) {
+  for (const { domain, version } of built.flatMap(({ name, settings }) =>
+    name === 'original' ? [] : implementationOf(name, settings).opsets,
+  )) {
     if (domain === '') raiseOpset(model, version);
     else if ((opsetOf(model, domain) ?? 0) < version) setOpset(model, domain, version);
   }

@@ -1,6 +1,12 @@
 import { isEmulated } from './kernels.js';
 import type { MaskRule } from './mask.js';
-import type { AttentionSettings, Deviation, ImplementationName, MaskSpec, Stream } from '../types.js';
+import type {
+  AttentionSettings,
+  Deviation,
+  ImplementationName,
+  MaskSpec,
+  Stream,
+} from '../types.js';
 
 /** float32, as Hugging Face's implementations are called; tiles of 128 keys are FlashAttention-2's for heads up to 64. */
 export const DEFAULT_SETTINGS: AttentionSettings = {
@@ -22,7 +28,11 @@ export function plainSettings(precision: AttentionSettings['precision']): Attent
 }
 
 /** A stream of its own, as for a check or a test. */
-export function streamOf(name: ImplementationName, settings: Partial<AttentionSettings> = {}, label: string = name): Stream {
+export function streamOf(
+  name: ImplementationName,
+  settings: Partial<AttentionSettings> = {},
+  label: string = name,
+): Stream {
   return { label, name, settings: { ...DEFAULT_SETTINGS, ...settings }, hidden: false };
 }
 
@@ -47,8 +57,17 @@ export function deviate(settings: AttentionSettings, deviation: Deviation): Atte
 }
 
 /** Which keys a query may look at under these settings, at a site whose mask follows this rule. */
-export function maskSpecOf({ window, causal, padding }: MaskRule, { alignment, deviation }: AttentionSettings): MaskSpec {
-  const spec: MaskSpec = { window, causal, padding: padding ? 'as given' : 'ignored', alignment, shift: 0 };
+export function maskSpecOf(
+  { window, causal, padding }: MaskRule,
+  { alignment, deviation }: AttentionSettings,
+): MaskSpec {
+  const spec: MaskSpec = {
+    window,
+    causal,
+    padding: padding ? 'as given' : 'ignored',
+    alignment,
+    shift: 0,
+  };
   switch (deviation?.kind) {
     case 'window':
       return deviation.slidingOnly && window === null ? spec : { ...spec, window: deviation.to };
@@ -57,14 +76,19 @@ export function maskSpecOf({ window, causal, padding }: MaskRule, { alignment, d
     case 'padding-side':
       return { ...spec, padding: 'flipped' };
     case 'mask-ignored':
-      return deviation.part === 'causal' ? { ...spec, causal: false } : { ...spec, padding: 'ignored' };
+      return deviation.part === 'causal'
+        ? { ...spec, causal: false }
+        : { ...spec, padding: 'ignored' };
     default:
       return spec;
   }
 }
 
 /** Whether two streams compute the same thing. */
-export function sameComputation(a: Pick<Stream, 'name' | 'settings'>, b: Pick<Stream, 'name' | 'settings'>): boolean {
+export function sameComputation(
+  a: Pick<Stream, 'name' | 'settings'>,
+  b: Pick<Stream, 'name' | 'settings'>,
+): boolean {
   return a.name === b.name && JSON.stringify(effective(a)) === JSON.stringify(effective(b));
 }
 
@@ -73,23 +97,71 @@ export function sameComputation(a: Pick<Stream, 'name' | 'settings'>, b: Pick<St
  * nothing. `scores=fp32:softmax=fp32:fill=min:mask=additive:align=bottom-right`
  */
 export function settingsText({ name, settings }: Pick<Stream, 'name' | 'settings'>): string {
-  const { scoresPrecision, softmaxPrecision, flashBlock, maskFill, maskForm, alignment, deviation } = effective({ name, settings });
-  const form = maskForm === undefined ? undefined : (maskForm ?? (name === 'eager' ? 'additive' : 'boolean'));
+  const {
+    scoresPrecision,
+    softmaxPrecision,
+    flashBlock,
+    maskFill,
+    maskForm,
+    alignment,
+    deviation,
+  } = effective({ name, settings });
+  const form =
+    maskForm === undefined ? undefined : (maskForm ?? (name === 'eager' ? 'additive' : 'boolean'));
   const window = deviation?.kind === 'window' ? String(deviation.to ?? 'none') : undefined;
-  const words = { scores: scoresPrecision, softmax: softmaxPrecision, fill: maskFill, mask: form, align: alignment, window, block: flashBlock };
-  return Object.entries(words).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`])).join(':');
+  const words = {
+    scores: scoresPrecision,
+    softmax: softmaxPrecision,
+    fill: maskFill,
+    mask: form,
+    align: alignment,
+    window,
+    block: flashBlock,
+  };
+  return Object.entries(words)
+    .flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]))
+    .join(':');
 }
 
 /** The settings that an implementation takes notice of. */
-function effective({ name, settings }: Pick<Stream, 'name' | 'settings'>): Partial<AttentionSettings> {
-  const { provider, precision, scoresPrecision, softmaxPrecision, flashBlock, maskFill, maskForm, alignment, kernel, deviation } = settings;
+function effective({
+  name,
+  settings,
+}: Pick<Stream, 'name' | 'settings'>): Partial<AttentionSettings> {
+  const {
+    provider,
+    precision,
+    scoresPrecision,
+    softmaxPrecision,
+    flashBlock,
+    maskFill,
+    maskForm,
+    alignment,
+    kernel,
+    deviation,
+  } = settings;
   switch (name) {
     case 'eager':
-      return { provider, precision, scoresPrecision, softmaxPrecision, maskFill, maskForm, alignment, deviation };
+      return {
+        provider,
+        precision,
+        scoresPrecision,
+        softmaxPrecision,
+        maskFill,
+        maskForm,
+        alignment,
+        deviation,
+      };
     case 'sdpa':
       return { provider, kernel, precision, maskForm, alignment, deviation };
     case 'flash':
-      return { provider, kernel, precision, deviation, ...(isEmulated(settings) ? { flashBlock } : {}) };
+      return {
+        provider,
+        kernel,
+        precision,
+        deviation,
+        ...(isEmulated(settings) ? { flashBlock } : {}),
+      };
     case 'exact':
       return { provider, alignment, deviation };
     case 'original':

@@ -26,9 +26,24 @@ export interface QkNorm {
 /** Where a site's Q, K and V are. */
 export type QkvSource =
   /** Query [B,H,S,D]; key and value [B,Hkv,T,D], or [B,H,T,D] where `grouped` is false; the key's last axes may be swapped. */
-  | { kind: 'heads'; query: string; key: string; value: string; grouped: boolean; keyTransposed: boolean }
+  | {
+      kind: 'heads';
+      query: string;
+      key: string;
+      value: string;
+      grouped: boolean;
+      keyTransposed: boolean;
+    }
   /** Query [B,S,H·D], key and value [B,S,Hkv·D] (H·D where `grouped` is false); or all in `query`, side by side, and the others null. */
-  | { kind: 'flat'; query: string; key: string | null; value: string | null; grouped: boolean; norm: QkNorm | null; rotary: Rotary | null };
+  | {
+      kind: 'flat';
+      query: string;
+      key: string | null;
+      value: string | null;
+      grouped: boolean;
+      norm: QkNorm | null;
+      rotary: Rotary | null;
+    };
 
 /** What tells a site which keys a query may look at. */
 export type MaskSource =
@@ -103,6 +118,7 @@ export function siteInputs({ qkv }: Pick<AttentionSite, 'qkv'>): string[] {
 /** Those, and the tables and weights that a fused node reads beside them. */
 export function siteTensors(site: Pick<AttentionSite, 'qkv'>): string[] {
   const { qkv } = site;
-  const extra = qkv.kind === 'flat' ? [qkv.rotary?.cos, qkv.rotary?.sin, qkv.norm?.query, qkv.norm?.key] : [];
+  const extra =
+    qkv.kind === 'flat' ? [qkv.rotary?.cos, qkv.rotary?.sin, qkv.norm?.query, qkv.norm?.key] : [];
   return [...siteInputs(site), ...extra.filter((tensor) => tensor !== undefined)];
 }

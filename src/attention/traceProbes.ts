@@ -2,7 +2,15 @@ import type { GraphBuilder } from '../onnx/builder.js';
 import { DataType } from '../onnx/types.js';
 
 /** The numbers of an element probe, in order; {@link buildElementProbe} says what each is. */
-export const ELEMENT_ROWS = ['nan', 'posInf', 'negInf', 'largest', 'index', 'value', 'rank'] as const;
+export const ELEMENT_ROWS = [
+  'nan',
+  'posInf',
+  'negInf',
+  'largest',
+  'index',
+  'value',
+  'rank',
+] as const;
 
 /** The numbers of a row probe, in order; {@link buildRowProbe} says what each is. */
 export const ROW_ROWS = ['row', 'rank', 'nan', 'inf'] as const;
@@ -25,10 +33,16 @@ export const ROW_ROWS = ['row', 'rank', 'nan', 'inf'] as const;
  * @param preferred bool, broadcastable to the tensor's shape; null to prefer none
  * @returns the name of a float64 tensor [ELEMENT_ROWS]
  */
-export function buildElementProbe(builder: GraphBuilder, tensor: string, type: DataType, preferred: string | null): string {
+export function buildElementProbe(
+  builder: GraphBuilder,
+  tensor: string,
+  type: DataType,
+  preferred: string | null,
+): string {
   const { values, isNan, bad } = tests(builder, tensor, type);
   const rank = ranked(builder, bad, preferred);
-  const any = (condition: string): string => flatMax(builder, builder.cast(condition, DataType.FLOAT), builder.float(0));
+  const any = (condition: string): string =>
+    flatMax(builder, builder.cast(condition, DataType.FLOAT), builder.float(0));
   const index = builder.op('ArgMax', [flat(builder, rank, builder.float(0))], { axis: 0n });
   const rows: Record<(typeof ELEMENT_ROWS)[number], string> = {
     nan: any(isNan),
@@ -36,10 +50,15 @@ export function buildElementProbe(builder: GraphBuilder, tensor: string, type: D
     negInf: any(builder.op('IsInf', [values], { detect_positive: 0n })),
     largest: largestFinite(builder, values, bad, type),
     index,
-    value: builder.op('Gather', [flat(builder, values, constant(builder, 0, type)), index], { axis: 0n }),
+    value: builder.op('Gather', [flat(builder, values, constant(builder, 0, type)), index], {
+      axis: 0n,
+    }),
     rank: flatMax(builder, rank, builder.float(0)),
   };
-  return joined(builder, ELEMENT_ROWS.map((row) => rows[row]));
+  return joined(
+    builder,
+    ELEMENT_ROWS.map((row) => rows[row]),
+  );
 }
 
 /**
@@ -54,12 +73,30 @@ export function buildElementProbe(builder: GraphBuilder, tensor: string, type: D
  * @param tokens bool [B,1,S,1]
  * @returns `probe`, the name of a float64 tensor [ROW_ROWS], and `row`, that of an int64 tensor [1]
  */
-export function buildRowProbe(builder: GraphBuilder, output: string, tokens: string): { probe: string; row: string } {
+export function buildRowProbe(
+  builder: GraphBuilder,
+  output: string,
+  tokens: string,
+): { probe: string; row: string } {
   const { isNan, isInf, bad } = tests(builder, output, DataType.DOUBLE);
-  const ranks = builder.op('ReduceMax', [ranked(builder, bad, tokens), builder.ints(3)], { keepdims: 0n });
+  const ranks = builder.op('ReduceMax', [ranked(builder, bad, tokens), builder.ints(3)], {
+    keepdims: 0n,
+  });
   const row = builder.op('ArgMax', [builder.reshapeTo(ranks, -1)], { axis: 0n });
-  const count = (condition: string): string => builder.op('ReduceSum', [builder.reshapeTo(builder.cast(builder.op('And', [condition, tokens]), DataType.DOUBLE), -1), builder.ints(0)]);
-  return { row, probe: joined(builder, [row, flatMax(builder, ranks, builder.float(0)), count(isNan), count(isInf)]) };
+  const count = (condition: string): string =>
+    builder.op('ReduceSum', [
+      builder.reshapeTo(builder.cast(builder.op('And', [condition, tokens]), DataType.DOUBLE), -1),
+      builder.ints(0),
+    ]);
+  return {
+    row,
+    probe: joined(builder, [
+      row,
+      flatMax(builder, ranks, builder.float(0)),
+      count(isNan),
+      count(isInf),
+    ]),
+  };
 }
 
 /**
@@ -71,8 +108,14 @@ export function buildRowProbe(builder: GraphBuilder, output: string, tokens: str
  */
 export function buildRow(builder: GraphBuilder, tensor: string, row: string): string {
   const width = builder.op('Shape', [tensor], { start: -1n });
-  const rows = builder.reshape(tensor, builder.op('Concat', [builder.ints(-1), width], { axis: 0n }));
-  return builder.reshapeTo(builder.cast(builder.op('Gather', [rows, row], { axis: 0n }), DataType.DOUBLE), -1);
+  const rows = builder.reshape(
+    tensor,
+    builder.op('Concat', [builder.ints(-1), width], { axis: 0n }),
+  );
+  return builder.reshapeTo(
+    builder.cast(builder.op('Gather', [rows, row], { axis: 0n }), DataType.DOUBLE),
+    -1,
+  );
 }
 
 /**
@@ -113,7 +156,9 @@ function constant(builder: GraphBuilder, value: number, type: DataType): string 
 
 function ranked(builder: GraphBuilder, bad: string, preferred: string | null): string {
   const rank = builder.cast(bad, DataType.FLOAT);
-  return preferred === null ? rank : builder.op('Add', [rank, builder.cast(builder.op('And', [bad, preferred]), DataType.FLOAT)]);
+  return preferred === null
+    ? rank
+    : builder.op('Add', [rank, builder.cast(builder.op('And', [bad, preferred]), DataType.FLOAT)]);
 }
 
 function largestFinite(builder: GraphBuilder, values: string, bad: string, type: DataType): string {
@@ -128,9 +173,15 @@ function flatMax(builder: GraphBuilder, tensor: string, least: string): string {
 
 /** A tensor's elements and one more behind them: there is always one. */
 function flat(builder: GraphBuilder, tensor: string, last: string): string {
-  return builder.op('Concat', [builder.reshapeTo(tensor, -1), builder.reshapeTo(last, 1)], { axis: 0n });
+  return builder.op('Concat', [builder.reshapeTo(tensor, -1), builder.reshapeTo(last, 1)], {
+    axis: 0n,
+  });
 }
 
 function joined(builder: GraphBuilder, tensors: readonly string[]): string {
-  return builder.op('Concat', tensors.map((tensor) => builder.cast(tensor, DataType.DOUBLE)), { axis: 0n });
+  return builder.op(
+    'Concat',
+    tensors.map((tensor) => builder.cast(tensor, DataType.DOUBLE)),
+    { axis: 0n },
+  );
 }

@@ -52,34 +52,77 @@ export interface StepTracing {
  * Adds the nodes that follow the first row of an attention output that is not finite back to QKᵀ. Of each
  * [B,H,S,T] tensor on the way only that row leaves the graph.
  */
-export function traceSteps(builder: GraphBuilder, { inputs, output }: TracedSite, { name, own, node, stacked, tokens }: StepTracing): SiteTrace {
+export function traceSteps(
+  builder: GraphBuilder,
+  { inputs, output }: TracedSite,
+  { name, own, node, stacked, tokens }: StepTracing,
+): SiteTrace {
   const emit = (tensor: string): string => {
     builder.output(tensor, DataType.DOUBLE);
     return tensor;
   };
   const { probe, row } = buildRowProbe(builder, output, tokens);
-  const stepOutputs = (step: Step, tensor: string, at: string, made: NodeProto | null, type: DataType): StepOutputs => ({ step, row: emit(buildRow(builder, tensor, at)), largest: emit(buildLargest(builder, tensor, type)), node: made });
+  const stepOutputs = (
+    step: Step,
+    tensor: string,
+    at: string,
+    made: NodeProto | null,
+    type: DataType,
+  ): StepOutputs => ({
+    step,
+    row: emit(buildRow(builder, tensor, at)),
+    largest: emit(buildLargest(builder, tensor, type)),
+    node: made,
+  });
   const result = stepOutputs('output', output, row, node, DataType.UNDEFINED);
   const common = { found: emit(probe), inputs: inputProbes(builder, inputs, name, tokens, emit) };
   if (own) {
-    const first = (tensor: string): string => (stacked === 1 ? tensor : builder.ops('Split', [tensor], stacked, { axis: 0n, num_outputs: BigInt(stacked) })[0]!);
-    return { ...common, steps: [...own.map((each) => stepOutputs(each.step, first(each.tensor), row, each.node, DataType.UNDEFINED)), result], fused: null, unpadded: false };
+    const first = (tensor: string): string =>
+      stacked === 1
+        ? tensor
+        : builder.ops('Split', [tensor], stacked, { axis: 0n, num_outputs: BigInt(stacked) })[0]!;
+    return {
+      ...common,
+      steps: [
+        ...own.map((each) =>
+          stepOutputs(each.step, first(each.tensor), row, each.node, DataType.UNDEFINED),
+        ),
+        result,
+      ],
+      fused: null,
+      unpadded: false,
+    };
   }
 
   const shown = name === 'original' ? [] : stepsOf(builder, name, inputs);
-  const addsMask = name === 'sdpa' || (name === 'original' && !isMicrosoftOp(node ?? undefined, 'GroupQueryAttention'));
+  const addsMask =
+    name === 'sdpa' ||
+    (name === 'original' && !isMicrosoftOp(node ?? undefined, 'GroupQueryAttention'));
   const unpadded = name === 'flash' && shown.length > 0;
   const at = unpadded ? unpaddedRow(builder, inputs, row) : row;
-  const traced = (shown.length > 0 ? shown : stepsOf(builder, 'eager', shadowOf(inputs, addsMask))).map(({ step, tensor }) => stepOutputs(step, tensor, at, node, DataType.FLOAT));
+  const traced = (
+    shown.length > 0 ? shown : stepsOf(builder, 'eager', shadowOf(inputs, addsMask))
+  ).map(({ step, tensor }) => stepOutputs(step, tensor, at, node, DataType.FLOAT));
   return shown.length > 0
-    ? { ...common, steps: [...traced.filter(({ step }) => step !== 'output'), result], fused: null, unpadded }
+    ? {
+        ...common,
+        steps: [...traced.filter(({ step }) => step !== 'output'), result],
+        fused: null,
+        unpadded,
+      }
     : { ...common, steps: traced, fused: result, unpadded };
 }
 
 /** Builds an implementation once more for the tensors on its way; of a fused kernel there are none. */
-function stepsOf(builder: GraphBuilder, name: Exclude<ImplementationName, 'original'>, inputs: AttentionInputs): { step: Step; tensor: string }[] {
+function stepsOf(
+  builder: GraphBuilder,
+  name: Exclude<ImplementationName, 'original'>,
+  inputs: AttentionInputs,
+): { step: Step; tensor: string }[] {
   const steps: { step: Step; tensor: string }[] = [];
-  builder.within('trace', () => attend(builder, name, { ...inputs, trace: (step, tensor) => steps.push({ step, tensor }) }));
+  builder.within('trace', () =>
+    attend(builder, name, { ...inputs, trace: (step, tensor) => steps.push({ step, tensor }) }),
+  );
   return steps;
 }
 
@@ -91,36 +134,67 @@ function stepsOf(builder: GraphBuilder, name: Exclude<ImplementationName, 'origi
 function shadowOf(inputs: AttentionInputs, adds: boolean): AttentionInputs {
   const { maskForm, maskFill, deviation } = inputs.settings;
   const given = maskForm === 'additive' || inputs.masks.bias() !== null;
-  const mask = given ? { maskForm: 'additive' as const, maskFill } : adds ? { maskForm: 'additive' as const, maskFill: '-inf' as const } : { maskForm: 'boolean' as const };
+  const mask = given
+    ? { maskForm: 'additive' as const, maskFill }
+    : adds
+      ? { maskForm: 'additive' as const, maskFill: '-inf' as const }
+      : { maskForm: 'boolean' as const };
   return { ...inputs, settings: { ...DEFAULT_SETTINGS, deviation, ...mask } };
 }
 
-function inputProbes(builder: GraphBuilder, inputs: AttentionInputs, name: ImplementationName, tokens: string, emit: (tensor: string) => string): SiteTrace['inputs'] {
+function inputProbes(
+  builder: GraphBuilder,
+  inputs: AttentionInputs,
+  name: ImplementationName,
+  tokens: string,
+  emit: (tensor: string) => string,
+): SiteTrace['inputs'] {
   const precision = name === 'original' || name === 'exact' ? 'fp32' : inputs.settings.precision;
-  const probe = (tensor: string): string => emit(buildElementProbe(builder, tensor, DataType.FLOAT, tokens));
+  const probe = (tensor: string): string =>
+    emit(buildElementProbe(builder, tensor, DataType.FLOAT, tokens));
   const of = (role: QkvRole): SiteTrace['inputs'][QkvRole] => {
     const given = probe(inputs[role]);
-    return { given, rounded: precision === 'fp32' ? given : probe(rounded(builder, inputs[role], precision)) };
+    return {
+      given,
+      rounded: precision === 'fp32' ? given : probe(rounded(builder, inputs[role], precision)),
+    };
   };
   return { query: of('query'), key: of('key'), value: of('value') };
 }
 
 /** The flat row r·H·L + h·L + j of unpadded tokens that the padded row b·H·S + h·S + s comes from. */
-function unpaddedRow(builder: GraphBuilder, { heads, masks }: AttentionInputs, row: string): string {
+function unpaddedRow(
+  builder: GraphBuilder,
+  { heads, masks }: AttentionInputs,
+  row: string,
+): string {
   const { gather, scatter } = masks.segments('all');
   const size = (tensor: string): string => builder.op('Shape', [tensor], { start: 1n, end: 2n });
-  const op = (opType: string, left: string, right: string): string => builder.op(opType, [left, right]);
+  const op = (opType: string, left: string, right: string): string =>
+    builder.op(opType, [left, right]);
   const [length, slots, count] = [size(scatter), size(gather), builder.ints(heads)];
   const plane = op('Div', row, length);
   const token = op('Add', op('Mul', op('Div', plane, count), length), op('Mod', row, length));
   // A padding token has no slot; its row is zero, and is asked for only where no row is found.
-  const slot = op('Min', builder.op('Gather', [builder.reshapeTo(scatter, -1), token], { axis: 0n }), op('Sub', builder.op('Size', [gather]), builder.ints(1)));
-  const unpaddedPlane = op('Add', op('Mul', op('Div', slot, slots), count), op('Mod', plane, count));
+  const slot = op(
+    'Min',
+    builder.op('Gather', [builder.reshapeTo(scatter, -1), token], { axis: 0n }),
+    op('Sub', builder.op('Size', [gather]), builder.ints(1)),
+  );
+  const unpaddedPlane = op(
+    'Add',
+    op('Mul', op('Div', slot, slots), count),
+    op('Mod', plane, count),
+  );
   return op('Add', op('Mul', unpaddedPlane, slots), op('Mod', slot, slots));
 }
 
 /** The graph outputs that a trace reads. */
 export function traceOutputs({ found, steps, fused, inputs }: SiteTrace): string[] {
   const rows = [...steps, ...(fused ? [fused] : [])].flatMap(({ row, largest }) => [row, largest]);
-  return [found, ...rows, ...Object.values(inputs).flatMap((input) => [input.given, input.rounded])];
+  return [
+    found,
+    ...rows,
+    ...Object.values(inputs).flatMap((input) => [input.given, input.rounded]),
+  ];
 }

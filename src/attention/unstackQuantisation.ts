@@ -14,20 +14,40 @@ import { replaceUses } from '../onnx/rewrite.js';
 export function unstackQuantisation(builder: GraphBuilder, graph: OnnxGraph, count: number): void {
   for (const node of graph.graph.node) {
     if (!isOp(node, 'DynamicQuantizeLinear')) continue;
-    const slices = builder.ops('Split', [node.input[0]!], count, { axis: 0n, num_outputs: BigInt(count) });
+    const slices = builder.ops('Split', [node.input[0]!], count, {
+      axis: 0n,
+      num_outputs: BigInt(count),
+    });
     const quantised = slices.map((slice) => builder.ops('DynamicQuantizeLinear', [slice], 3));
     const [values, scale, zeroPoint] = node.output as [string, string, string];
     for (const matmul of graph.consumers(values)) {
-      if (!isOp(matmul, 'MatMulInteger')) throw new AttnDiffError('graph-not-supported', { problem: `its ${matmul.opType} '${matmul.name}' reads dynamically quantised values, which only MatMulInteger may`, remedy: 'quantisation' });
-      const products = quantised.map(([part, , zero]) => builder.op('MatMulInteger', matmul.input.map((name) => (name === values ? part! : name === zeroPoint ? zero! : name))));
-      replaceUses(graph.consumers(matmul.output[0]!), matmul.output[0]!, builder.op('Concat', products, { axis: 0n }));
+      if (!isOp(matmul, 'MatMulInteger'))
+        throw new AttnDiffError('graph-not-supported', {
+          problem: `its ${matmul.opType} '${matmul.name}' reads dynamically quantised values, which only MatMulInteger may`,
+          remedy: 'quantisation',
+        });
+      const products = quantised.map(([part, , zero]) =>
+        builder.op(
+          'MatMulInteger',
+          matmul.input.map((name) => (name === values ? part! : name === zeroPoint ? zero! : name)),
+        ),
+      );
+      replaceUses(
+        graph.consumers(matmul.output[0]!),
+        matmul.output[0]!,
+        builder.op('Concat', products, { axis: 0n }),
+      );
     }
-    const scales = quantised.map(([, partScale], i) => builder.op('Expand', [partScale!, rowsOf(builder, slices[i]!)]));
+    const scales = quantised.map(([, partScale], i) =>
+      builder.op('Expand', [partScale!, rowsOf(builder, slices[i]!)]),
+    );
     replaceUses(graph.consumers(scale), scale, builder.op('Concat', scales, { axis: 0n }));
   }
 }
 
 /** [rows, 1, 1] for a slice of [rows, tokens, width]. */
 function rowsOf(builder: GraphBuilder, slice: string): string {
-  return builder.op('Concat', [builder.op('Shape', [slice], { end: 1n }), builder.ints(1, 1)], { axis: 0n });
+  return builder.op('Concat', [builder.op('Shape', [slice], { end: 1n }), builder.ints(1, 1)], {
+    axis: 0n,
+  });
 }

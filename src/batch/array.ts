@@ -11,11 +11,26 @@ export interface FileArray {
   values: Uint8Array | Float64Array;
 }
 
-const READERS: Record<Exclude<ArrayType, 'bool' | 'uint8'>, { width: number; read: (view: DataView, offset: number, littleEndian: boolean) => number }> = {
-  float16: { width: 2, read: (view, offset, littleEndian) => float16ToNumber(view.getUint16(offset, littleEndian)) },
-  bfloat16: { width: 2, read: (view, offset, littleEndian) => bfloat16ToNumber(view.getUint16(offset, littleEndian)) },
-  float32: { width: 4, read: (view, offset, littleEndian) => view.getFloat32(offset, littleEndian) },
-  float64: { width: 8, read: (view, offset, littleEndian) => view.getFloat64(offset, littleEndian) },
+const READERS: Record<
+  Exclude<ArrayType, 'bool' | 'uint8'>,
+  { width: number; read: (view: DataView, offset: number, littleEndian: boolean) => number }
+> = {
+  float16: {
+    width: 2,
+    read: (view, offset, littleEndian) => float16ToNumber(view.getUint16(offset, littleEndian)),
+  },
+  bfloat16: {
+    width: 2,
+    read: (view, offset, littleEndian) => bfloat16ToNumber(view.getUint16(offset, littleEndian)),
+  },
+  float32: {
+    width: 4,
+    read: (view, offset, littleEndian) => view.getFloat32(offset, littleEndian),
+  },
+  float64: {
+    width: 8,
+    read: (view, offset, littleEndian) => view.getFloat64(offset, littleEndian),
+  },
 };
 
 /** The error for a file that is not, or not rightly, what it should be. */
@@ -29,12 +44,19 @@ export function invalidMask(path: string, problem: string): AttnDiffError {
  * @param path is named in errors
  * @throws AttnDiffError mask-invalid where there are more or fewer bytes than the shape needs
  */
-export function decodeArray(bytes: Uint8Array, { type, shape, littleEndian }: { type: ArrayType; shape: number[]; littleEndian: boolean }, path: string): FileArray {
+export function decodeArray(
+  bytes: Uint8Array,
+  { type, shape, littleEndian }: { type: ArrayType; shape: number[]; littleEndian: boolean },
+  path: string,
+): FileArray {
   const plain = type === 'bool' || type === 'uint8';
   const width = plain ? 1 : READERS[type].width;
   const needed = shape.reduce((product, dim) => product * dim, width);
   if (bytes.length !== needed) {
-    throw invalidMask(path, `its shape [${shape.join(', ')}] of ${type} needs ${needed} bytes, and it has ${bytes.length}${bytes.length < needed ? ': it is cut off' : ''}`);
+    throw invalidMask(
+      path,
+      `its shape [${shape.join(', ')}] of ${type} needs ${needed} bytes, and it has ${bytes.length}${bytes.length < needed ? ': it is cut off' : ''}`,
+    );
   }
   if (plain) return { type, shape, values: new Uint8Array(bytes) };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

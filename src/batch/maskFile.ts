@@ -37,16 +37,34 @@ export function parseMask(bytes: Uint8Array, path: string): BatchMask {
   const indices = (i: number): string => `[${indicesOf(i, array.shape).join(', ')}]`;
   if (values instanceof Uint8Array) {
     const odd = values.findIndex((value) => value > 1);
-    if (odd !== -1) throw invalidMask(path, `a mask of ${type} holds 0 and 1, and at ${indices(odd)} it has ${values[odd]}`);
+    if (odd !== -1)
+      throw invalidMask(
+        path,
+        `a mask of ${type} holds 0 and 1, and at ${indices(odd)} it has ${values[odd]}`,
+      );
     return { dims, allowed: values, additive: null, source: path };
   }
   const bad = values.findIndex((value) => Number.isNaN(value) || value === Infinity);
-  if (bad !== -1) throw invalidMask(path, `at ${indices(bad)} it has ${values[bad]}, which is neither a bias nor a mask`);
+  if (bad !== -1)
+    throw invalidMask(
+      path,
+      `at ${indices(bad)} it has ${values[bad]}, which is neither a bias nor a mask`,
+    );
   if (values.includes(1) && values.every((value) => value === 0 || value === 1)) {
-    throw invalidMask(path, `it holds 0 and 1 as ${type}, which would be added to the scores and mask nothing; save it as bool`);
+    throw invalidMask(
+      path,
+      `it holds 0 and 1 as ${type}, which would be added to the scores and mask nothing; save it as bool`,
+    );
   }
-  const additive = Float32Array.from(values, (value) => (value === -Infinity ? value : Math.min(Math.max(value, -LARGEST_FLOAT32), LARGEST_FLOAT32)));
-  return { dims, allowed: Uint8Array.from(values, (value) => Number(value > MASKED)), additive, source: path };
+  const additive = Float32Array.from(values, (value) =>
+    value === -Infinity ? value : Math.min(Math.max(value, -LARGEST_FLOAT32), LARGEST_FLOAT32),
+  );
+  return {
+    dims,
+    allowed: Uint8Array.from(values, (value) => Number(value > MASKED)),
+    additive,
+    source: path,
+  };
 }
 
 function parseArray(bytes: Uint8Array, path: string): FileArray {
@@ -58,18 +76,31 @@ function parseArray(bytes: Uint8Array, path: string): FileArray {
 
 function dimsOf({ shape }: FileArray, path: string): BatchMask['dims'] {
   const [a, b, c, d] = shape;
-  if (a !== undefined && b !== undefined && c !== undefined && d !== undefined && shape.length === 4) return [a, b, c, d];
+  if (
+    a !== undefined &&
+    b !== undefined &&
+    c !== undefined &&
+    d !== undefined &&
+    shape.length === 4
+  )
+    return [a, b, c, d];
   if (a !== undefined && b !== undefined && shape.length === 2) return [1, 1, a, b];
-  throw invalidMask(path, `its shape is [${shape.join(', ')}], and a mask has four dimensions, or two`);
+  throw invalidMask(
+    path,
+    `its shape is [${shape.join(', ')}], and a mask has four dimensions, or two`,
+  );
 }
 
 function indicesOf(index: number, shape: readonly number[]): number[] {
   let rest = index;
-  return shape.toReversed().map((dim) => {
-    const here = rest % dim;
-    rest = Math.floor(rest / dim);
-    return here;
-  }).toReversed();
+  return shape
+    .toReversed()
+    .map((dim) => {
+      const here = rest % dim;
+      rest = Math.floor(rest / dim);
+      return here;
+    })
+    .toReversed();
 }
 
 /**
@@ -81,10 +112,20 @@ function indicesOf(index: number, shape: readonly number[]): number[] {
 export function withMask(batch: Batch, mask: BatchMask, heads: number): Batch {
   const { size, length } = batch;
   const [rows, planes, queries, keys] = mask.dims;
-  if ((rows !== 1 && rows !== size) || (planes !== 1 && planes !== heads) || queries !== length || keys !== length) {
+  if (
+    (rows !== 1 && rows !== size) ||
+    (planes !== 1 && planes !== heads) ||
+    queries !== length ||
+    keys !== length
+  ) {
     const either = (n: number): string => (n === 1 ? '1' : `1 or ${n}`);
     const needed = `[${either(size)}, ${either(heads)}, ${length}, ${length}]`;
-    throw new AttnDiffError('mask-shape', { path: mask.source, found: `[${mask.dims.join(', ')}]`, needed, batch: batch.name });
+    throw new AttnDiffError('mask-shape', {
+      path: mask.source,
+      found: `[${mask.dims.join(', ')}]`,
+      needed,
+      batch: batch.name,
+    });
   }
   return { ...batch, mask, kinds: tokenKinds({ ...batch, mask }) };
 }

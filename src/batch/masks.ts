@@ -1,7 +1,10 @@
 import type { Batch, BatchMask, MaskSpec } from '../types.js';
 
 /** The part of a batch that its masks are made of. */
-export type Masked = Pick<Batch, 'size' | 'length' | 'attentionMask' | 'documents' | 'mask' | 'past'>;
+export type Masked = Pick<
+  Batch,
+  'size' | 'length' | 'attentionMask' | 'documents' | 'mask' | 'past'
+>;
 
 /** A boolean tensor, one byte per element. */
 export interface BoolTensor {
@@ -10,7 +13,13 @@ export interface BoolTensor {
 }
 
 /** The batch's own mask: causal, padded and packed as it is, without a window. */
-export const PLAIN_MASK: MaskSpec = { window: null, causal: true, padding: 'as given', alignment: 'bottom-right', shift: 0 };
+export const PLAIN_MASK: MaskSpec = {
+  window: null,
+  causal: true,
+  padding: 'as given',
+  alignment: 'bottom-right',
+  shift: 0,
+};
 
 /**
  * Which keys each query may look at. Where the batch brings a 4D mask, that mask as it is, as Hugging Face uses one;
@@ -37,7 +46,8 @@ export function allowedMask(batch: Masked, spec: MaskSpec): BoolTensor {
       const { from, to } = keyRange(source, batch, spec);
       const row = (b * length + q) * length;
       for (let k = from; k <= to; k++) {
-        if (visible[k] === 1 && (documents === null || documents[k] === documents[source])) data[row + k] = 1;
+        if (visible[k] === 1 && (documents === null || documents[k] === documents[source]))
+          data[row + k] = 1;
       }
     }
   }
@@ -61,7 +71,8 @@ export function rowHasKey(batch: Masked, spec: MaskSpec): BoolTensor {
     for (let q = 0; q < length; q++) {
       const source = shifted(q, spec.shift, length);
       const { from, to } = keyRange(source, batch, spec);
-      const sameDocument = (key: number): boolean => documents === null || documents[key] === documents[source];
+      const sameDocument = (key: number): boolean =>
+        documents === null || documents[key] === documents[source];
       let key = latest[to] ?? -1;
       while (key >= from && !sameDocument(key)) key = latest[key - 1] ?? -1;
       if (key >= from) data[b * length + q] = 1;
@@ -71,7 +82,11 @@ export function rowHasKey(batch: Masked, spec: MaskSpec): BoolTensor {
 }
 
 /** Keys of row b that padding leaves visible, uint8 [S]. */
-function visibleKeys({ length, attentionMask }: Masked, b: number, { padding }: MaskSpec): Uint8Array {
+function visibleKeys(
+  { length, attentionMask }: Masked,
+  b: number,
+  { padding }: MaskSpec,
+): Uint8Array {
   if (padding === 'ignored') return new Uint8Array(length).fill(1);
   const visible = Uint8Array.from(attentionMask.subarray(b * length, (b + 1) * length), Number);
   return padding === 'flipped' ? visible.toReversed() : visible;
@@ -91,7 +106,11 @@ function latestKeys(visible: Uint8Array): Int32Array {
 }
 
 /** First and last key that the window and causality leave to a query; last < first for none. */
-function keyRange(q: number, { length, past }: Masked, { window, causal, alignment }: MaskSpec): { from: number; to: number } {
+function keyRange(
+  q: number,
+  { length, past }: Masked,
+  { window, causal, alignment }: MaskSpec,
+): { from: number; to: number } {
   const from = window === null ? 0 : Math.max(0, q - window + 1);
   if (!causal) return { from, to: length - 1 };
   return { from, to: alignment === 'top-left' && q >= past ? q - past : q };

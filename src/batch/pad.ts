@@ -38,7 +38,12 @@ export function buildBatch({ sequences, length, ...options }: BatchParts): Batch
   const empty = sequences.findIndex((ids) => ids.length === 0);
   if (empty !== -1) throw new AttnDiffError('prompt-no-tokens', { prompt: `#${empty + 1}` });
   const width = length ?? sequences.reduce((longest, ids) => Math.max(longest, ids.length), 0);
-  return fill(sequences.map((ids) => [ids.slice(0, width)]), width, options, null);
+  return fill(
+    sequences.map((ids) => [ids.slice(0, width)]),
+    width,
+    options,
+    null,
+  );
 }
 
 /**
@@ -49,7 +54,12 @@ export function buildPackedBatch({ rows, length, ...options }: PackedParts): Bat
   return fill(rows, length, options, new Int32Array(rows.length * length).fill(-1));
 }
 
-function fill(rows: readonly number[][][], length: number, { padding, padTokenId, source, name, past = 0, causal = true }: BatchOptions, documents: Int32Array | null): Batch {
+function fill(
+  rows: readonly number[][][],
+  length: number,
+  { padding, padTokenId, source, name, past = 0, causal = true }: BatchOptions,
+  documents: Int32Array | null,
+): Batch {
   const size = rows.length;
   const inputIds = new BigInt64Array(size * length).fill(BigInt(padTokenId));
   const attentionMask = new BigInt64Array(size * length);
@@ -60,11 +70,22 @@ function fill(rows: readonly number[][][], length: number, { padding, padTokenId
     for (const [number, ids] of row.entries()) {
       inputIds.set(ids.map(BigInt), next);
       attentionMask.fill(1n, next, next + ids.length);
-      positionIds.set(ids.map((_, position) => BigInt(position)), next);
+      positionIds.set(
+        ids.map((_, position) => BigInt(position)),
+        next,
+      );
       documents?.fill(number, next, next + ids.length);
       next += ids.length;
     }
   }
   const masked: Masked = { size, length, attentionMask, documents, mask: null, past };
-  return { name, padding, ...masked, inputIds, positionIds, kinds: tokenKinds(masked, causal), source };
+  return {
+    name,
+    padding,
+    ...masked,
+    inputIds,
+    positionIds,
+    kinds: tokenKinds(masked, causal),
+    source,
+  };
 }

@@ -52,18 +52,22 @@ function looksLikeRecord(line: string): boolean {
 }
 
 function parseRecord(line: string, number: number, path: string): Prompt {
-  const bad = (problem: string): AttnDiffError => new AttnDiffError('prompts-bad-jsonl', { path, line: number, problem });
+  const bad = (problem: string): AttnDiffError =>
+    new AttnDiffError('prompts-bad-jsonl', { path, line: number, problem });
   const json = parseObject(line);
   if (json === null) throw bad('it is not a JSON object');
   if ('text' in json && 'messages' in json) throw bad('it has both "text" and "messages"');
   // JSON.stringify escapes a surrogate only where it stands alone; an escape in the text itself has a backslash before it.
-  if (/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(JSON.stringify(json))) throw bad('it has half of a surrogate pair, which is no character');
+  if (/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(JSON.stringify(json)))
+    throw bad('it has half of a surrogate pair, which is no character');
   if ('messages' in json) {
     const literal = unlikePython(line);
-    if (literal !== null) throw bad(`the number ${literal} would not reach the chat template as Python writes it`);
+    if (literal !== null)
+      throw bad(`the number ${literal} would not reach the chat template as Python writes it`);
     return messagesOf(json.messages, bad);
   }
-  if (!('text' in json) || typeof json.text !== 'string') throw bad('it has no string "text" and no "messages"');
+  if (!('text' in json) || typeof json.text !== 'string')
+    throw bad('it has no string "text" and no "messages"');
   if (json.text === '') throw bad('its "text" is empty');
   return json.text;
 }
@@ -71,12 +75,16 @@ function parseRecord(line: string, number: number, path: string): Prompt {
 /** A number that JavaScript writes otherwise than Python: 1.0, 1e20, 0.00001, integers past 2^53. */
 function unlikePython(line: string): string | null {
   const numbers = line.replace(/"(?:[^"\\]|\\.)*"/g, '').match(/-?\d[\d.eE+-]*/g) ?? [];
-  const same = (text: string): boolean => String(Number(text)) === text && (Number.isSafeInteger(Number(text)) || Math.abs(Number(text)) >= 1e-4) && !/e/.test(text);
+  const same = (text: string): boolean =>
+    String(Number(text)) === text &&
+    (Number.isSafeInteger(Number(text)) || Math.abs(Number(text)) >= 1e-4) &&
+    !/e/.test(text);
   return numbers.find((text) => !same(text)) ?? null;
 }
 
 function messagesOf(messages: unknown, bad: (problem: string) => AttnDiffError): ChatMessage[] {
-  if (!Array.isArray(messages) || messages.length === 0) throw bad('its "messages" is not a list of at least one message');
+  if (!Array.isArray(messages) || messages.length === 0)
+    throw bad('its "messages" is not a list of at least one message');
   for (const [index, message] of messages.entries()) {
     const problem = messageProblem(message);
     if (problem !== null) throw bad(`message ${index + 1} ${problem}`);
@@ -86,10 +94,13 @@ function messagesOf(messages: unknown, bad: (problem: string) => AttnDiffError):
 
 /** Content may be missing from a message that calls tools. */
 function messageProblem(message: unknown): string | null {
-  if (typeof message !== 'object' || message === null || Array.isArray(message)) return 'is not an object';
+  if (typeof message !== 'object' || message === null || Array.isArray(message))
+    return 'is not an object';
   if (!('role' in message) || typeof message.role !== 'string') return 'has no string "role"';
   if ('tool_calls' in message) return null;
-  return 'content' in message && typeof message.content === 'string' ? null : 'has no string "content"';
+  return 'content' in message && typeof message.content === 'string'
+    ? null
+    : 'has no string "content"';
 }
 
 function parseObject(line: string): object | null {

@@ -6,7 +6,10 @@ import { AttnDiffError } from '../errors.js';
  *
  * @throws AttnDiffError of the code given
  */
-export async function readBytes(path: string, code: 'prompts-unreadable' | 'mask-unreadable'): Promise<Uint8Array> {
+export async function readBytes(
+  path: string,
+  code: 'prompts-unreadable' | 'mask-unreadable',
+): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {

@@ -36,8 +36,12 @@ export async function makeSequences(
   const { prompts } = config;
   if (prompts.kind !== 'random') return textSequences(prompts, config, tokenizer, model);
   const { batch, length } = prompts;
-  if (length > model.maxPositions) throw beyondPositions('--random', `${batch}x${length}`, model.maxPositions);
-  return { sequences: randomSequences({ ...prompts, vocabSize: model.vocabSize }), source: 'random' };
+  if (length > model.maxPositions)
+    throw beyondPositions('--random', `${batch}x${length}`, model.maxPositions);
+  return {
+    sequences: randomSequences({ ...prompts, vocabSize: model.vocabSize }),
+    source: 'random',
+  };
 }
 
 async function textSequences(
@@ -52,11 +56,16 @@ async function textSequences(
   for (const prompt of given) {
     const characters = charactersOf(prompt);
     const most = Math.min(MOST_CHARACTERS, maxPositions * CHARACTERS_PER_TOKEN);
-    if (characters > most) throw new AttnDiffError('prompt-too-large', { prompt: excerpt(prompt), characters, most });
+    if (characters > most)
+      throw new AttnDiffError('prompt-too-large', { prompt: excerpt(prompt), characters, most });
     const ids = await encode(tokenizer, prompt, chat);
     if (ids.length === 0) throw new AttnDiffError('prompt-no-tokens', { prompt: excerpt(prompt) });
     if (length === null && ids.length > maxPositions) {
-      throw new AttnDiffError('prompt-too-long', { prompt: excerpt(prompt), tokens: ids.length, limit: maxPositions });
+      throw new AttnDiffError('prompt-too-long', {
+        prompt: excerpt(prompt),
+        tokens: ids.length,
+        limit: maxPositions,
+      });
     }
     sequences.push(ids);
   }
@@ -64,9 +73,15 @@ async function textSequences(
   return { sequences, source: `${sourceOf(prompts)}${template ? ', chat' : ''}` };
 }
 
-function encode(tokenizer: TextTokenizer, prompt: Prompt, chat: boolean): number[] | Promise<number[]> {
+function encode(
+  tokenizer: TextTokenizer,
+  prompt: Prompt,
+  chat: boolean,
+): number[] | Promise<number[]> {
   if (typeof prompt !== 'string') return tokenizer.encodeChat(prompt);
-  return chat ? tokenizer.encodeChat([{ role: 'user', content: prompt }]) : tokenizer.encode(prompt);
+  return chat
+    ? tokenizer.encodeChat([{ role: 'user', content: prompt }])
+    : tokenizer.encode(prompt);
 }
 
 async function promptsOf(prompts: TextSource): Promise<readonly Prompt[]> {
@@ -91,7 +106,10 @@ export function beyondPositions(option: string, value: string, limit: number): A
 
 function charactersOf(prompt: Prompt): number {
   if (typeof prompt === 'string') return prompt.length;
-  return prompt.reduce((sum, { content }) => sum + (typeof content === 'string' ? content.length : 0), 0);
+  return prompt.reduce(
+    (sum, { content }) => sum + (typeof content === 'string' ? content.length : 0),
+    0,
+  );
 }
 
 /** The beginning of a prompt, of a conversation that of its last message, on one line. */

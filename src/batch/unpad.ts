@@ -26,11 +26,19 @@ export interface UnpadIndices {
  * @param columns the part of every row to look at, `to` exclusive; tokens count from 0 within it
  * @throws AttnDiffError prompt-no-tokens where a row has no valid token there
  */
-export function unpadIndices(batch: Pick<Masked, 'size' | 'length' | 'attentionMask' | 'documents'>, columns: { from: number; to: number } = { from: 0, to: batch.length }): UnpadIndices {
+export function unpadIndices(
+  batch: Pick<Masked, 'size' | 'length' | 'attentionMask' | 'documents'>,
+  columns: { from: number; to: number } = { from: 0, to: batch.length },
+): UnpadIndices {
   const width = columns.to - columns.from;
-  const segments = Array.from({ length: batch.size }, (_, b) => rowSegments(batch, b, columns)).flat();
+  const segments = Array.from({ length: batch.size }, (_, b) =>
+    rowSegments(batch, b, columns),
+  ).flat();
   const rows = segments.length;
-  const length = batch.documents === null ? width : segments.reduce((longest, tokens) => Math.max(longest, tokens.length), 0);
+  const length =
+    batch.documents === null
+      ? width
+      : segments.reduce((longest, tokens) => Math.max(longest, tokens.length), 0);
   const gather = new BigInt64Array(rows * length);
   const scatter = new BigInt64Array(batch.size * width).fill(BigInt(rows * length));
   for (const [r, tokens] of segments.entries()) {
@@ -40,11 +48,21 @@ export function unpadIndices(batch: Pick<Masked, 'size' | 'length' | 'attentionM
       scatter[token] = BigInt(r * length + j);
     }
   }
-  return { gather, scatter, seqlensK: Int32Array.from(segments, (tokens) => tokens.length - 1), rows, length };
+  return {
+    gather,
+    scatter,
+    seqlensK: Int32Array.from(segments, (tokens) => tokens.length - 1),
+    rows,
+    length,
+  };
 }
 
 /** The valid tokens of one row, by document in the order in which the documents begin. */
-function rowSegments({ length, attentionMask, documents }: Parameters<typeof unpadIndices>[0], b: number, { from, to }: { from: number; to: number }): number[][] {
+function rowSegments(
+  { length, attentionMask, documents }: Parameters<typeof unpadIndices>[0],
+  b: number,
+  { from, to }: { from: number; to: number },
+): number[][] {
   const segments = new Map<number, number[]>();
   for (let s = from; s < to; s++) {
     if (attentionMask[b * length + s] !== 1n) continue;
@@ -74,7 +92,9 @@ export interface PackedIndices {
  * @throws AttnDiffError prompt-no-tokens where a row has no valid token
  */
 export function packIndices(batch: Parameters<typeof unpadIndices>[0]): PackedIndices {
-  const segments = Array.from({ length: batch.size }, (_, b) => rowSegments(batch, b, { from: 0, to: batch.length })).flat();
+  const segments = Array.from({ length: batch.size }, (_, b) =>
+    rowSegments(batch, b, { from: 0, to: batch.length }),
+  ).flat();
   const tokens = segments.flat();
   const scatter = new BigInt64Array(batch.size * batch.length).fill(BigInt(tokens.length));
   for (const [slot, token] of tokens.entries()) scatter[token] = BigInt(slot);

@@ -31,8 +31,13 @@ export function drawsProgress(isTerminal: boolean | undefined, environment: Envi
  * In GitHub Actions: annotations, unless they are asked for on standard output already, and the step's summary, unless
  * a report goes to that file already. Elsewhere, and where it is switched off, nothing.
  */
-export function ciPlan(environment: Environment, reports: readonly ReportTarget[], isOn: boolean): CiPlan {
-  if (!isOn || environment['GITHUB_ACTIONS'] !== 'true') return { annotations: false, summary: null };
+export function ciPlan(
+  environment: Environment,
+  reports: readonly ReportTarget[],
+  isOn: boolean,
+): CiPlan {
+  if (!isOn || environment['GITHUB_ACTIONS'] !== 'true')
+    return { annotations: false, summary: null };
   const summary = environment['GITHUB_STEP_SUMMARY'] || null;
   return {
     annotations: !reports.some(({ format, path }) => format === 'github' && path === null),
@@ -46,7 +51,11 @@ export function ciPlan(environment: Environment, reports: readonly ReportTarget[
  *
  * @param write to standard error
  */
-export function tellCi({ annotations, summary }: CiPlan, report: DiffReport, write: (text: string) => void): void {
+export function tellCi(
+  { annotations, summary }: CiPlan,
+  report: DiffReport,
+  write: (text: string) => void,
+): void {
   if (annotations) write(FORMATS.github(report, PLAIN));
   if (summary === null) return;
   const problem = appendSummary(summary, FORMATS.markdown(report, PLAIN));
@@ -58,7 +67,8 @@ function appendSummary(path: string, text: string): string | null {
   try {
     const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     const added = `${size > 0 ? '\n' : ''}${text}`;
-    if (size + Buffer.byteLength(added) > LARGEST_SUMMARY) return 'with this report it would be larger than 1 MiB, and GitHub would drop all of it';
+    if (size + Buffer.byteLength(added) > LARGEST_SUMMARY)
+      return 'with this report it would be larger than 1 MiB, and GitHub would drop all of it';
     appendFileSync(path, added);
     return null;
   } catch (error) {

@@ -9,5 +9,7 @@ const DEMO_MODEL = fileURLToPath(new URL('../../fixtures/qwen2-optimum', import.
 export function demoCommand(host: Host): Command {
   return withRunOptions(new Command('demo'))
     .description('Do what `run` does, on the tiny Qwen2 model that the package ships.')
-    .action(async (options) => host.finish(await run({ ...options, model: DEMO_MODEL }, host, 'demo'))) as unknown as Command;
+    .action(async (options) =>
+      host.finish(await run({ ...options, model: DEMO_MODEL }, host, 'demo')),
+    ) as unknown as Command;
 }

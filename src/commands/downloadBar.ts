@@ -17,7 +17,9 @@ const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 
 /** Shows each file that is downloaded on stderr where that is a terminal of no CI server: bytes, rate, time left. Notices go there anyway. */
 export function downloadBar(): DownloadBar {
-  const bar = drawsProgress(process.stderr.isTTY, process.env) ? terminalBar() : { onProgress: () => undefined, stop: () => undefined };
+  const bar = drawsProgress(process.stderr.isTTY, process.env)
+    ? terminalBar()
+    : { onProgress: () => undefined, stop: () => undefined };
   return {
     ...bar,
     onNotice: (text) => {
@@ -43,13 +45,25 @@ function terminalBar(): Pick<DownloadBar, 'onProgress' | 'stop'> {
         stop();
         current = file;
         samples = [];
-        bar = new cliProgress.SingleBar({ stream: process.stderr, format: '{bar} {bytes} {rate} {left} {file}', barsize: 20, clearOnComplete: true, hideCursor: true }, cliProgress.Presets.shades_classic);
+        bar = new cliProgress.SingleBar(
+          {
+            stream: process.stderr,
+            format: '{bar} {bytes} {rate} {left} {file}',
+            barsize: 20,
+            clearOnComplete: true,
+            hideCursor: true,
+          },
+          cliProgress.Presets.shades_classic,
+        );
         bar.start(total ?? 0, received, { file: printable(file), bytes: '', rate: '', left: '' });
       }
       const now = performance.now();
       // Chunks come by the thousand.
       if (received !== total && now - (samples.at(-1)?.time ?? -Infinity) < SAMPLE_INTERVAL) return;
-      samples = [...samples.filter(({ time }) => now - time < RATE_WINDOW), { time: now, received }];
+      samples = [
+        ...samples.filter(({ time }) => now - time < RATE_WINDOW),
+        { time: now, received },
+      ];
       bar?.update(received, progressTexts(samples, total));
       if (received === total) stop();
     },
@@ -61,7 +75,10 @@ function terminalBar(): Pick<DownloadBar, 'onProgress' | 'stop'> {
  *
  * @param samples the last few, oldest first, `time` in milliseconds
  */
-export function progressTexts(samples: readonly { time: number; received: number }[], total: number | null): { bytes: string; rate: string; left: string } {
+export function progressTexts(
+  samples: readonly { time: number; received: number }[],
+  total: number | null,
+): { bytes: string; rate: string; left: string } {
   const [first, last] = [samples[0], samples.at(-1)];
   const received = last?.received ?? 0;
   const seconds = first && last ? (last.time - first.time) / 1000 : 0;
@@ -74,7 +91,10 @@ export function progressTexts(samples: readonly { time: number; received: number
 }
 
 function byteText(bytes: number): string {
-  const unit = Math.min(UNITS.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(bytes, 1)) / 3)));
+  const unit = Math.min(
+    UNITS.length - 1,
+    Math.max(0, Math.floor(Math.log10(Math.max(bytes, 1)) / 3)),
+  );
   const value = bytes / 1000 ** unit;
   return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
 }

@@ -1,4 +1,15 @@
-import { accessSync, appendFileSync, closeSync, constants, fstatSync, openSync, readSync, realpathSync, rmSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  appendFileSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { AttnDiffError } from '../errors.js';
 import type { Output } from './output.js';
 
@@ -14,7 +25,10 @@ export function openAppended(path: string): Output {
     try {
       return step();
     } catch (error) {
-      throw new AttnDiffError('output-not-writable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
+      throw new AttnDiffError('output-not-writable', {
+        path,
+        problem: (error as NodeJS.ErrnoException).code ?? String(error),
+      });
     }
   };
   const isNew = guard(() => {
@@ -29,7 +43,8 @@ export function openAppended(path: string): Output {
     write: (text) => guard(() => appendFileSync(path, `${isCutOff(path) ? '\n' : ''}${text}`)),
     // One that another process has begun to write meanwhile is no longer empty.
     discard: () => {
-      if (isNew && statSync(path, { throwIfNoEntry: false })?.size === 0) rmSync(path, { force: true });
+      if (isNew && statSync(path, { throwIfNoEntry: false })?.size === 0)
+        rmSync(path, { force: true });
     },
   };
 }

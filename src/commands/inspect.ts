@@ -10,16 +10,26 @@ import { renderOptions } from './terminal.js';
 
 export function inspectCommand(host: Host): Command {
   return new Command('inspect')
-    .description('Print what is recognised in a model: sizes, exporter, and the attention of every layer.')
+    .description(
+      'Print what is recognised in a model: sizes, exporter, and the attention of every layer.',
+    )
     .option('--model <path>', MODEL_HELP)
     .option('--dtype <dtype>', DTYPE_HELP)
-    .addOption(new Option('--format <format>', 'table or json').choices(['table', 'json'] as const).default('table' as const))
+    .addOption(
+      new Option('--format <format>', 'table or json')
+        .choices(['table', 'json'] as const)
+        .default('table' as const),
+    )
     .option('--output <file>', 'write to a file instead of standard output')
     .action(async ({ format, ...paths }) => {
       const { model, dtype, output: path } = parseInspectPaths(paths);
       await withResources(host, [path], async ({ outputs: [output], runners, download }) => {
         const inspection = await inspect(model, runners.at({}), { dtype, hub: download });
-        output!.write(format === 'json' ? inspectionJson(inspection) : inspectionText(inspection, renderOptions(path !== null)));
+        output!.write(
+          format === 'json'
+            ? inspectionJson(inspection)
+            : inspectionText(inspection, renderOptions(path !== null)),
+        );
       });
       host.finish(EXIT.passed);
     }) as unknown as Command;

@@ -10,7 +10,10 @@ import { say } from './say.js';
  * @param kept what of the work is kept
  * @returns a function that stops listening
  */
-export function onEnd(cleanUp: () => void, kept: () => ErrorArgs['interrupted']['kept']): () => void {
+export function onEnd(
+  cleanUp: () => void,
+  kept: () => ErrorArgs['interrupted']['kept'],
+): () => void {
   const release = (): void => {
     for (const signal of INTERRUPTIONS) process.off(signal, interrupt);
     process.off('exit', cleanUp);

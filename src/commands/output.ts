@@ -1,4 +1,12 @@
-import { accessSync, constants, realpathSync, rmSync, statSync, writeFileSync, type Stats } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  type Stats,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { AttnDiffError } from '../errors.js';
 import { clearStale, temporaryBeside, writeWhole } from '../files/temporary.js';
@@ -21,21 +29,40 @@ export interface Output {
  * @throws AttnDiffError output-not-writable
  */
 export function openOutput(path: string | null): Output {
-  if (path === null) return { place: null, write: (text) => void process.stdout.write(text), discard: () => undefined };
+  if (path === null)
+    return {
+      place: null,
+      write: (text) => void process.stdout.write(text),
+      discard: () => undefined,
+    };
   const guard = <T>(step: () => T): T => {
     try {
       return step();
     } catch (error) {
-      throw new AttnDiffError('output-not-writable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
+      throw new AttnDiffError('output-not-writable', {
+        path,
+        problem: (error as NodeJS.ErrnoException).code ?? String(error),
+      });
     }
   };
   const existing = guard(() => checkExisting(path));
-  if (existing && !existing.isFile()) return { place: null, write: (text) => guard(() => writeFileSync(path, text)), discard: () => undefined };
+  if (existing && !existing.isFile())
+    return {
+      place: null,
+      write: (text) => guard(() => writeFileSync(path, text)),
+      discard: () => undefined,
+    };
 
-  const target = guard(() => (existing ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path))));
+  const target = guard(() =>
+    existing ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path)),
+  );
   clearStale(dirname(target));
   guard(() => tryWriting(target));
-  return { place: target, discard: () => undefined, write: (text) => guard(() => writeWhole(target, text, existing?.mode)) };
+  return {
+    place: target,
+    discard: () => undefined,
+    write: (text) => guard(() => writeWhole(target, text, existing?.mode)),
+  };
 }
 
 function tryWriting(target: string): void {

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { AttnDiffError } from '../errors.js';
 import { clearStale, temporaryBeside } from '../files/temporary.js';
@@ -23,12 +32,17 @@ export function openOutputFolder(path: string | null): OutputFolder {
     try {
       return step();
     } catch (error) {
-      throw new AttnDiffError('folder-not-writable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
+      throw new AttnDiffError('folder-not-writable', {
+        path,
+        problem: (error as NodeJS.ErrnoException).code ?? String(error),
+      });
     }
   };
   const isThere = existsSync(path);
-  if (isThere && !statSync(path).isDirectory()) throw new AttnDiffError('folder-not-writable', { path, problem: 'ENOTDIR' });
-  if (isThere && guard(() => readdirSync(path)).length > 0) throw new AttnDiffError('folder-not-writable', { path, problem: 'the folder is not empty' });
+  if (isThere && !statSync(path).isDirectory())
+    throw new AttnDiffError('folder-not-writable', { path, problem: 'ENOTDIR' });
+  if (isThere && guard(() => readdirSync(path)).length > 0)
+    throw new AttnDiffError('folder-not-writable', { path, problem: 'the folder is not empty' });
   // Without what a path may end in: the folder is made beside its final name.
   const target = resolve(path);
   clearStale(dirname(target));

@@ -34,7 +34,12 @@ export interface Resources {
  * @param folderPath the folder that several files go to; null for none
  * @throws AttnDiffError output-not-writable, folder-not-writable, before anything else is done
  */
-export async function withResources<T>(host: Host, outputPaths: readonly OutputPath[], work: (resources: Resources) => Promise<T>, folderPath: string | null = null): Promise<T> {
+export async function withResources<T>(
+  host: Host,
+  outputPaths: readonly OutputPath[],
+  work: (resources: Resources) => Promise<T>,
+  folderPath: string | null = null,
+): Promise<T> {
   const outputs: Output[] = [];
   const discard = (): void => outputs.forEach((output) => output.discard());
   const folder = opened(() => {
@@ -57,7 +62,15 @@ export async function withResources<T>(host: Host, outputPaths: readonly OutputP
   let kept: ErrorArgs['interrupted']['kept'] = null;
   const release = onEnd(clear, () => kept);
   try {
-    return await work({ outputs, folder, runners, progress, download: { ...download, signal: ended.signal }, signal: ended.signal, keep: (what) => (kept = what) });
+    return await work({
+      outputs,
+      folder,
+      runners,
+      progress,
+      download: { ...download, signal: ended.signal },
+      signal: ended.signal,
+      keep: (what) => (kept = what),
+    });
   } finally {
     clear();
     release();
@@ -70,7 +83,10 @@ function openedOnce(path: OutputPath, others: readonly Output[]): Output {
   const output = isAppended ? openAppended(path.appended) : openOutput(path);
   if (output.place === null || !others.some(({ place }) => place === output.place)) return output;
   output.discard();
-  throw new AttnDiffError('output-not-writable', { path: isAppended ? path.appended : path!, problem: 'EEXIST' });
+  throw new AttnDiffError('output-not-writable', {
+    path: isAppended ? path.appended : path!,
+    problem: 'EEXIST',
+  });
 }
 
 /** Where one of several places cannot be opened, those that were begun are taken back. */

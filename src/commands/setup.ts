@@ -30,9 +30,7 @@ export function setupCommand(host: Host): Command {
       'a wheel of onnxruntime-gpu, or a folder that holds its libraries (default: one installed for Python, else pip downloads the wheel)',
     )
     .option('--dry-run', 'print what would be done; change and download nothing')
-    .addOption(
-      new Option('--remove', "remove the provider's libraries").conflicts('from'),
-    )
+    .addOption(new Option('--remove', "remove the provider's libraries").conflicts('from'))
     .action(async (what, options) => {
       if (what !== undefined) await setUp(options);
       else if (Object.keys(options).length === 0) process.stdout.write(setupListText());

@@ -13,6 +13,7 @@ export function renderOptions(toFile: boolean): RenderOptions {
   if (toFile) return { width: PIPE_WIDTH, color: false, page: pageAssets };
   const columns = Number(process.env['COLUMNS']);
   // A terminal that does not know its size says 0.
-  const width = Number.isSafeInteger(columns) && columns > 0 ? columns : process.stdout.columns || PIPE_WIDTH;
+  const width =
+    Number.isSafeInteger(columns) && columns > 0 ? columns : process.stdout.columns || PIPE_WIDTH;
   return { width, color: !process.env['NO_COLOR'] && Boolean(supportsColor), page: pageAssets };
 }

@@ -1,9 +1,22 @@
 import { BASH_FUNCTIONS } from './bashFunctions.js';
-import { grouped, quoted, type CompletionCommand, type CompletionSpec, type CompletionValue } from './spec.js';
+import {
+  grouped,
+  quoted,
+  type CompletionCommand,
+  type CompletionSpec,
+  type CompletionValue,
+} from './spec.js';
 
 /** A script for bash that completes `attn-diff`. */
 export function bashCompletion({ version, options, commands }: CompletionSpec): string {
-  const all = [{ name: '', options, argument: { kind: 'words', words: commands.map(({ name }) => name) } as const }, ...commands];
+  const all = [
+    {
+      name: '',
+      options,
+      argument: { kind: 'words', words: commands.map(({ name }) => name) } as const,
+    },
+    ...commands,
+  ];
   return `# Completion of attn-diff ${version} in bash, as \`attn-diff completion bash\` writes it.
 
 # The options of a command.
@@ -34,10 +47,17 @@ type Source = Pick<CompletionCommand, 'name' | 'options' | 'argument'>;
 
 function cases(commands: readonly Source[]): string {
   const entries = commands.flatMap(({ name, options, argument }) => [
-    ...options.flatMap(({ names, value }) => (value === null ? [] : names.map((option) => ({ place: `${name} ${option}`, value })))),
+    ...options.flatMap(({ names, value }) =>
+      value === null ? [] : names.map((option) => ({ place: `${name} ${option}`, value })),
+    ),
     ...(argument === null ? [] : [{ place: `${name} -`, value: argument }]),
   ]);
-  return [...grouped(entries, ({ value }) => told(value))].map(([text, group]) => `    ${patterns(group.map(({ place }) => place))}) echo ${quoted(text)} ;;`).join('\n');
+  return [...grouped(entries, ({ value }) => told(value))]
+    .map(
+      ([text, group]) =>
+        `    ${patterns(group.map(({ place }) => place))}) echo ${quoted(text)} ;;`,
+    )
+    .join('\n');
 }
 
 function told(value: CompletionValue): string {

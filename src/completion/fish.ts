@@ -1,12 +1,25 @@
-import { freeWords, grouped, quoted, type CompletionCommand, type CompletionOption, type CompletionSpec, type CompletionValue } from './spec.js';
+import {
+  freeWords,
+  grouped,
+  quoted,
+  type CompletionCommand,
+  type CompletionOption,
+  type CompletionSpec,
+  type CompletionValue,
+} from './spec.js';
 
 /** A script for fish that completes `attn-diff`. */
 export function fishCompletion({ version, options, commands }: CompletionSpec): string {
   const lines = [
     ...options.map((option) => line('__fish_use_subcommand', option)),
-    ...commands.map(({ name, description }) => `complete -c attn-diff -n __fish_use_subcommand -a ${name} -d ${quoted(description)}`),
+    ...commands.map(
+      ({ name, description }) =>
+        `complete -c attn-diff -n __fish_use_subcommand -a ${name} -d ${quoted(description)}`,
+    ),
     ...optionLines(commands),
-    ...commands.flatMap(({ name, argument }) => (argument === null ? [] : [`complete -c attn-diff -n ${seen([name])} ${argumentOf(argument)}`])),
+    ...commands.flatMap(({ name, argument }) =>
+      argument === null ? [] : [`complete -c attn-diff -n ${seen([name])} ${argumentOf(argument)}`],
+    ),
   ];
   return `# Completion of attn-diff ${version} in fish, as \`attn-diff completion fish\` writes it.
 
@@ -43,11 +56,15 @@ ${lines.join('\n')}
 /** A line for each option, for all commands that have it alike. */
 function optionLines(commands: readonly CompletionCommand[]): string[] {
   const all = commands.flatMap(({ name, options }) => options.map((option) => ({ name, option })));
-  return [...grouped(all, ({ option }) => JSON.stringify(option)).values()].map((group) => line(seen(group.map(({ name }) => name)), group[0]!.option));
+  return [...grouped(all, ({ option }) => JSON.stringify(option)).values()].map((group) =>
+    line(seen(group.map(({ name }) => name)), group[0]!.option),
+  );
 }
 
 function line(condition: string, { names, description, value }: CompletionOption): string {
-  const flags = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
+  const flags = names.map((name) =>
+    name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`,
+  );
   return `complete -c attn-diff -n ${condition} ${[...flags, ...(value === null ? [] : [valueOf(value)]), `-d ${quoted(description)}`].join(' ')}`;
 }
 

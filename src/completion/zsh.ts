@@ -1,4 +1,11 @@
-import { freeWords, quoted, type CompletionCommand, type CompletionOption, type CompletionSpec, type CompletionValue } from './spec.js';
+import {
+  freeWords,
+  quoted,
+  type CompletionCommand,
+  type CompletionOption,
+  type CompletionSpec,
+  type CompletionValue,
+} from './spec.js';
 
 /** A script for zsh that completes `attn-diff`: to be sourced, or to lie in a folder of `fpath` as `_attn-diff`. */
 export function zshCompletion({ version, options, commands }: CompletionSpec): string {
@@ -41,7 +48,10 @@ fi
 }
 
 function commandCase({ name, options, argument }: CompletionCommand): string {
-  const specs = [...options.map(optionSpec), ...(argument === null ? [] : [quoted(`*:argument:${action(argument)}`)])];
+  const specs = [
+    ...options.map(optionSpec),
+    ...(argument === null ? [] : [quoted(`*:argument:${action(argument)}`)]),
+  ];
   return `        ${name})\n          _arguments \\\n${specs.map((spec) => `            ${spec}`).join(' \\\n')}\n          ;;`;
 }
 
@@ -50,14 +60,30 @@ function optionSpec({ names, description, value, repeats }: CompletionOption): s
   const about = `[${description.replaceAll(/[[\]]/g, String.raw`\$&`)}]`;
   const specs = names.map((name) => {
     // A word that begins with a dash is a value only behind an =.
-    const joins = value === null ? '' : 'words' in value && freeWords(value.words).length < value.words.length ? '=-' : name.startsWith('--') ? '=' : '';
-    return quoted(`${once}${name}${joins}${about}${value === null ? '' : `:${kindName(value)}:${action(value)}`}`);
+    const joins =
+      value === null
+        ? ''
+        : 'words' in value && freeWords(value.words).length < value.words.length
+          ? '=-'
+          : name.startsWith('--')
+            ? '='
+            : '';
+    return quoted(
+      `${once}${name}${joins}${about}${value === null ? '' : `:${kindName(value)}:${action(value)}`}`,
+    );
   });
   return specs.join(' ');
 }
 
 function kindName({ kind }: CompletionValue): string {
-  return { words: 'value', list: 'values', wordFile: 'format', file: 'file', folder: 'folder', other: 'value' }[kind];
+  return {
+    words: 'value',
+    list: 'values',
+    wordFile: 'format',
+    file: 'file',
+    folder: 'folder',
+    other: 'value',
+  }[kind];
 }
 
 function action(value: CompletionValue): string {

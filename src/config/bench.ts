@@ -2,7 +2,13 @@ import { z } from 'zod';
 import type { BenchSettings } from '../bench.js';
 import { DEFAULT_SETTINGS } from '../attention/settings.js';
 import type { Stream } from '../types.js';
-import { checkedOptions, implementationNames, RUN_OPTIONS, runSchema, type OptionHelp } from './runOptions.js';
+import {
+  checkedOptions,
+  implementationNames,
+  RUN_OPTIONS,
+  runSchema,
+  type OptionHelp,
+} from './runOptions.js';
 import type { RunConfig } from './run.js';
 import { nameStreams, withReference, type StreamDefaults } from './streams.js';
 import { integer, list, word } from './values.js';
@@ -42,13 +48,19 @@ export const benchSchema = z.object({
   repeat: z.string().default('5').pipe(integer(1, MOST_RUNS)),
   warmup: z.string().default('1').pipe(integer(0, MOST_RUNS)),
   timeout,
-  format: z.string().default('text').pipe(word(['text', 'json'])),
+  format: z
+    .string()
+    .default('text')
+    .pipe(word(['text', 'json'])),
   output,
 });
 
 const OPTIONS: Record<keyof typeof benchSchema.shape, OptionHelp> = {
   ...RUN_OPTIONS,
-  lengths: { flag: '--lengths', accepts: 'whole numbers of tokens, each at least 1, such as 64,256' },
+  lengths: {
+    flag: '--lengths',
+    accepts: 'whole numbers of tokens, each at least 1, such as 64,256',
+  },
   batch: { flag: '--batch', accepts: `a whole number of rows from 1 to ${MOST_ROWS}` },
   repeat: { flag: '--repeat', accepts: `a whole number of passes from 1 to ${MOST_RUNS}` },
   warmup: { flag: '--warmup', accepts: `a whole number of passes from 0 to ${MOST_RUNS}` },
@@ -60,8 +72,24 @@ const OPTIONS: Record<keyof typeof benchSchema.shape, OptionHelp> = {
  * @throws AttnDiffError bad-option (the first that is wrong), unknown-implementation
  */
 export function parseBenchOptions(raw: RawBenchOptions): BenchConfig {
-  const { provider: place, precision: asked, impl: names, timeout: seconds, output: path, ...rest } = checkedOptions(benchSchema, raw, OPTIONS);
-  const defaults: StreamDefaults = { ...DEFAULT_SETTINGS, provider: place, precision: asked, scoresPrecision: null };
-  const { implementations, reference: baseline } = withReference(nameStreams(names, defaults), 'original', defaults);
+  const {
+    provider: place,
+    precision: asked,
+    impl: names,
+    timeout: seconds,
+    output: path,
+    ...rest
+  } = checkedOptions(benchSchema, raw, OPTIONS);
+  const defaults: StreamDefaults = {
+    ...DEFAULT_SETTINGS,
+    provider: place,
+    precision: asked,
+    scoresPrecision: null,
+  };
+  const { implementations, reference: baseline } = withReference(
+    nameStreams(names, defaults),
+    'original',
+    defaults,
+  );
   return { ...rest, implementations, baseline, timeout: seconds ?? null, output: path ?? null };
 }

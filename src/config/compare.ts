@@ -21,6 +21,8 @@ const OPTIONS: Record<keyof typeof compareSchema.shape, OptionHelp> = {
 export type CompareConfig = z.output<typeof compareSchema>;
 
 /** @throws AttnDiffError bad-option */
-export function parseCompareOptions(raw: { [K in keyof typeof compareSchema.shape]?: string | undefined }): CompareConfig {
+export function parseCompareOptions(raw: {
+  [K in keyof typeof compareSchema.shape]?: string | undefined;
+}): CompareConfig {
   return checkedOptions(compareSchema, raw, OPTIONS);
 }

@@ -39,12 +39,20 @@ const PACKAGE_KEY = 'attn-diff';
  */
 export function readConfigFile(text: string, path: string): ConfigFile | null {
   const isPackage = /(^|[/\\])package\.json$/.test(path);
-  const { content: all, lineOf: lineIn } = /\.ya?ml$/i.test(path) ? parseYaml(text, path) : parseJson(text, path, isPackage ? [PACKAGE_KEY] : []);
+  const { content: all, lineOf: lineIn } = /\.ya?ml$/i.test(path)
+    ? parseYaml(text, path)
+    : parseJson(text, path, isPackage ? [PACKAGE_KEY] : []);
   const content = isPackage ? (all as Record<string, unknown> | null)?.[PACKAGE_KEY] : all;
   if (isPackage && content === undefined) return null;
   const lineOf: ConfigFile['lineOf'] = (key) => lineIn(isPackage ? [PACKAGE_KEY, ...key] : key);
   const read = fileSchema.safeParse(content);
-  const refused = (key: readonly PropertyKey[], problem: string): AttnDiffError => new AttnDiffError('config-file-invalid', { path, line: lineOf(key), key: key.length === 0 ? null : keyText(key), problem });
+  const refused = (key: readonly PropertyKey[], problem: string): AttnDiffError =>
+    new AttnDiffError('config-file-invalid', {
+      path,
+      line: lineOf(key),
+      key: key.length === 0 ? null : keyText(key),
+      problem,
+    });
   if (!read.success) {
     const { key, problem } = wrongIn(read.error.issues[0]!);
     throw refused(key, problem);
@@ -52,8 +60,18 @@ export function readConfigFile(text: string, path: string): ConfigFile | null {
   const { $schema: _schema, budgets = [], findings = {}, report, ...options } = read.data;
   return {
     path,
-    raw: { ...rawOptions(options), ...(report && { report: Object.entries(report).map(([format, file]) => `${format}=${file}`) }) },
-    budgets: budgetsOf(budgets, refused, (key) => ({ kind: 'config', path, key: keyText(key), line: lineOf(key) })),
+    raw: {
+      ...rawOptions(options),
+      ...(report && {
+        report: Object.entries(report).map(([format, file]) => `${format}=${file}`),
+      }),
+    },
+    budgets: budgetsOf(budgets, refused, (key) => ({
+      kind: 'config',
+      path,
+      key: keyText(key),
+      line: lineOf(key),
+    })),
     findings,
     isFound: false,
     outside: [],
@@ -65,8 +83,13 @@ type Options = Omit<FileContent, '$schema' | 'budgets' | 'findings' | 'report'>;
 
 /** Values as flags would give them: numbers in digits, lists with commas. */
 function rawOptions({ prompt, ...options }: Options): RawRunOptions {
-  const raw = Object.entries(options).flatMap(([key, value]) => (value === undefined ? [] : [[key, typeof value === 'boolean' ? value : String(value)]]));
-  return { ...(Object.fromEntries(raw) as RawRunOptions), ...(prompt !== undefined && { prompt: [prompt].flat() as string[] }) };
+  const raw = Object.entries(options).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, typeof value === 'boolean' ? value : String(value)]],
+  );
+  return {
+    ...(Object.fromEntries(raw) as RawRunOptions),
+    ...(prompt !== undefined && { prompt: [prompt].flat() as string[] }),
+  };
 }
 
 /** Options of which one replaces the others, and what goes with them alone. */
@@ -75,20 +98,37 @@ const WITH_A_SOURCE = ['chat', 'batchSize'] as const;
 
 /** The options of a run: those given, and of the file's those that they do not replace. */
 export function withFile(given: RawRunOptions, { raw }: ConfigFile): RawRunOptions {
-  const own = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as RawRunOptions;
+  const own = Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  ) as RawRunOptions;
   const base: RawRunOptions = { ...raw };
-  if (SOURCES.some((key) => own[key] !== undefined)) for (const key of [...SOURCES, ...WITH_A_SOURCE]) delete base[key];
+  if (SOURCES.some((key) => own[key] !== undefined))
+    for (const key of [...SOURCES, ...WITH_A_SOURCE]) delete base[key];
   // commander says true where --no-ci is not given.
   const ci = own.ci === false ? false : (base.ci ?? own.ci);
   return { ...base, ...own, ...(ci !== undefined && { ci }) };
 }
 
 /** An error of an option that the file sets, as one of the file; any other as it is. */
-export function inFile(error: unknown, given: RawRunOptions, { path, raw, lineOf }: ConfigFile): unknown {
+export function inFile(
+  error: unknown,
+  given: RawRunOptions,
+  { path, raw, lineOf }: ConfigFile,
+): unknown {
   if (!(error instanceof AttnDiffError)) return error;
-  const args = error.args as { option?: string; value?: string | null; problem?: string; remedy?: string };
-  const key = (Object.keys(RUN_OPTIONS) as (keyof typeof RUN_OPTIONS)[]).find((candidate) => RUN_OPTIONS[candidate].flag === args.option);
+  const args = error.args as {
+    option?: string;
+    value?: string | null;
+    problem?: string;
+    remedy?: string;
+  };
+  const key = (Object.keys(RUN_OPTIONS) as (keyof typeof RUN_OPTIONS)[]).find(
+    (candidate) => RUN_OPTIONS[candidate].flag === args.option,
+  );
   if (key === undefined || given[key] !== undefined || raw[key] === undefined) return error;
-  const problem = error.code === 'unknown-implementation' ? `${args.value}: there is no such implementation` : `${args.problem}: give ${args.remedy}${given.shard === undefined ? '' : `, and leave it out here with --unset ${key}`}`;
+  const problem =
+    error.code === 'unknown-implementation'
+      ? `${args.value}: there is no such implementation`
+      : `${args.problem}: give ${args.remedy}${given.shard === undefined ? '' : `, and leave it out here with --unset ${key}`}`;
   return new AttnDiffError('config-file-invalid', { path, line: lineOf([key]), key, problem });
 }

@@ -28,7 +28,8 @@ export const RANGES = z.registry<Range>();
 export function rangeOf(schema: z.core.$ZodType): Range | null {
   const found = RANGES.get(schema);
   if (found) return found;
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return rangeOf(schema.unwrap());
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault)
+    return rangeOf(schema.unwrap());
   return schema instanceof z.ZodPipe ? (rangeOf(schema.out) ?? rangeOf(schema.in)) : null;
 }
 
@@ -36,7 +37,12 @@ export function rangeOf(schema: z.core.$ZodType): Range | null {
 export function valueHint(schema: z.core.$ZodType): ValueHint | null {
   const found = HINTS.get(schema);
   if (found) return { words: found.words, isList: false, takesFile: found.takesFile ?? false };
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) return valueHint(schema.unwrap());
+  if (
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodDefault
+  )
+    return valueHint(schema.unwrap());
   if (schema instanceof z.ZodArray) return valueHint(schema.element);
   if (!(schema instanceof z.ZodPipe)) return null;
   const hint = valueHint(schema.out) ?? valueHint(schema.in);

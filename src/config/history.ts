@@ -27,6 +27,8 @@ const OPTIONS: Record<keyof typeof historySchema.shape, OptionHelp> = {
 export type HistoryOptions = z.output<typeof historySchema>;
 
 /** @throws AttnDiffError bad-option */
-export function parseHistoryOptions(raw: { [K in keyof typeof historySchema.shape]?: string | undefined }): HistoryOptions {
+export function parseHistoryOptions(raw: {
+  [K in keyof typeof historySchema.shape]?: string | undefined;
+}): HistoryOptions {
   return checkedOptions(historySchema, raw, OPTIONS);
 }

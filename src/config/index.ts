@@ -29,7 +29,13 @@ export { parseInitOptions } from './init.js';
 export type { RunConfig } from './run.js';
 export type { RawRunOptions } from './runOptions.js';
 export { starterJson, starterYaml, type StarterModel } from './starter.js';
-export { CI_SERVERS, starterWorkflow, WORKFLOW_PATHS, type CiServer, type Installation } from './starterWorkflow.js';
+export {
+  CI_SERVERS,
+  starterWorkflow,
+  WORKFLOW_PATHS,
+  type CiServer,
+  type Installation,
+} from './starterWorkflow.js';
 
 const RUN = { ...runSchema.shape, unset: unsetKeys };
 const SCHEMAS: Readonly<Record<string, Readonly<Record<string, z.core.$ZodType>>>> = {

@@ -62,16 +62,28 @@ const rowsByTokens = z
   .transform((text) => /^(\d+)x(\d+)$/i.exec(text))
   .refine((match) => match !== null, { error: 'it is not of the form BxT', abort: true })
   .transform((match) => ({ batch: Number(match?.[1]), length: Number(match?.[2]) }))
-  .refine(({ batch, length }) => batch >= 1 && length >= 1, { error: 'both numbers must be at least 1', abort: true })
-  .refine(({ batch, length }) => batch * length <= MAX_RANDOM_TOKENS, `it is more than ${MAX_RANDOM_TOKENS} tokens`);
+  .refine(({ batch, length }) => batch >= 1 && length >= 1, {
+    error: 'both numbers must be at least 1',
+    abort: true,
+  })
+  .refine(
+    ({ batch, length }) => batch * length <= MAX_RANDOM_TOKENS,
+    `it is more than ${MAX_RANDOM_TOKENS} tokens`,
+  );
 
 const oneOfSeveral = z
   .string()
   .transform((text) => /^(\d+)\/(\d+)$/.exec(text))
   .refine((match) => match !== null, { error: 'it is not of the form i/n', abort: true })
   .transform((match): ShardPlace => ({ index: Number(match?.[1]), count: Number(match?.[2]) }))
-  .refine(({ count }) => count >= 1 && count <= MOST_SHARDS, { error: `the second number is not between 1 and ${MOST_SHARDS}`, abort: true })
-  .refine(({ index, count }) => index >= 1 && index <= count, 'the first number is not between 1 and the second');
+  .refine(({ count }) => count >= 1 && count <= MOST_SHARDS, {
+    error: `the second number is not between 1 and ${MOST_SHARDS}`,
+    abort: true,
+  })
+  .refine(
+    ({ index, count }) => index >= 1 && index <= count,
+    'the first number is not between 1 and the second',
+  );
 
 const wholeNumber = integer(1, Number.MAX_SAFE_INTEGER);
 
@@ -97,11 +109,20 @@ export const inputFields = {
 type InputOptions = z.output<z.ZodObject<typeof inputFields>>;
 
 export const INPUT_OPTIONS: Record<keyof InputOptions, { flag: string; accepts: string }> = {
-  prompts: { flag: '--prompts', accepts: 'a text file with one prompt a line, or JSONL with "text" or "messages"' },
+  prompts: {
+    flag: '--prompts',
+    accepts: 'a text file with one prompt a line, or JSONL with "text" or "messages"',
+  },
   prompt: { flag: '--prompt', accepts: 'a text of at least one character' },
-  data: { flag: '--data', accepts: 'JSONL with "text" or "messages", or a text file with one prompt a line' },
+  data: {
+    flag: '--data',
+    accepts: 'JSONL with "text" or "messages", or a text file with one prompt a line',
+  },
   batchSize: { flag: '--batch-size', accepts: 'a whole number of rows, at least 1' },
-  random: { flag: '--random', accepts: `rows x tokens, such as 4x128, up to ${MAX_RANDOM_TOKENS} tokens` },
+  random: {
+    flag: '--random',
+    accepts: `rows x tokens, such as 4x128, up to ${MAX_RANDOM_TOKENS} tokens`,
+  },
   seed: { flag: '--seed', accepts: `a whole number from 0 to ${MAX_UINT32}` },
   chat: { flag: '--chat', accepts: 'it without a value' },
   length: { flag: '--length', accepts: 'a whole number of tokens, at least 1' },
@@ -122,43 +143,122 @@ export const INPUT_OPTIONS: Record<keyof InputOptions, { flag: string; accepts: 
 export function runInputs(options: InputOptions, raw: RawInputOptions): RunInputs {
   const prompts = promptSource(options, raw);
   checkTogether(options, raw);
-  const { chat, batchSize, length = null, pack, past = 0, mask = null, shard = null, resume } = options;
-  return { prompts, chat, batchSize, length, padding: paddingSides(options, raw), pack, past, mask, shard, resume };
+  const {
+    chat,
+    batchSize,
+    length = null,
+    pack,
+    past = 0,
+    mask = null,
+    shard = null,
+    resume,
+  } = options;
+  return {
+    prompts,
+    chat,
+    batchSize,
+    length,
+    padding: paddingSides(options, raw),
+    pack,
+    past,
+    mask,
+    shard,
+    resume,
+  };
 }
 
-function promptSource({ prompts, prompt, data, random, seed, chat }: InputOptions, raw: RawInputOptions): PromptSource {
+function promptSource(
+  { prompts, prompt, data, random, seed, chat }: InputOptions,
+  raw: RawInputOptions,
+): PromptSource {
   const sources = ['prompts', 'prompt', 'data', 'random'] as const;
-  const [first, second] = sources.filter((key) => (key === 'prompt' ? prompt.length > 0 : raw[key] !== undefined));
+  const [first, second] = sources.filter((key) =>
+    key === 'prompt' ? prompt.length > 0 : raw[key] !== undefined,
+  );
   if (first !== undefined && second !== undefined) {
-    throw refused(second, raw, `it cannot be combined with ${INPUT_OPTIONS[first].flag}`, 'one of --prompts, --prompt, --data and --random');
+    throw refused(
+      second,
+      raw,
+      `it cannot be combined with ${INPUT_OPTIONS[first].flag}`,
+      'one of --prompts, --prompt, --data and --random',
+    );
   }
-  if (chat && random !== undefined) throw refused('random', raw, 'random tokens go through no chat template', 'either --chat or --random');
+  if (chat && random !== undefined)
+    throw refused(
+      'random',
+      raw,
+      'random tokens go through no chat template',
+      'either --chat or --random',
+    );
   if (prompts !== undefined) return { kind: 'file', path: prompts };
   if (data !== undefined) return { kind: 'data', path: data };
   if (random !== undefined) return { kind: 'random', ...random, seed };
   return prompt.length > 0 ? { kind: 'texts', texts: prompt } : { kind: 'built-in' };
 }
 
-function checkTogether({ pack, past, mask, data, length, resume }: InputOptions, raw: RawInputOptions): void {
-  if (past !== undefined && pack) throw refused('past', raw, 'it cannot be combined with --pack', 'either --past or --pack');
-  if (past !== undefined && mask !== undefined) throw refused('past', raw, 'it cannot be combined with --mask', 'either --past or --mask');
-  if (past !== undefined && data !== undefined && length === undefined) throw refused('past', raw, 'the batches of --data have lengths of their own, and decode as many steps each', '--length with it, so that all rows are of one length');
-  if (resume && data === undefined) throw refused('resume', raw, 'only a run of --data keeps batches to go on from', '--data with it, or leave it out');
-  if (data === undefined && raw.batchSize !== undefined) throw refused('batchSize', raw, 'it divides what --data names, and there is none', '--data with it, or leave it out');
+function checkTogether(
+  { pack, past, mask, data, length, resume }: InputOptions,
+  raw: RawInputOptions,
+): void {
+  if (past !== undefined && pack)
+    throw refused('past', raw, 'it cannot be combined with --pack', 'either --past or --pack');
+  if (past !== undefined && mask !== undefined)
+    throw refused('past', raw, 'it cannot be combined with --mask', 'either --past or --mask');
+  if (past !== undefined && data !== undefined && length === undefined)
+    throw refused(
+      'past',
+      raw,
+      'the batches of --data have lengths of their own, and decode as many steps each',
+      '--length with it, so that all rows are of one length',
+    );
+  if (resume && data === undefined)
+    throw refused(
+      'resume',
+      raw,
+      'only a run of --data keeps batches to go on from',
+      '--data with it, or leave it out',
+    );
+  if (data === undefined && raw.batchSize !== undefined)
+    throw refused(
+      'batchSize',
+      raw,
+      'it divides what --data names, and there is none',
+      '--data with it, or leave it out',
+    );
 }
 
 /** Both sides, but left with a past, and right where one side only is possible. */
-function paddingSides({ padding, past, mask, data }: InputOptions, raw: RawInputOptions): PaddingSide[] {
+function paddingSides(
+  { padding, past, mask, data }: InputOptions,
+  raw: RawInputOptions,
+): PaddingSide[] {
   if (past !== undefined) {
-    if (padding?.includes('right')) throw refused('padding', raw, 'rows with a past (--past) are padded on the left', 'left, or leave it out');
+    if (padding?.includes('right'))
+      throw refused(
+        'padding',
+        raw,
+        'rows with a past (--past) are padded on the left',
+        'left, or leave it out',
+      );
     return ['left'];
   }
   const single = mask === undefined ? (data === undefined ? null : '--data') : '--mask';
   if (single === null) return padding ?? [...PADDING_SIDES];
-  if (padding !== undefined && padding.length > 1) throw refused('padding', raw, `with ${single}, rows are padded on one side`, 'left or right');
+  if (padding !== undefined && padding.length > 1)
+    throw refused('padding', raw, `with ${single}, rows are padded on one side`, 'left or right');
   return padding ?? ['right'];
 }
 
-function refused(key: keyof InputOptions, raw: RawInputOptions, problem: string, remedy: string): AttnDiffError {
-  return new AttnDiffError('bad-option', { option: INPUT_OPTIONS[key].flag, value: String(raw[key]), problem, remedy });
+function refused(
+  key: keyof InputOptions,
+  raw: RawInputOptions,
+  problem: string,
+  remedy: string,
+): AttnDiffError {
+  return new AttnDiffError('bad-option', {
+    option: INPUT_OPTIONS[key].flag,
+    value: String(raw[key]),
+    problem,
+    remedy,
+  });
 }

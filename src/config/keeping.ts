@@ -21,7 +21,10 @@ export const keepingFields = {
     .optional(),
 };
 
-export const KEEPING_OPTIONS: Record<keyof typeof keepingFields, { flag: string; accepts: string }> = {
+export const KEEPING_OPTIONS: Record<
+  keyof typeof keepingFields,
+  { flag: string; accepts: string }
+> = {
   history: { flag: '--history', accepts: 'a path of the file to append to' },
   label: { flag: '--label', accepts: 'a name for the run, such as step-1000' },
 };
@@ -36,11 +39,27 @@ export interface KeepingConfig {
  * @param others where else something is written
  * @throws AttnDiffError bad-option where there is a label and no history, or the history would be overwritten
  */
-export function keepingConfig({ history, label }: z.output<z.ZodObject<typeof keepingFields>>, reports: readonly ReportTarget[], others: readonly (string | null)[]): KeepingConfig {
+export function keepingConfig(
+  { history, label }: z.output<z.ZodObject<typeof keepingFields>>,
+  reports: readonly ReportTarget[],
+  others: readonly (string | null)[],
+): KeepingConfig {
   if (history === undefined) {
-    if (label !== undefined) throw new AttnDiffError('bad-option', { option: '--label', value: label, problem: 'there is no history in which the run could be called so', remedy: '--history with it, or leave it out' });
+    if (label !== undefined)
+      throw new AttnDiffError('bad-option', {
+        option: '--label',
+        value: label,
+        problem: 'there is no history in which the run could be called so',
+        remedy: '--history with it, or leave it out',
+      });
     return { history: null };
   }
-  if ([...reports.map(({ path }) => path), ...others].includes(history)) throw new AttnDiffError('bad-option', { option: '--history', value: history, problem: 'something else is written there', remedy: 'a file of its own' });
+  if ([...reports.map(({ path }) => path), ...others].includes(history))
+    throw new AttnDiffError('bad-option', {
+      option: '--history',
+      value: history,
+      problem: 'something else is written there',
+      remedy: 'a file of its own',
+    });
   return { history: { path: history, label: label ?? null } };
 }

@@ -1,4 +1,12 @@
-import { findNodeAtLocation, getNodePath, getNodeValue, parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser';
+import {
+  findNodeAtLocation,
+  getNodePath,
+  getNodeValue,
+  parseTree,
+  printParseErrorCode,
+  type Node,
+  type ParseError,
+} from 'jsonc-parser';
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import { checkNesting, checkYamlNesting } from '../boundedJson.js';
 import { AttnDiffError } from '../errors.js';
@@ -24,12 +32,31 @@ export function parseJson(text: string, path: string, own: readonly string[]): P
   const tree = parseTree(clean, errors, { allowTrailingComma: true });
   const lineAt = (offset: number): number => clean.slice(0, offset).split('\n').length;
   const [error] = errors;
-  if (error || !tree) throw new AttnDiffError('config-file-invalid', { path, line: error ? lineAt(error.offset) : 1, key: null, problem: error ? `it is not JSON (${printParseErrorCode(error.error)})` : 'it is empty' });
-  const find = (key: readonly PropertyKey[]): Node | undefined => findNodeAtLocation(tree, key as (string | number)[]);
+  if (error || !tree)
+    throw new AttnDiffError('config-file-invalid', {
+      path,
+      line: error ? lineAt(error.offset) : 1,
+      key: null,
+      problem: error ? `it is not JSON (${printParseErrorCode(error.error)})` : 'it is empty',
+    });
+  const find = (key: readonly PropertyKey[]): Node | undefined =>
+    findNodeAtLocation(tree, key as (string | number)[]);
   const content = find(own);
   const again = content && secondOfTwo(content);
-  if (again) throw new AttnDiffError('config-file-invalid', { path, line: lineAt(again.offset), key: keyText(getNodePath(again.children![1]!).slice(own.length)), problem: 'it is there twice, and the first would be lost' });
-  return { content: getNodeValue(tree), lineOf: nearest((key) => find(key), (node) => lineAt((node.parent?.type === 'property' ? node.parent : node).offset)) };
+  if (again)
+    throw new AttnDiffError('config-file-invalid', {
+      path,
+      line: lineAt(again.offset),
+      key: keyText(getNodePath(again.children![1]!).slice(own.length)),
+      problem: 'it is there twice, and the first would be lost',
+    });
+  return {
+    content: getNodeValue(tree),
+    lineOf: nearest(
+      (key) => find(key),
+      (node) => lineAt((node.parent?.type === 'property' ? node.parent : node).offset),
+    ),
+  };
 }
 
 /** The first property whose key its object has already. */
@@ -63,21 +90,38 @@ export function parseYaml(text: string, path: string): ParsedText {
   refuseDeep(() => checkYamlNesting(text), path);
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [error] = document.errors;
-  if (error) throw new AttnDiffError('config-file-invalid', { path, line: lines.linePos(error.pos[0]).line, key: null, problem: `it is not YAML (${error.message})` });
+  if (error)
+    throw new AttnDiffError('config-file-invalid', {
+      path,
+      line: lines.linePos(error.pos[0]).line,
+      key: null,
+      problem: `it is not YAML (${error.message})`,
+    });
   const find = (key: readonly PropertyKey[]): number | undefined => {
     const node = key.length === 0 ? document.contents : document.getIn(key, true);
     return isNode(node) ? node.range?.[0] : undefined;
   };
   try {
-    return { content: document.toJS() as unknown, lineOf: nearest(find, (offset) => lines.linePos(offset).line) };
+    return {
+      content: document.toJS() as unknown,
+      lineOf: nearest(find, (offset) => lines.linePos(offset).line),
+    };
   } catch (caught) {
     // An alias without its anchor, or too many of them, is seen only here.
-    throw new AttnDiffError('config-file-invalid', { path, line: 1, key: null, problem: `it is not YAML (${(caught as Error).message})` });
+    throw new AttnDiffError('config-file-invalid', {
+      path,
+      line: 1,
+      key: null,
+      problem: `it is not YAML (${(caught as Error).message})`,
+    });
   }
 }
 
 /** The line of a key, or of the nearest that holds it. */
-function nearest<T>(find: (key: readonly PropertyKey[]) => T | undefined, line: (found: T) => number): ParsedText['lineOf'] {
+function nearest<T>(
+  find: (key: readonly PropertyKey[]) => T | undefined,
+  line: (found: T) => number,
+): ParsedText['lineOf'] {
   return (key) => {
     for (let length = key.length; length >= 0; length--) {
       const found = find(key.slice(0, length));

@@ -25,7 +25,11 @@ const written = z.string().transform((text, context): ReportTarget => {
   const [, name = text, path = null] = /^([^=]*)=([^]*)$/.exec(text) ?? [];
   const format = REPORT_FORMATS.find((candidate) => candidate === name);
   if (format !== undefined && path !== '') return { format, path };
-  context.addIssue({ code: 'custom', message: format === undefined ? `${name || 'nothing'} is no format` : 'it names no file after the =' });
+  context.addIssue({
+    code: 'custom',
+    message:
+      format === undefined ? `${name || 'nothing'} is no format` : 'it names no file after the =',
+  });
   return z.NEVER;
 });
 const target = written.register(HINTS, { words: REPORT_FORMATS, takesFile: true });
@@ -37,12 +41,16 @@ export const reportFields = {
   ci: z.boolean().default(true),
 };
 
-export const REPORT_OPTIONS: Record<keyof typeof reportFields, { flag: string; accepts: string }> = {
-  report: { flag: '--report', accepts: `format=file, or a format for standard output, with one of ${REPORT_FORMATS.join(', ')}` },
-  format: { flag: '--format', accepts: `one of ${REPORT_FORMATS.join(', ')}` },
-  output: { flag: '--output', accepts: 'a path of the file to write' },
-  ci: { flag: '--no-ci', accepts: 'it without a value' },
-};
+export const REPORT_OPTIONS: Record<keyof typeof reportFields, { flag: string; accepts: string }> =
+  {
+    report: {
+      flag: '--report',
+      accepts: `format=file, or a format for standard output, with one of ${REPORT_FORMATS.join(', ')}`,
+    },
+    format: { flag: '--format', accepts: `one of ${REPORT_FORMATS.join(', ')}` },
+    output: { flag: '--output', accepts: 'a path of the file to write' },
+    ci: { flag: '--no-ci', accepts: 'it without a value' },
+  };
 
 /**
  * What is to be written: what `--report` names, and what `--format` and `--output` do. Without any of them for standard
@@ -50,12 +58,28 @@ export const REPORT_OPTIONS: Record<keyof typeof reportFields, { flag: string; a
  *
  * @throws AttnDiffError bad-option where two would go to one place
  */
-export function reportTargets({ report, format, output }: z.output<z.ZodObject<typeof reportFields>>, raw: RawReportOptions): ReportTarget[] {
-  const isAsked = format !== undefined || output !== undefined || !report.some(({ path }) => path === null);
-  const targets = isAsked ? [{ format: format ?? 'text', path: output ?? null } as const, ...report] : report;
+export function reportTargets(
+  { report, format, output }: z.output<z.ZodObject<typeof reportFields>>,
+  raw: RawReportOptions,
+): ReportTarget[] {
+  const isAsked =
+    format !== undefined || output !== undefined || !report.some(({ path }) => path === null);
+  const targets = isAsked
+    ? [{ format: format ?? 'text', path: output ?? null } as const, ...report]
+    : report;
   const place = ({ path }: ReportTarget): string | null => (path === null ? null : resolve(path));
-  const again = targets.find((each, i) => targets.findIndex((other) => place(other) === place(each)) < i);
+  const again = targets.find(
+    (each, i) => targets.findIndex((other) => place(other) === place(each)) < i,
+  );
   if (!again) return targets;
-  const value = raw.report?.findLast((text) => (again.path === null ? !text.includes('=') : text.endsWith(`=${again.path}`))) ?? null;
-  throw new AttnDiffError('bad-option', { option: '--report', value, problem: `${again.path ?? 'standard output'} gets another report already`, remedy: 'format=file with a file of its own for each' });
+  const value =
+    raw.report?.findLast((text) =>
+      again.path === null ? !text.includes('=') : text.endsWith(`=${again.path}`),
+    ) ?? null;
+  throw new AttnDiffError('bad-option', {
+    option: '--report',
+    value,
+    problem: `${again.path ?? 'standard output'} gets another report already`,
+    remedy: 'format=file with a file of its own for each',
+  });
 }

@@ -1,7 +1,14 @@
 import type { z } from 'zod';
 import { AttnDiffError } from '../errors.js';
 import type { Dtype } from '../model/dtype.js';
-import type { AttentionPrecision, Budget, CheckSource, ConfigurationInfo, GateOptions, Stream } from '../types.js';
+import type {
+  AttentionPrecision,
+  Budget,
+  CheckSource,
+  ConfigurationInfo,
+  GateOptions,
+  Stream,
+} from '../types.js';
 import { baselineConfig, type BaselineConfig } from './baseline.js';
 import { configurationOf } from './configuration.js';
 import { inFile, withFile, type ConfigFile } from './file.js';
@@ -70,24 +77,64 @@ export type CalledGate = Pick<GateOptions, 'budgets' | 'findings'>;
  * @throws AttnDiffError bad-option (the first that is wrong), unknown-implementation; config-file-invalid where the
  *   file sets it; config-file-outside
  */
-export function parseRunOptions(given: RawRunOptions, { subcommand = 'run', file: whole = null, fileArguments = [], unset, called = { budgets: [], findings: {} } }: ParseOptions = {}): RunConfig {
+export function parseRunOptions(
+  given: RawRunOptions,
+  {
+    subcommand = 'run',
+    file: whole = null,
+    fileArguments = [],
+    unset,
+    called = { budgets: [], findings: {} },
+  }: ParseOptions = {},
+): RunConfig {
   const file = unset === undefined ? whole : withoutKeys(whole, unset);
-  const turnedOff = whole === null ? [] : (Object.keys(given) as (keyof RawRunOptions)[]).filter((key) => given[key] === false && key !== 'ci' && whole.raw[key] === true);
+  const turnedOff =
+    whole === null
+      ? []
+      : (Object.keys(given) as (keyof RawRunOptions)[]).filter(
+          (key) => given[key] === false && key !== 'ci' && whole.raw[key] === true,
+        );
   const keys = [...(unset === undefined ? [] : [unset]), ...turnedOff].join(',');
   try {
-    return checked(given, [subcommand, ...fileArguments, ...(keys === '' ? [] : argumentsOf(UNSET_OPTION.flag, keys))], file, called);
+    return checked(
+      given,
+      [subcommand, ...fileArguments, ...(keys === '' ? [] : argumentsOf(UNSET_OPTION.flag, keys))],
+      file,
+      called,
+    );
   } catch (error) {
     throw file ? inFile(error, given, file) : error;
   }
 }
 
-function checked(given: RawRunOptions, subcommand: readonly string[], file: ConfigFile | null, called: CalledGate): RunConfig {
+function checked(
+  given: RawRunOptions,
+  subcommand: readonly string[],
+  file: ConfigFile | null,
+  called: CalledGate,
+): RunConfig {
   const raw = file ? withFile(given, file) : given;
   const options = checkedOptions(runSchema, raw, RUN_OPTIONS);
   const reports = reportTargets(options, raw);
   if (options.shard) refuseOfShard(raw);
-  const { provider, precision, scoresPrecision = null, softmaxPrecision, flashBlock, maskFill, causalAlignment: alignment } = options;
-  const defaults = { provider, precision, scoresPrecision, softmaxPrecision, flashBlock, maskFill, alignment };
+  const {
+    provider,
+    precision,
+    scoresPrecision = null,
+    softmaxPrecision,
+    flashBlock,
+    maskFill,
+    causalAlignment: alignment,
+  } = options;
+  const defaults = {
+    provider,
+    precision,
+    scoresPrecision,
+    softmaxPrecision,
+    flashBlock,
+    maskFill,
+    alignment,
+  };
   return {
     model: options.model,
     dtype: options.dtype,
@@ -114,36 +161,111 @@ function checked(given: RawRunOptions, subcommand: readonly string[], file: Conf
 /** A part of a run is held against no whole one, and none against it; what merge makes of all parts is. */
 function refuseOfShard(raw: RawRunOptions): void {
   const key = (['baseline', 'saveBaseline'] as const).find((each) => raw[each] !== undefined);
-  if (key) throw new AttnDiffError('bad-option', { option: RUN_OPTIONS[key].flag, value: raw[key] ?? null, problem: 'a shard has some of the numbers of a run only', remedy: 'it to attn-diff merge instead' });
+  if (key)
+    throw new AttnDiffError('bad-option', {
+      option: RUN_OPTIONS[key].flag,
+      value: raw[key] ?? null,
+      problem: 'a shard has some of the numbers of a run only',
+      remedy: 'it to attn-diff merge instead',
+    });
 }
 
 /** The flags that are limits come last, so that they replace what the file says. */
-function gateOptions({ maxAbs, minCosine, maxRatio, defaultBudgets, failOn, requireKernel }: z.output<typeof runSchema>, given: RawRunOptions, file: ConfigFile | null, called: CalledGate): GateOptions {
-  const limits = [['max-abs', 'maxAbs', maxAbs], ['min-cosine', 'minCosine', minCosine], ['max-ratio', 'maxRatio', maxRatio]] as const;
+function gateOptions(
+  {
+    maxAbs,
+    minCosine,
+    maxRatio,
+    defaultBudgets,
+    failOn,
+    requireKernel,
+  }: z.output<typeof runSchema>,
+  given: RawRunOptions,
+  file: ConfigFile | null,
+  called: CalledGate,
+): GateOptions {
+  const limits = [
+    ['max-abs', 'maxAbs', maxAbs],
+    ['min-cosine', 'minCosine', minCosine],
+    ['max-ratio', 'maxRatio', maxRatio],
+  ] as const;
   const set = limits.flatMap(([metric, key, limit]): { isGiven: boolean; budget: Budget }[] => {
     if (limit === undefined) return [];
     const isGiven = given[key] !== undefined || file === null;
-    const source: CheckSource = isGiven ? { kind: 'flag', flag: RUN_OPTIONS[key].flag } : { kind: 'config', path: file.path, key, line: file.lineOf([key]) };
-    return [{ isGiven, budget: { metric, limit, level: 'error', taps: null, scopes: null, layers: null, implementations: null, batches: null, kinds: ['valid'], source } }];
+    const source: CheckSource = isGiven
+      ? { kind: 'flag', flag: RUN_OPTIONS[key].flag }
+      : { kind: 'config', path: file.path, key, line: file.lineOf([key]) };
+    return [
+      {
+        isGiven,
+        budget: {
+          metric,
+          limit,
+          level: 'error',
+          taps: null,
+          scopes: null,
+          layers: null,
+          implementations: null,
+          batches: null,
+          kinds: ['valid'],
+          source,
+        },
+      },
+    ];
   });
-  const budgets = (isGiven: boolean): Budget[] => set.filter((each) => each.isGiven === isGiven).map(({ budget }) => budget);
-  return { budgets: [...budgets(false), ...(file?.budgets ?? []), ...called.budgets, ...budgets(true)], defaults: defaultBudgets, findings: { ...file?.findings, ...called.findings }, failOn, requireKernel };
+  const budgets = (isGiven: boolean): Budget[] =>
+    set.filter((each) => each.isGiven === isGiven).map(({ budget }) => budget);
+  return {
+    budgets: [...budgets(false), ...(file?.budgets ?? []), ...called.budgets, ...budgets(true)],
+    defaults: defaultBudgets,
+    findings: { ...file?.findings, ...called.findings },
+    failOn,
+    requireKernel,
+  };
 }
 
 /** A shard is noted when all are joined. */
-function keepingOfRun(options: z.output<typeof runSchema>, reports: readonly ReportTarget[]): KeepingConfig {
+function keepingOfRun(
+  options: z.output<typeof runSchema>,
+  reports: readonly ReportTarget[],
+): KeepingConfig {
   const { history, shard, saveBaseline = null } = options;
-  if (history !== undefined && shard !== undefined) throw new AttnDiffError('bad-option', { option: '--history', value: history, problem: 'a shard is a part of a run', remedy: 'it to attn-diff merge' });
+  if (history !== undefined && shard !== undefined)
+    throw new AttnDiffError('bad-option', {
+      option: '--history',
+      value: history,
+      problem: 'a shard is a part of a run',
+      remedy: 'it to attn-diff merge',
+    });
   return keepingConfig(options, reports, [saveBaseline]);
 }
 
 /** Options that say where and how a report is written, or which part of it, and nothing of what is in the whole. */
-const WRITING: ReadonlySet<string> = new Set(['report', 'format', 'output', 'ci', 'shard', 'resume', 'saveRepro', 'saveBaseline', 'history', 'label']);
+const WRITING: ReadonlySet<string> = new Set([
+  'report',
+  'format',
+  'output',
+  'ci',
+  'shard',
+  'resume',
+  'saveRepro',
+  'saveBaseline',
+  'history',
+  'label',
+]);
 
 /** The options that were given as arguments, in the order of {@link RUN_OPTIONS}. */
 function commandOf(subcommand: readonly string[], raw: RawRunOptions): string[] {
-  const given = (Object.keys(RUN_OPTIONS) as (keyof RawRunOptions)[]).filter((key) => raw[key] !== undefined && !WRITING.has(key) && !(subcommand[0] === 'demo' && key === 'model'));
-  return [...subcommand, ...given.flatMap((key) => [raw[key]].flat().flatMap((value) => argumentsOf(RUN_OPTIONS[key].flag, value)))];
+  const given = (Object.keys(RUN_OPTIONS) as (keyof RawRunOptions)[]).filter(
+    (key) =>
+      raw[key] !== undefined && !WRITING.has(key) && !(subcommand[0] === 'demo' && key === 'model'),
+  );
+  return [
+    ...subcommand,
+    ...given.flatMap((key) =>
+      [raw[key]].flat().flatMap((value) => argumentsOf(RUN_OPTIONS[key].flag, value)),
+    ),
+  ];
 }
 
 /** An option as arguments; none where it was not given. */

@@ -3,12 +3,19 @@ export const CI_SERVERS = ['github', 'gitlab', 'none'] as const;
 export type CiServer = (typeof CI_SERVERS)[number];
 
 /** Where each looks for its workflow. */
-export const WORKFLOW_PATHS: Readonly<Record<Exclude<CiServer, 'none'>, string>> = { github: '.github/workflows/attn-diff.yml', gitlab: '.gitlab-ci.yml' };
+export const WORKFLOW_PATHS: Readonly<Record<Exclude<CiServer, 'none'>, string>> = {
+  github: '.github/workflows/attn-diff.yml',
+  gitlab: '.gitlab-ci.yml',
+};
 
 /** How attn-diff comes onto the server: with the project's own packages, or from a tarball that `npm pack` made. */
-export type Installation = { kind: 'dependency'; isLocked: boolean } | { kind: 'tarball'; path: string };
+export type Installation =
+  { kind: 'dependency'; isLocked: boolean } | { kind: 'tarball'; path: string };
 
-const install = (how: Installation): string => (how.kind === 'dependency' ? `npm ${how.isLocked ? 'ci' : 'install'} --ignore-scripts` : `npm install --ignore-scripts --no-save ${how.path}`);
+const install = (how: Installation): string =>
+  how.kind === 'dependency'
+    ? `npm ${how.isLocked ? 'ci' : 'install'} --ignore-scripts`
+    : `npm install --ignore-scripts --no-save ${how.path}`;
 
 const WRITTEN = ['attn-diff.html', 'attn-diff.xml'];
 

@@ -7,8 +7,14 @@
 export function suggestion(word: string, words: readonly string[]): string | null {
   const plain = (text: string): string => text.toLowerCase().replaceAll(/[-_]/g, '');
   const wanted = plain(word);
-  const near = words.map((candidate) => ({ candidate, edits: edits(wanted, plain(candidate)), length: Math.max(wanted.length, plain(candidate).length) }));
-  const [best] = near.filter((each) => each.edits <= each.length / 3).toSorted((a, b) => a.edits - b.edits);
+  const near = words.map((candidate) => ({
+    candidate,
+    edits: edits(wanted, plain(candidate)),
+    length: Math.max(wanted.length, plain(candidate).length),
+  }));
+  const [best] = near
+    .filter((each) => each.edits <= each.length / 3)
+    .toSorted((a, b) => a.edits - b.edits);
   return best?.candidate ?? null;
 }
 
@@ -19,8 +25,19 @@ function edits(from: string, to: string): number {
     const [above, current] = [rows[row - 1]!, [row]];
     for (let column = 1; column <= to.length; column++) {
       const replaced = above[column - 1]! + Number(from[row - 1] !== to[column - 1]);
-      const isSwapped = row > 1 && column > 1 && from[row - 1] === to[column - 2] && from[row - 2] === to[column - 1];
-      current.push(Math.min(above[column]! + 1, current[column - 1]! + 1, replaced, isSwapped ? rows[row - 2]![column - 2]! + 1 : Infinity));
+      const isSwapped =
+        row > 1 &&
+        column > 1 &&
+        from[row - 1] === to[column - 2] &&
+        from[row - 2] === to[column - 1];
+      current.push(
+        Math.min(
+          above[column]! + 1,
+          current[column - 1]! + 1,
+          replaced,
+          isSwapped ? rows[row - 2]![column - 2]! + 1 : Infinity,
+        ),
+      );
     }
     rows.push(current);
   }

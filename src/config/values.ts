@@ -7,7 +7,11 @@ const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
 export const filePath = z.string().min(1, 'it is empty');
 
 /** A decimal number between two finite limits, written out whole: `1e-3`, not `1abc`, `0x10` or `Infinity`. */
-export function decimal(minimum: number, maximum: number, problem: string): z.ZodType<number, string> {
+export function decimal(
+  minimum: number,
+  maximum: number,
+  problem: string,
+): z.ZodType<number, string> {
   return z
     .string()
     .refine((text) => DECIMAL.test(text), { error: 'it is not a number', abort: true })
@@ -32,7 +36,10 @@ export function word<const W extends string>(words: readonly W[]): z.ZodType<W, 
   const schema = z.string().transform((text, context) => {
     const found = words.find((candidate) => candidate === text);
     if (found !== undefined) return found;
-    context.addIssue({ code: 'custom', message: text === '' ? 'it is empty' : `${text} is not one of them` });
+    context.addIssue({
+      code: 'custom',
+      message: text === '' ? 'it is empty' : `${text} is not one of them`,
+    });
     return z.NEVER;
   });
   return schema.register(HINTS, { words });

@@ -92,7 +92,8 @@ interface Segment {
 
 function segmentsOf(file: number, header: Buffer): Segment[] {
   const count = header.readUInt16LE(56);
-  if (header.readUInt16LE(54) !== SEGMENT_BYTES || count > MOST_SEGMENTS) throw new Unfit('damaged');
+  if (header.readUInt16LE(54) !== SEGMENT_BYTES || count > MOST_SEGMENTS)
+    throw new Unfit('damaged');
   const table = bytesAt(file, wordAt(header, 32), count * SEGMENT_BYTES);
   return Array.from({ length: count }, (_, index) => {
     const start = index * SEGMENT_BYTES;
@@ -105,7 +106,10 @@ function segmentsOf(file: number, header: Buffer): Segment[] {
   });
 }
 
-function dynamicEntries(file: number, segments: readonly Segment[]): { tag: number; value: number }[] {
+function dynamicEntries(
+  file: number,
+  segments: readonly Segment[],
+): { tag: number; value: number }[] {
   const dynamic = segments.find(({ type }) => type === DYNAMIC);
   // A program that was linked statically has none.
   if (dynamic === undefined) return [];

@@ -71,7 +71,8 @@ export function parseLdconfig(text: string, arch: string): Map<string, string> {
   const mark = ARCHITECTURES[arch];
   for (const line of text.split('\n')) {
     const [, name, kinds, path] = /^\s+(\S+) \(([^)]*)\) => (\/.*?)\s*$/.exec(line) ?? [];
-    if (name === undefined || kinds === undefined || path === undefined || paths.has(name)) continue;
+    if (name === undefined || kinds === undefined || path === undefined || paths.has(name))
+      continue;
     if (mark === undefined || kinds.split(',').some((kind) => kind.trim() === mark)) {
       paths.set(name, path);
     }

@@ -70,7 +70,10 @@ export function searchLibraries(roots: readonly string[], machine: SearchedMachi
     const libraries = resolve(roots, later, added, machine);
     const missing = libraries.filter(({ name, path }) => path === null && isCuda(name));
     const untried = machine.places.filter((place) => !added.includes(place));
-    const places = bestPlaces(missing.map(({ name }) => name), { ...machine, places: untried });
+    const places = bestPlaces(
+      missing.map(({ name }) => name),
+      { ...machine, places: untried },
+    );
     if (places.length === 0) {
       return { libraries, added: added.map(({ folder }) => folder), cudaVersion };
     }
@@ -114,7 +117,13 @@ function resolve(
   const meet = (name: string, by: string, own: readonly string[], isRequired: boolean): void => {
     if (known.has(name)) return;
     const path = machine.loader.find(name, folders, own);
-    known.set(name, { name, path, origin: originOf(path, added), neededBy: basename(by), isRequired });
+    known.set(name, {
+      name,
+      path,
+      origin: originOf(path, added),
+      neededBy: basename(by),
+      isRequired,
+    });
     if (path !== null && NVIDIA.test(name)) queue.push({ path, isRequired });
   };
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {

@@ -2,7 +2,8 @@ import { plural } from '../report/text/number.js';
 import { clause, error } from './wording.js';
 
 /** What makes a run need less memory; advised only where memory ran out. */
-const LESS_MEMORY = 'Try a smaller batch (--length, fewer prompts) or fewer implementations (--impl)';
+const LESS_MEMORY =
+  'Try a smaller batch (--length, fewer prompts) or fewer implementations (--impl)';
 
 /** A process that the system killed has most likely used up the memory. */
 const KILLED = 'SIGKILL';
@@ -21,7 +22,10 @@ export const EXECUTION = {
   'runner-not-started': error(
     (a: { problem: string }) =>
       `the process that runs the model cannot be started: ${clause(a.problem)}`,
-    (a) => (/^E[A-Z]+$/.test(a.problem) ? 'Check the limits of this user and of this container (ulimit -a)' : 'Install attn-diff again'),
+    (a) =>
+      /^E[A-Z]+$/.test(a.problem)
+        ? 'Check the limits of this user and of this container (ulimit -a)'
+        : 'Install attn-diff again',
   ),
   'runner-crashed': error(
     (a: { stage: string; signal: string }) =>

@@ -17,8 +17,7 @@ export const HUB = {
     'Check what follows the @ in --model',
   ),
   'hub-file-missing': error(
-    (a: { repo: string; file: string }) =>
-      `${a.repo}: the model has no file ${clause(a.file)}`,
+    (a: { repo: string; file: string }) => `${a.repo}: the model has no file ${clause(a.file)}`,
     'Choose another model or revision, or export the model yourself',
   ),
   'hub-no-onnx': error(
@@ -40,8 +39,7 @@ export const HUB = {
     'Check the name, and set HF_TOKEN to a token that may read it',
   ),
   'hub-gated': error(
-    (a: { repo: string; url: string }) =>
-      `${a.repo}: the model is gated`,
+    (a: { repo: string; url: string }) => `${a.repo}: the model is gated`,
     (a) => `Ask for access at ${a.url}, and set HF_TOKEN to a token of the account that has it`,
   ),
   'hub-offline': error(

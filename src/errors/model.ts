@@ -13,34 +13,37 @@ const EXTENT = {
 const GRAPH_ADVICE = {
   exporter: 'Export it again with optimum-onnx or torch.onnx.export(dynamo=True)',
   opset: 'Export it again with opset 18 or newer',
-  quantisation: 'Quantise it again with MatMulInteger for every dynamically quantised product, or give the file before quantisation',
+  quantisation:
+    'Quantise it again with MatMulInteger for every dynamically quantised product, or give the file before quantisation',
 } as const;
 
 /** What makes an input one that attn-diff can feed. */
 const INPUT_ADVICE = {
   ids: 'Export the model with input_ids in place of embeddings (optimum-cli export onnx, or torch.onnx.export of the whole model)',
-  cache: 'Export the model without a cache of fixed length (optimum-cli export onnx --task text-generation, or use_cache=False)',
-  dynamic: 'Export the model with dynamic batch and sequence axes (dynamic_shapes or dynamic_axes of torch.onnx.export)',
+  cache:
+    'Export the model without a cache of fixed length (optimum-cli export onnx --task text-generation, or use_cache=False)',
+  dynamic:
+    'Export the model with dynamic batch and sequence axes (dynamic_shapes or dynamic_axes of torch.onnx.export)',
   text: 'Export the text decoder alone, without images or sound',
-  standard: 'Export the model with inputs as Hugging Face has them: input_ids, attention_mask, position_ids',
+  standard:
+    'Export the model with inputs as Hugging Face has them: input_ids, attention_mask, position_ids',
 } as const;
 
 /** The model is unreadable or not supported: exit code 3. */
 export const MODEL = {
   'model-not-found': error(
-    (a: { path: string }) =>
-      `${a.path}: no such file or folder`,
+    (a: { path: string }) => `${a.path}: no such file or folder`,
     'Give --model an .onnx file, the folder that holds it, or owner/name of a model on the hub',
   ),
   'model-no-onnx': error(
-    (a: { folder: string }) =>
-      `${a.folder}: there is no .onnx file in this folder`,
+    (a: { folder: string }) => `${a.folder}: there is no .onnx file in this folder`,
     'Export the model first (optimum-cli export onnx), or give --model the file itself',
   ),
   'model-ambiguous': error(
     (a: { folder: string; files: string[]; dtypes: string[] }) =>
       `${a.folder}: several .onnx files: ${clause(a.files.join(', '))}`,
-    (a) => `Give --model one of them${a.dtypes.length > 0 ? `, or choose with --dtype: ${a.dtypes.join(', ')}` : ''}`,
+    (a) =>
+      `Give --model one of them${a.dtypes.length > 0 ? `, or choose with --dtype: ${a.dtypes.join(', ')}` : ''}`,
   ),
   'dtype-missing': error(
     (a: { folder: string; dtype: string; available: string[] }) =>
@@ -56,8 +59,7 @@ export const MODEL = {
     'Check the path and its permissions',
   ),
   'model-empty': error(
-    (a: { path: string }) =>
-      `${a.path}: the file is empty`,
+    (a: { path: string }) => `${a.path}: the file is empty`,
     'Export or download it again; with git, fetch it with git lfs pull',
   ),
   'model-not-onnx': error(
@@ -66,7 +68,12 @@ export const MODEL = {
     'Export or download it again',
   ),
   'model-too-large': error(
-    (a: { path: string; part: 'nodes' | 'fields' | 'numbers' | 'depth'; found: number; most: number }) =>
+    (a: {
+      path: string;
+      part: 'nodes' | 'fields' | 'numbers' | 'depth';
+      found: number;
+      most: number;
+    }) =>
       `${a.path}: ${formatCount(a.found)} ${EXTENT[a.part]}, and no more than ${formatCount(a.most)} are read`,
     (a) =>
       a.part === 'numbers'
@@ -74,8 +81,7 @@ export const MODEL = {
         : 'Export the model again; no exporter of decoders writes so many',
   ),
   'config-missing': error(
-    (a: { path: string }) =>
-      `${a.path}: there is no such file`,
+    (a: { path: string }) => `${a.path}: there is no such file`,
     "Put the model's config.json there, beside the .onnx file",
   ),
   'config-unreadable': error(
@@ -84,8 +90,7 @@ export const MODEL = {
     'Copy config.json again from where the model came from',
   ),
   'config-unsupported': error(
-    (a: { path: string; problem: string }) =>
-      `${a.path}: ${clause(a.problem)}`,
+    (a: { path: string; problem: string }) => `${a.path}: ${clause(a.problem)}`,
     'Put the config.json of this very model there; models of the Qwen2 family are supported',
   ),
   'external-data-missing': error(
@@ -109,13 +114,18 @@ export const MODEL = {
     'Export the model again',
   ),
   'no-attention': error(
-    (a: { path: string }) =>
-      `${a.path}: no attention was found in this model`,
+    (a: { path: string }) => `${a.path}: no attention was found in this model`,
     'Give --model a decoder of the Qwen2 family',
   ),
   /** `remedy` is eager where a file with attention in plain nodes would be recognised. */
   'site-not-recognised': error(
-    (a: { node: string; opType: string; layer: number; problem: string; remedy: 'eager' | 'report' }) =>
+    (a: {
+      node: string;
+      opType: string;
+      layer: number;
+      problem: string;
+      remedy: 'eager' | 'report';
+    }) =>
       `layer ${a.layer}: the attention at node ${quote(a.node)} (${clause(a.opType)}) was not recognised: ${clause(a.problem)}`,
     (a) =>
       a.remedy === 'eager'
@@ -128,7 +138,13 @@ export const MODEL = {
     (a) => GRAPH_ADVICE[a.remedy],
   ),
   'input-not-supported': error(
-    (a: { name: string; type: string; shape: (string | number)[]; problem: string; remedy: keyof typeof INPUT_ADVICE }) =>
+    (a: {
+      name: string;
+      type: string;
+      shape: (string | number)[];
+      problem: string;
+      remedy: keyof typeof INPUT_ADVICE;
+    }) =>
       `the model's input ${quote(a.name)} (${a.type}[${clause(a.shape.join(', '))}]) cannot be fed: ${clause(a.problem)}`,
     (a) => INPUT_ADVICE[a.remedy],
   ),
@@ -149,7 +165,13 @@ export const MODEL = {
   ),
   'rebuild-differs': error(
     /** `clash`: where one number is NaN or infinite and the other is not the same; null where there is none. */
-    (a: { what: string; layer: number | null; actual: number; limit: number; clash: { x: number; reference: number } | null }) =>
+    (a: {
+      what: string;
+      layer: number | null;
+      actual: number;
+      limit: number;
+      clash: { x: number; reference: number } | null;
+    }) =>
       `rebuilding the graph changed its numbers: ${a.clash === null ? 'the relative L2 of ' : ''}${clause(a.what)}${a.layer === null ? '' : ` at layer ${a.layer}`} is ${a.clash === null ? `${formatNumber(a.actual)}, the limit ${formatLimit(a.limit)}` : `${formatNumber(a.clash.x)} in one place where the file's own nodes give ${formatNumber(a.clash.reference)}`}`,
     "No result can be trusted: report this model's exporter and opset as an issue (attn-diff inspect prints them)",
   ),

@@ -3,14 +3,18 @@ import { clause, error } from './wording.js';
 /** Why ONNX Runtime refuses a model, with what helps. */
 const REFUSAL_ADVICE = {
   operator: 'Operators of custom libraries are not loaded: export the model without this one',
-  kernel: 'Choose another --dtype of the model, or run it on the provider that it was made for (--impl NAME@PROVIDER)',
-  types: 'Export the model again, or undo what changed its types since; onnx.checker.check_model(path, full_check=True) checks it',
-  shapes: 'Export the model again, or undo what changed its shapes since; onnx.checker.check_model(path, full_check=True) checks it',
+  kernel:
+    'Choose another --dtype of the model, or run it on the provider that it was made for (--impl NAME@PROVIDER)',
+  types:
+    'Export the model again, or undo what changed its types since; onnx.checker.check_model(path, full_check=True) checks it',
+  shapes:
+    'Export the model again, or undo what changed its shapes since; onnx.checker.check_model(path, full_check=True) checks it',
   version: 'Export it for an older version of ONNX (a lower opset or IR version)',
   weights: 'Copy or download the weights again, beside the .onnx file',
   damaged: 'Export or download it again',
   node: 'Run the file by itself in ONNX Runtime on such a batch: where that works, report this with the model and these versions',
-  graph: 'Export the model again, or undo what changed the file since; onnx.checker.check_model checks it',
+  graph:
+    'Export the model again, or undo what changed the file since; onnx.checker.check_model checks it',
 } as const;
 
 export type RefusalReason = keyof typeof REFUSAL_ADVICE;

@@ -36,13 +36,20 @@ export const SAVED = {
   ),
   /** `flag` is the option of the key; `tools`: a folder such as .git or node_modules. */
   'config-file-outside': error(
-    (a: { path: string; line: number; key: string; target: string; place: 'outside' | 'tools'; flag: string }) =>
+    (a: {
+      path: string;
+      line: number;
+      key: string;
+      target: string;
+      place: 'outside' | 'tools';
+      flag: string;
+    }) =>
       `${a.path}:${a.line}, ${a.key}: ${quote(a.target)} is ${a.place === 'outside' ? 'not below its folder' : 'in a folder that programs take code from'}, and a configuration that is found rather than named may not write there`,
-    (a) => `If you trust it, give --config ${a.path}; else say with ${a.flag} where to write, or leave the file out with --no-config`,
+    (a) =>
+      `If you trust it, give --config ${a.path}; else say with ${a.flag} where to write, or leave the file out with --no-config`,
   ),
   'config-file-ambiguous': error(
-    (a: { paths: string[] }) =>
-      `there are several configurations, ${listText(a.paths)}`,
+    (a: { paths: string[] }) => `there are several configurations, ${listText(a.paths)}`,
     'Keep one, or name it with --config',
   ),
   'config-file-there': error(
@@ -65,7 +72,8 @@ export const SAVED = {
   'baseline-mismatch': error(
     (a: { path: string; fields: readonly KeyField[] } & KeyDifference) =>
       `${a.path}: it measures something else: ${differenceSubject(a)}: ${clause(keyValueText(a.was))} there, ${clause(keyValueText(a.is))} here${a.fields.length > 1 ? `; ${a.fields.slice(1).join(', ')} too` : ''}`,
-    (a) => `Let that pass with --allow ${a.fields.join(',')}, or save a new baseline with --save-baseline`,
+    (a) =>
+      `Let that pass with --allow ${a.fields.join(',')}, or save a new baseline with --save-baseline`,
   ),
   'baseline-apart': error(
     (a: { path: string; what: 'batches' | 'implementations'; was: string; is: string }) =>
@@ -78,13 +86,18 @@ export const SAVED = {
     'Join the parts first (attn-diff merge)',
   ),
   'merge-not-shard': error(
-    (a: { path: string }) =>
-      `${a.path}: it is the report of a whole run, not of a shard`,
+    (a: { path: string }) => `${a.path}: it is the report of a whole run, not of a shard`,
     'Give the JSON reports of runs with --shard i/n, and nothing else',
   ),
   /** The first field that differs, with its values as JSON; null where it is not there. */
   'merge-differs': error(
-    (a: { path: string; other: string; field: string; value: string | null; otherValue: string | null }) =>
+    (a: {
+      path: string;
+      other: string;
+      field: string;
+      value: string | null;
+      otherValue: string | null;
+    }) =>
       `${a.path}: ${a.field} is ${valueText(a.value)}, but ${valueText(a.otherValue)} in ${a.other}, so these are not shards of one run`,
     (a) => differenceRemedy(a.field),
   ),
@@ -115,7 +128,9 @@ function valueText(json: string | null): string {
 }
 
 function differenceRemedy(field: string): string {
-  const machine = MACHINE_FIELDS.find((each) => field === `environment.${each}` || field === `shard.${each}`);
+  const machine = MACHINE_FIELDS.find(
+    (each) => field === `environment.${each}` || field === `shard.${each}`,
+  );
   return machine
     ? `Run all shards on machines of one kind, or let it differ with --allow ${machine}`
     : 'Run all shards with the same command, the same files and the same version';

@@ -61,8 +61,7 @@ function sourceAdvice(fault: SourceFault): string {
 /** What was given cannot be set up: exit code 2. */
 export const SETUP_SOURCE = {
   'setup-source': error(
-    (a: { path: string; fault: SourceFault }) =>
-      `${a.path}: ${sourceFaultText(a.fault)}`,
+    (a: { path: string; fault: SourceFault }) => `${a.path}: ${sourceFaultText(a.fault)}`,
     (a) => sourceAdvice(a.fault),
   ),
 };

@@ -16,8 +16,13 @@ export interface ErrorEntry<A> extends ErrorWording<A> {
 type Wordings = Readonly<Record<string, ErrorWording<never>>>;
 type ArgsOf<W> = W extends ErrorWording<infer A> ? A : never;
 
-function ending<W extends Wordings>(exitCode: ExitCode, wordings: W): { [C in keyof W]: ErrorEntry<ArgsOf<W[C]>> } {
-  return Object.fromEntries(Object.entries(wordings).map(([code, wording]) => [code, { ...wording, exitCode }])) as never;
+function ending<W extends Wordings>(
+  exitCode: ExitCode,
+  wordings: W,
+): { [C in keyof W]: ErrorEntry<ArgsOf<W[C]>> } {
+  return Object.fromEntries(
+    Object.entries(wordings).map(([code, wording]) => [code, { ...wording, exitCode }]),
+  ) as never;
 }
 
 /** Every error that a user can act on. */

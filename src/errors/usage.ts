@@ -7,8 +7,7 @@ import { clause, error, isFull, quote } from './wording.js';
 /** What is asked for cannot be done: exit code 2. */
 export const USAGE = {
   usage: error(
-    (a: { problem: string; command: string }) =>
-      clause(a.problem),
+    (a: { problem: string; command: string }) => clause(a.problem),
     (a) => `See ${a.command} --help`,
   ),
   /** `value` is null where the option was not given. */
@@ -28,13 +27,11 @@ export const USAGE = {
     'Check the path given to --prompts or --data',
   ),
   'prompts-empty': error(
-    (a: { path: string }) =>
-      `${a.path}: the prompt file holds no prompt`,
+    (a: { path: string }) => `${a.path}: the prompt file holds no prompt`,
     'Write one prompt a line, or JSONL with "text" or "messages"',
   ),
   'prompts-not-utf8': error(
-    (a: { path: string }) =>
-      `${a.path}: the prompt file is not UTF-8 text`,
+    (a: { path: string }) => `${a.path}: the prompt file is not UTF-8 text`,
     'Save it as UTF-8 and run again',
   ),
   'prompts-bad-jsonl': error(
@@ -43,8 +40,7 @@ export const USAGE = {
     `Each line of a JSONL file is an object with "text", or with "messages" (a list of objects with "role" and "content") for the model's chat template`,
   ),
   'prompt-no-tokens': error(
-    (a: { prompt: string }) =>
-      `prompt ${quote(a.prompt)}: the tokenizer makes no token of it`,
+    (a: { prompt: string }) => `prompt ${quote(a.prompt)}: the tokenizer makes no token of it`,
     'Remove it, or give it text',
   ),
   'prompt-too-long': error(
@@ -63,8 +59,7 @@ export const USAGE = {
     'Check the path given to --mask',
   ),
   'mask-invalid': error(
-    (a: { path: string; problem: string }) =>
-      `${a.path}: not a mask: ${clause(a.problem)}`,
+    (a: { path: string; problem: string }) => `${a.path}: not a mask: ${clause(a.problem)}`,
     'Save it with numpy.save or as safetensors, of shape [batch or 1, heads or 1, length, length], as bool or as floats to add',
   ),
   'mask-shape': error(
@@ -73,8 +68,7 @@ export const USAGE = {
     'Make the mask for these prompts, or fix the length of their rows with --length',
   ),
   'tokenizer-missing': error(
-    (a: { folder: string }) =>
-      `${a.folder}: there is no tokenizer.json`,
+    (a: { folder: string }) => `${a.folder}: there is no tokenizer.json`,
     'Put it beside the model, or run on random tokens with --random BxT (for example --random 2x16)',
   ),
   'tokenizer-unreadable': error(
@@ -83,8 +77,7 @@ export const USAGE = {
     'Copy it again from where the model came from, or use --random BxT',
   ),
   'pad-token-missing': error(
-    (a: { folder: string }) =>
-      `${a.folder}: the tokenizer names no padding token`,
+    (a: { folder: string }) => `${a.folder}: the tokenizer names no padding token`,
     'Name one in tokenizer_config.json ("pad_token") or config.json ("pad_token_id")',
   ),
   'chat-template-missing': error(
@@ -119,24 +112,24 @@ export const USAGE = {
     },
   ),
   'file-exists': error(
-    (a: { path: string }) =>
-      `${a.path}: it is there already`,
+    (a: { path: string }) => `${a.path}: it is there already`,
     'Give --force to replace it, or --ci none to write no workflow',
   ),
   'output-not-writable': error(
-    (a: { path: string; problem: string }) =>
-      `${a.path}: cannot be written: ${clause(a.problem)}`,
+    (a: { path: string; problem: string }) => `${a.path}: cannot be written: ${clause(a.problem)}`,
     (a) => `${isFull(a.problem) ? 'Make room there, or choose' : 'Choose'} another path`,
   ),
   'folder-not-writable': error(
     (a: { path: string; problem: string }) =>
       `${a.path}: the folder cannot be written: ${clause(a.problem)}`,
-    (a) => `${isFull(a.problem) ? 'Make room there, or choose' : 'Choose'} another path for --save-repro`,
+    (a) =>
+      `${isFull(a.problem) ? 'Make room there, or choose' : 'Choose'} another path for --save-repro`,
   ),
   /** `variable` names the folder: TMPDIR, or TEMP on Windows. */
   'temporary-folder': error(
     (a: { path: string; variable: string; problem: string }) =>
       `${a.path}: temporary files cannot be kept there: ${clause(a.problem)}`,
-    (a) => `${isFull(a.problem) ? 'Make room there, or set' : 'Set'} ${a.variable} to a folder that exists, may be written to and has room`,
+    (a) =>
+      `${isFull(a.problem) ? 'Make room there, or set' : 'Set'} ${a.variable} to a folder that exists, may be written to and has room`,
   ),
 };

@@ -12,7 +12,10 @@ export interface ErrorWording<A> {
  * @param says what is wrong, without a full stop
  * @param advice what helps, as a sentence without a full stop
  */
-export function error<A>(says: (args: A) => string, advice: string | ((args: A) => string)): ErrorWording<A> {
+export function error<A>(
+  says: (args: A) => string,
+  advice: string | ((args: A) => string),
+): ErrorWording<A> {
   return { says, advice: typeof advice === 'string' ? () => advice : advice };
 }
 

@@ -25,7 +25,12 @@ export interface Machine extends Pick<Owner, 'host' | 'boot' | 'namespace'> {
 /** This machine, as this process sees it. */
 export function thisMachine(): Machine {
   const boot = tryRead(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
-  return { host: hostname(), boot, namespace: tryRead(() => readlinkSync('/proc/self/ns/pid')), startOf: boot === null ? isRunning : startTicks };
+  return {
+    host: hostname(),
+    boot,
+    namespace: tryRead(() => readlinkSync('/proc/self/ns/pid')),
+    startOf: boot === null ? isRunning : startTicks,
+  };
 }
 
 export function ownOwner(machine: Machine = thisMachine()): Owner {
@@ -38,8 +43,12 @@ export function ownOwner(machine: Machine = thisMachine()): Owner {
  *
  * @returns null where that cannot be known from here: another machine, another container
  */
-export function hasEnded({ host, boot, namespace, pid, started }: Owner, machine: Machine = thisMachine()): boolean | null {
-  if (host !== machine.host || boot !== machine.boot || namespace !== machine.namespace) return null;
+export function hasEnded(
+  { host, boot, namespace, pid, started }: Owner,
+  machine: Machine = thisMachine(),
+): boolean | null {
+  if (host !== machine.host || boot !== machine.boot || namespace !== machine.namespace)
+    return null;
   const now = machine.startOf(pid);
   if (now === undefined) return true;
   return started === null || now === null ? null : now !== started;
@@ -49,7 +58,11 @@ export function hasEnded({ host, boot, namespace, pid, started }: Owner, machine
 export function readOwner(text: string): Owner | null {
   try {
     const { host, boot, namespace, pid, started } = JSON.parse(text) as Owner;
-    const isOwner = typeof host === 'string' && Number.isSafeInteger(pid) && pid > 0 && [boot, namespace, started].every((part) => part === null || typeof part === 'string');
+    const isOwner =
+      typeof host === 'string' &&
+      Number.isSafeInteger(pid) &&
+      pid > 0 &&
+      [boot, namespace, started].every((part) => part === null || typeof part === 'string');
     return isOwner ? { host, boot, namespace, pid, started } : null;
   } catch {
     return null;

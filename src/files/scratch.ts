@@ -1,4 +1,13 @@
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync, type Stats } from 'node:fs';
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+  type Stats,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AttnDiffError } from '../errors.js';
@@ -46,9 +55,16 @@ export function openScratch(): Scratch {
 }
 
 /** That temporary files could not be written, or read again. */
-export function temporaryError(error: unknown, path: string = tmpdir()): AttnDiffError<'temporary-folder'> {
+export function temporaryError(
+  error: unknown,
+  path: string = tmpdir(),
+): AttnDiffError<'temporary-folder'> {
   const problem = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-  return new AttnDiffError('temporary-folder', { path, variable: process.platform === 'win32' ? 'TEMP' : 'TMPDIR', problem });
+  return new AttnDiffError('temporary-folder', {
+    path,
+    variable: process.platform === 'win32' ? 'TEMP' : 'TMPDIR',
+    problem,
+  });
 }
 
 /** Removes the folders that killed processes of this user have left; those of living ones stay, and so does what is in doubt. */
@@ -57,7 +73,12 @@ export function clearStaleScratch(parent: string = tmpdir(), now: number = Date.
     if (!NAME.test(name)) continue;
     const path = join(parent, name);
     const stats = orNothing(() => lstatSync(path));
-    if (stats?.isDirectory() && stats.uid === (process.getuid?.() ?? stats.uid) && isAbandoned(path, stats, now)) orNothing(() => rmSync(path, { recursive: true, force: true }));
+    if (
+      stats?.isDirectory() &&
+      stats.uid === (process.getuid?.() ?? stats.uid) &&
+      isAbandoned(path, stats, now)
+    )
+      orNothing(() => rmSync(path, { recursive: true, force: true }));
   }
 }
 

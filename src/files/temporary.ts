@@ -17,7 +17,8 @@ export function clearStale(folder: string, now: number = Date.now()): void {
     if (!NAME.test(name)) continue;
     const path = join(folder, name);
     attempt(() => {
-      if (now - lstatSync(path).mtimeMs > STALE_AFTER) rmSync(path, { recursive: true, force: true });
+      if (now - lstatSync(path).mtimeMs > STALE_AFTER)
+        rmSync(path, { recursive: true, force: true });
     });
   }
 }

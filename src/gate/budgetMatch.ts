@@ -1,10 +1,20 @@
 import type { Budget, EffectRow, Row } from '../types.js';
 
 /** What a budget selects rows by. */
-export type BudgetPlace = Pick<Row, 'batch' | 'layer' | 'tap' | 'scope' | 'implementation' | 'kind'>;
+export type BudgetPlace = Pick<
+  Row,
+  'batch' | 'layer' | 'tap' | 'scope' | 'implementation' | 'kind'
+>;
 
 /** The lists of a budget, by the keys that a user writes. */
-const LISTS = { implementation: 'implementations', batch: 'batches', layers: 'layers', tap: 'taps', scope: 'scopes', kind: 'kinds' } as const satisfies Record<string, keyof Budget>;
+const LISTS = {
+  implementation: 'implementations',
+  batch: 'batches',
+  layers: 'layers',
+  tap: 'taps',
+  scope: 'scopes',
+  kind: 'kinds',
+} as const satisfies Record<string, keyof Budget>;
 export type BudgetKey = keyof typeof LISTS;
 
 /** An entry of a list of a budget that selects nothing. */
@@ -16,13 +26,28 @@ export interface UnmatchedEntry {
   isUnknown: boolean;
 }
 
-export function matchesRow({ taps, scopes, layers, implementations, batches, kinds }: Budget, row: BudgetPlace): boolean {
+export function matchesRow(
+  { taps, scopes, layers, implementations, batches, kinds }: Budget,
+  row: BudgetPlace,
+): boolean {
   const { layer } = row;
-  const inLayers = layers === null || (layer !== null && layers.some(([first, last]) => layer >= first && layer <= last));
-  return inLayers && selects(taps, row.tap) && selects(scopes, row.scope) && selects(implementations, row.implementation) && selects(batches, row.batch) && kinds.includes(row.kind);
+  const inLayers =
+    layers === null ||
+    (layer !== null && layers.some(([first, last]) => layer >= first && layer <= last));
+  return (
+    inLayers &&
+    selects(taps, row.tap) &&
+    selects(scopes, row.scope) &&
+    selects(implementations, row.implementation) &&
+    selects(batches, row.batch) &&
+    kinds.includes(row.kind)
+  );
 }
 
-export function matchesEffect({ implementations, batches }: Budget, row: Pick<EffectRow, 'batch' | 'implementation'>): boolean {
+export function matchesEffect(
+  { implementations, batches }: Budget,
+  row: Pick<EffectRow, 'batch' | 'implementation'>,
+): boolean {
   return selects(implementations, row.implementation) && selects(batches, row.batch);
 }
 
@@ -33,11 +58,25 @@ export function matchesEffect({ implementations, batches }: Budget, row: Pick<Ef
  * @param matches {@link matchesRow} or {@link matchesEffect}
  * @param places what there is to measure
  */
-export function unmatchedEntries<T>(budget: Budget, places: readonly T[], matches: (budget: Budget, place: T) => boolean): UnmatchedEntry[] {
-  const alone: Budget = { ...budget, implementations: null, batches: null, layers: null, taps: null, scopes: null, kinds: ['valid', 'padding', 'fullyMasked'] };
+export function unmatchedEntries<T>(
+  budget: Budget,
+  places: readonly T[],
+  matches: (budget: Budget, place: T) => boolean,
+): UnmatchedEntry[] {
+  const alone: Budget = {
+    ...budget,
+    implementations: null,
+    batches: null,
+    layers: null,
+    taps: null,
+    scopes: null,
+    kinds: ['valid', 'padding', 'fullyMasked'],
+  };
   const unmatched = (base: Budget, isUnknown: boolean): UnmatchedEntry[] =>
     (Object.keys(LISTS) as BudgetKey[]).flatMap((key) =>
-      entriesOf(budget, key).filter(({ only }) => !places.some((place) => matches({ ...base, ...only }, place))).map(({ entry }) => ({ key, entry, isUnknown })),
+      entriesOf(budget, key)
+        .filter(({ only }) => !places.some((place) => matches({ ...base, ...only }, place)))
+        .map(({ entry }) => ({ key, entry, isUnknown })),
     );
   const unknown = unmatched(alone, true);
   return unknown.length > 0 ? unknown : unmatched(budget, false);
@@ -47,7 +86,10 @@ export function unmatchedEntries<T>(budget: Budget, places: readonly T[], matche
 function entriesOf(budget: Budget, key: BudgetKey): { entry: string; only: Partial<Budget> }[] {
   const list: readonly (string | readonly [number, number])[] = budget[LISTS[key]] ?? [];
   if (key === 'kind' && list.length === 1 && list[0] === 'valid') return [];
-  return list.map((item) => ({ entry: typeof item === 'string' ? item : rangeText(item), only: { [LISTS[key]]: [item] } }));
+  return list.map((item) => ({
+    entry: typeof item === 'string' ? item : rangeText(item),
+    only: { [LISTS[key]]: [item] },
+  }));
 }
 
 function rangeText([first, last]: readonly [number, number]): string {

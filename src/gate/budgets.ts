@@ -1,6 +1,12 @@
 import { compareRows } from '../metrics/index.js';
 import type { Budget, BudgetName, Check, EffectBudgetName, EffectRow, Row } from '../types.js';
-import { matchesEffect, matchesRow, unmatchedEntries, type BudgetPlace, type UnmatchedEntry } from './budgetMatch.js';
+import {
+  matchesEffect,
+  matchesRow,
+  unmatchedEntries,
+  type BudgetPlace,
+  type UnmatchedEntry,
+} from './budgetMatch.js';
 
 /** What a budget's number is, and on which side of its limit it must stay. */
 interface Measure<T> {
@@ -24,7 +30,9 @@ const MEASURES: Readonly<Record<BudgetName, Measure<Row>>> = {
 };
 
 /** `loss`: |Δ loss| against the reference, nats; `kl`: nats; `flips`: share of the targets. */
-const EFFECT_MEASURES: Readonly<Record<EffectBudgetName, Measure<EffectRow & { referenceLoss: number }>>> = {
+const EFFECT_MEASURES: Readonly<
+  Record<EffectBudgetName, Measure<EffectRow & { referenceLoss: number }>>
+> = {
   loss: { operator: '<=', value: ({ loss, referenceLoss }) => Math.abs(loss - referenceLoss) },
   kl: { operator: '<=', value: ({ kl }) => kl },
   flips: { operator: '<=', value: ({ flips, targets }) => flips / targets },
@@ -49,16 +57,40 @@ interface Judged {
  * @param budgets the earliest first
  * @param isPart leaves out what budgets find nothing to measure of: there are other rows elsewhere
  */
-export function budgetChecks({ rows, effects, reference }: Judged, budgets: readonly Budget[], isPart: boolean): Check[] {
+export function budgetChecks(
+  { rows, effects, reference }: Judged,
+  budgets: readonly Budget[],
+  isPart: boolean,
+): Check[] {
   const sorted = rows.toSorted(compareRows);
-  const referenceLoss = new Map(effects.filter(({ implementation }) => implementation === reference).map(({ batch, loss }) => [batch, loss]));
-  const predicted = effects.filter(({ targets }) => targets > 0).map((row) => ({ ...row, referenceLoss: referenceLoss.get(row.batch) ?? NaN }));
+  const referenceLoss = new Map(
+    effects
+      .filter(({ implementation }) => implementation === reference)
+      .map(({ batch, loss }) => [batch, loss]),
+  );
+  const predicted = effects
+    .filter(({ targets }) => targets > 0)
+    .map((row) => ({ ...row, referenceLoss: referenceLoss.get(row.batch) ?? NaN }));
   const present = new Set(rows.map(({ implementation }) => implementation));
   return budgets.flatMap((budget, index) => {
     const later = budgets.slice(index + 1).filter(({ metric }) => metric === budget.metric);
     return isEffect(budget.metric)
-      ? checksOf(budget, later, predicted, { measure: EFFECT_MEASURES[budget.metric], matches: matchesEffect, place: effectPlace, reference, present, isPart })
-      : checksOf(budget, later, sorted, { measure: MEASURES[budget.metric], matches: matchesRow, place: rowPlace, reference, present, isPart });
+      ? checksOf(budget, later, predicted, {
+          measure: EFFECT_MEASURES[budget.metric],
+          matches: matchesEffect,
+          place: effectPlace,
+          reference,
+          present,
+          isPart,
+        })
+      : checksOf(budget, later, sorted, {
+          measure: MEASURES[budget.metric],
+          matches: matchesRow,
+          place: rowPlace,
+          reference,
+          present,
+          isPart,
+        });
   });
 }
 
@@ -73,26 +105,70 @@ interface Kind<T> {
 
 const NOWHERE = { layer: null, tap: null, scope: null, batch: null, kind: null } as const;
 
-function checksOf<T extends { implementation: string }>(budget: Budget, later: readonly Budget[], rows: readonly T[], { measure, matches, place, reference, present, isPart }: Kind<T>): Check[] {
+function checksOf<T extends { implementation: string }>(
+  budget: Budget,
+  later: readonly Budget[],
+  rows: readonly T[],
+  { measure, matches, place, reference, present, isPart }: Kind<T>,
+): Check[] {
   const { level, metric, limit, source } = budget;
   if (level === 'off') return [];
   const measured = rows.filter((row) => measure.ofReference || row.implementation !== reference);
   const matched = measured.filter((row) => matches(budget, row));
   // What attn-diff brings is about how far numbers are apart; that one is NaN is another check's, and may be allowed.
   const isOwn = source.kind === 'default';
-  const base = { name: metric, level, operator: measure.operator, expected: limit, source } as const;
-  const own = matched.filter((row) => !later.some((other) => matches(other, row)) && !(isOwn && Number.isNaN(measure.value(row))));
-  const checks = [...new Set(own.map(({ implementation }) => implementation))].map((implementation): Check => {
-    const row = worst(own.filter((each) => each.implementation === implementation), measure);
-    const actual = measure.value(row);
-    return { ...base, subject: null, implementation, actual, ...place(row), passed: measure.operator === '<=' ? actual <= limit : actual >= limit };
-  });
+  const base = {
+    name: metric,
+    level,
+    operator: measure.operator,
+    expected: limit,
+    source,
+  } as const;
+  const own = matched.filter(
+    (row) =>
+      !later.some((other) => matches(other, row)) && !(isOwn && Number.isNaN(measure.value(row))),
+  );
+  const checks = [...new Set(own.map(({ implementation }) => implementation))].map(
+    (implementation): Check => {
+      const row = worst(
+        own.filter((each) => each.implementation === implementation),
+        measure,
+      );
+      const actual = measure.value(row);
+      return {
+        ...base,
+        subject: null,
+        implementation,
+        actual,
+        ...place(row),
+        passed: measure.operator === '<=' ? actual <= limit : actual >= limit,
+      };
+    },
+  );
   if (isOwn || isPart) return checks;
-  const unmeasured = (implementation: string, subject: string | null): Check => ({ ...base, ...NOWHERE, subject, implementation, actual: NaN, passed: false });
+  const unmeasured = (implementation: string, subject: string | null): Check => ({
+    ...base,
+    ...NOWHERE,
+    subject,
+    implementation,
+    actual: NaN,
+    passed: false,
+  });
   const entries = unmatchedEntries(budget, measured, matches);
-  if (entries.length > 0) return [...checks, ...entries.map(({ key, entry }) => unmeasured(key === 'implementation' ? entry : reference, `${key} ${entry}`))];
+  if (entries.length > 0)
+    return [
+      ...checks,
+      ...entries.map(({ key, entry }) =>
+        unmeasured(key === 'implementation' ? entry : reference, `${key} ${entry}`),
+      ),
+    ];
   const asked = budget.implementations ?? [...present].filter((name) => name !== reference);
-  return [...checks, ...asked.filter((name) => !matched.some(({ implementation }) => implementation === name)).map((name) => unmeasured(name, null))];
+  return [
+    ...checks,
+    ...asked
+      .filter((name) => !matched.some(({ implementation }) => implementation === name))
+      .map((name) => unmeasured(name, null)),
+  ];
 }
 
 /**
@@ -100,28 +176,48 @@ function checksOf<T extends { implementation: string }>(budget: Budget, later: r
  *
  * @param places of every row that the run will have
  */
-export function idleEntries(budget: Budget, places: readonly BudgetPlace[], reference: string): UnmatchedEntry[] {
+export function idleEntries(
+  budget: Budget,
+  places: readonly BudgetPlace[],
+  reference: string,
+): UnmatchedEntry[] {
   if (budget.level === 'off') return [];
-  const ofReference = isEffect(budget.metric) ? false : (MEASURES[budget.metric].ofReference ?? false);
-  const measured = places.filter(({ implementation }) => ofReference || implementation !== reference);
-  return isEffect(budget.metric) ? unmatchedEntries(budget, measured, matchesEffect) : unmatchedEntries(budget, measured, matchesRow);
+  const ofReference = isEffect(budget.metric)
+    ? false
+    : (MEASURES[budget.metric].ofReference ?? false);
+  const measured = places.filter(
+    ({ implementation }) => ofReference || implementation !== reference,
+  );
+  return isEffect(budget.metric)
+    ? unmatchedEntries(budget, measured, matchesEffect)
+    : unmatchedEntries(budget, measured, matchesRow);
 }
 
 /** The first of the worst value; the first NaN where there is one. */
 function worst<T>(rows: readonly T[], { operator, value }: Measure<T>): T {
   const broken = rows.find((row) => Number.isNaN(value(row)));
   if (broken !== undefined) return broken;
-  return rows.reduce((least, row) => ((operator === '<=' ? value(row) > value(least) : value(row) < value(least)) ? row : least));
+  return rows.reduce((least, row) =>
+    (operator === '<=' ? value(row) > value(least) : value(row) < value(least)) ? row : least,
+  );
 }
 
 function isEffect(metric: Budget['metric']): metric is EffectBudgetName {
   return metric in EFFECT_MEASURES;
 }
 
-function rowPlace({ layer, tap, scope, batch, kind }: Row): Pick<Check, 'layer' | 'tap' | 'scope' | 'batch' | 'kind'> {
+function rowPlace({
+  layer,
+  tap,
+  scope,
+  batch,
+  kind,
+}: Row): Pick<Check, 'layer' | 'tap' | 'scope' | 'batch' | 'kind'> {
   return { layer, tap, scope, batch, kind };
 }
 
-function effectPlace({ batch }: EffectRow): Pick<Check, 'layer' | 'tap' | 'scope' | 'batch' | 'kind'> {
+function effectPlace({
+  batch,
+}: EffectRow): Pick<Check, 'layer' | 'tap' | 'scope' | 'batch' | 'kind'> {
   return { layer: null, tap: 'logits', scope: 'accumulated', batch, kind: 'valid' };
 }

@@ -1,5 +1,11 @@
 import { ROUNDING } from '../metrics/index.js';
-import type { AttentionPrecision, Budget, Level, Precision, RunImplementationInfo } from '../types.js';
+import type {
+  AttentionPrecision,
+  Budget,
+  Level,
+  Precision,
+  RunImplementationInfo,
+} from '../types.js';
 
 /** What a difference is measured in: the coarsest precision that takes part, or nothing where both compute the same. */
 type Fineness = Extract<Precision, 'fp32' | 'fp16' | 'bf16' | 'int8'> | 'same';
@@ -41,19 +47,60 @@ export interface Against {
  *
  * @param level `warn` turns every error into a warning; `off` brings none
  */
-export function defaultBudgets({ implementations, reference, precision: plain }: Against, level: Level): Budget[] {
+export function defaultBudgets(
+  { implementations, reference, precision: plain }: Against,
+  level: Level,
+): Budget[] {
   if (level === 'off') return [];
-  return implementations.filter(({ name }) => name !== reference).flatMap(({ name, rounding, precision }) => {
-    const [local, accumulated] = [finenessOf(rounding.local), finenessOf(rounding.accumulated)];
-    const common = { layers: null, implementations: [name], batches: null, kinds: ['valid'] as const };
-    const budgets: Budget[] = [
-      { ...common, metric: 'rel-l2', limit: DEFAULT_LIMITS[local].local, level, taps: null, scopes: ['local'], source: { kind: 'default', precision: local } },
-      { ...common, metric: 'rel-l2', limit: DEFAULT_LIMITS[accumulated].accumulated, level: accumulated === 'same' ? level : 'warn', taps: null, scopes: ['accumulated'], source: { kind: 'default', precision: accumulated } },
-    ];
-    return precision === plain && precision !== 'fp32' ? [...budgets, { ...common, metric: 'max-ratio', limit: DEFAULT_RATIO, level: 'warn', taps: null, scopes: ['local'], source: { kind: 'default', precision } }] : budgets;
-  });
+  return implementations
+    .filter(({ name }) => name !== reference)
+    .flatMap(({ name, rounding, precision }) => {
+      const [local, accumulated] = [finenessOf(rounding.local), finenessOf(rounding.accumulated)];
+      const common = {
+        layers: null,
+        implementations: [name],
+        batches: null,
+        kinds: ['valid'] as const,
+      };
+      const budgets: Budget[] = [
+        {
+          ...common,
+          metric: 'rel-l2',
+          limit: DEFAULT_LIMITS[local].local,
+          level,
+          taps: null,
+          scopes: ['local'],
+          source: { kind: 'default', precision: local },
+        },
+        {
+          ...common,
+          metric: 'rel-l2',
+          limit: DEFAULT_LIMITS[accumulated].accumulated,
+          level: accumulated === 'same' ? level : 'warn',
+          taps: null,
+          scopes: ['accumulated'],
+          source: { kind: 'default', precision: accumulated },
+        },
+      ];
+      return precision === plain && precision !== 'fp32'
+        ? [
+            ...budgets,
+            {
+              ...common,
+              metric: 'max-ratio',
+              limit: DEFAULT_RATIO,
+              level: 'warn',
+              taps: null,
+              scopes: ['local'],
+              source: { kind: 'default', precision },
+            },
+          ]
+        : budgets;
+    });
 }
 
 function finenessOf(rounding: number): Fineness {
-  return rounding === 0 ? 'same' : (FINEST_FIRST.find((precision) => rounding <= ROUNDING[precision]) ?? 'int8');
+  return rounding === 0
+    ? 'same'
+    : (FINEST_FIRST.find((precision) => rounding <= ROUNDING[precision]) ?? 'int8');
 }

@@ -1,18 +1,38 @@
-import type { Check, DiffReport, FileJudgement, Finding, GateOptions, Level, RebuildCheck, Row, Verdict } from '../types.js';
+import type {
+  Check,
+  DiffReport,
+  FileJudgement,
+  Finding,
+  GateOptions,
+  Level,
+  RebuildCheck,
+  Row,
+  Verdict,
+} from '../types.js';
 import { compareRows, nonFiniteRows } from '../metrics/index.js';
 import { usualLevel } from '../findingCodes.js';
 import { budgetChecks } from './budgets.js';
 import { defaultBudgets } from './defaults.js';
 
 /** What a verdict is made of. */
-export interface Judged extends Pick<DiffReport, 'rows' | 'effects' | 'findings' | 'implementations' | 'reference' | 'precision'> {
+export interface Judged extends Pick<
+  DiffReport,
+  'rows' | 'effects' | 'findings' | 'implementations' | 'reference' | 'precision'
+> {
   /** The file as it is; none where it is not to be judged. */
   file?: Pick<FileJudgement, 'label' | 'batches' | 'rows' | 'failure'>;
   /** What is the same for every token of the probe. */
   constant?: RebuildCheck['constant'];
 }
 
-const NOWHERE = { layer: null, tap: null, scope: null, batch: null, kind: null, subject: null } as const;
+const NOWHERE = {
+  layer: null,
+  tap: null,
+  scope: null,
+  batch: null,
+  kind: null,
+  subject: null,
+} as const;
 
 /**
  * Holds what a run found against the gate.
@@ -33,7 +53,11 @@ const NOWHERE = { layer: null, tap: null, scope: null, batch: null, kind: null, 
  *
  * @param isPart whether these are some of a run's batches: what the others may have to measure is then no failure here
  */
-export function judge({ rows, effects, findings, implementations, reference, precision, file, constant = [] }: Judged, options: GateOptions, { isPart = false }: { isPart?: boolean } = {}): Verdict {
+export function judge(
+  { rows, effects, findings, implementations, reference, precision, file, constant = [] }: Judged,
+  options: GateOptions,
+  { isPart = false }: { isPart?: boolean } = {},
+): Verdict {
   const valid = rows.filter((row) => row.kind === 'valid').toSorted(compareRows);
   const names = [...new Set(rows.map((row) => row.implementation))];
   const rowsOf = (name: string): Row[] => valid.filter((row) => row.implementation === name);
@@ -42,47 +66,128 @@ export function judge({ rows, effects, findings, implementations, reference, pre
   if (options.failOn === 'nan') {
     // On the Q, K, V of a reference that is itself non-finite, every kernel is: that is not the kernel's doing.
     const inherited = nonFiniteCheck(rowsOf(reference), reference).actual !== 0;
-    checks.push(...names.map((name) => nonFiniteCheck(rowsOf(name).filter(({ scope }) => scope === 'accumulated' || !inherited), name)));
-    if (file && file.batches.length > 0) checks.push(nonFiniteCheck(file.rows.filter(({ kind }) => kind === 'valid').toSorted(compareRows), file.label));
+    checks.push(
+      ...names.map((name) =>
+        nonFiniteCheck(
+          rowsOf(name).filter(({ scope }) => scope === 'accumulated' || !inherited),
+          name,
+        ),
+      ),
+    );
+    if (file && file.batches.length > 0)
+      checks.push(
+        nonFiniteCheck(
+          file.rows.filter(({ kind }) => kind === 'valid').toSorted(compareRows),
+          file.label,
+        ),
+      );
   }
   if (file?.failure) checks.push(yesOrNo('completed', file.label, false));
   for (const { name, failure, proof } of implementations) {
     if (failure) checks.push(yesOrNo('completed', name, false));
     if (options.requireKernel) checks.push(yesOrNo('kernel', name, proof === 'confirmed'));
   }
-  checks.push(...budgetChecks({ rows, effects, reference }, [...defaultBudgets({ implementations, reference, precision }, options.defaults), ...options.budgets], isPart));
+  checks.push(
+    ...budgetChecks(
+      { rows, effects, reference },
+      [
+        ...defaultBudgets({ implementations, reference, precision }, options.defaults),
+        ...options.budgets,
+      ],
+      isPart,
+    ),
+  );
   checks.push(...findings.flatMap((finding) => findingCheck(finding, reference, options.findings)));
   return { passed: checks.every(({ passed, level }) => passed || level === 'warn'), checks };
 }
 
-function comparedCheck(valid: readonly Row[], reference: string, constant: RebuildCheck['constant']): Check {
+function comparedCheck(
+  valid: readonly Row[],
+  reference: string,
+  constant: RebuildCheck['constant'],
+): Check {
   const tokens = new Map<string, number>();
   for (const row of valid) {
-    if (row.implementation !== reference) tokens.set(row.batch, Math.max(row.tokens, tokens.get(row.batch) ?? 0));
+    if (row.implementation !== reference)
+      tokens.set(row.batch, Math.max(row.tokens, tokens.get(row.batch) ?? 0));
   }
-  const actual = constant.length > 0 ? 0 : [...tokens.values()].reduce((sum, count) => sum + count, 0);
-  return { ...NOWHERE, name: 'compared', level: 'error', operator: '>', expected: 0, actual, implementation: reference, kind: 'valid', subject: constant.length > 0 ? constant.join(' and ') : null, source: { kind: 'always' }, passed: actual > 0 };
+  const actual =
+    constant.length > 0 ? 0 : [...tokens.values()].reduce((sum, count) => sum + count, 0);
+  return {
+    ...NOWHERE,
+    name: 'compared',
+    level: 'error',
+    operator: '>',
+    expected: 0,
+    actual,
+    implementation: reference,
+    kind: 'valid',
+    subject: constant.length > 0 ? constant.join(' and ') : null,
+    source: { kind: 'always' },
+    passed: actual > 0,
+  };
 }
 
 function yesOrNo(name: 'completed' | 'kernel', implementation: string, passed: boolean): Check {
-  const source = name === 'kernel' ? ({ kind: 'flag', flag: '--require-kernel' } as const) : ({ kind: 'always' } as const);
-  return { ...NOWHERE, name, level: 'error', operator: '==', expected: 1, actual: Number(passed), implementation, source, passed };
+  const source =
+    name === 'kernel'
+      ? ({ kind: 'flag', flag: '--require-kernel' } as const)
+      : ({ kind: 'always' } as const);
+  return {
+    ...NOWHERE,
+    name,
+    level: 'error',
+    operator: '==',
+    expected: 1,
+    actual: Number(passed),
+    implementation,
+    source,
+    passed,
+  };
 }
 
 function nonFiniteCheck(rows: readonly Row[], implementation: string): Check {
   const bad = nonFiniteRows(rows);
   const actual = bad.reduce((sum, row) => sum + row.nan + row.inf, 0);
   const { layer = null, tap = null, scope = null, batch = null } = bad[0] ?? {};
-  return { ...NOWHERE, name: 'non-finite', level: 'error', operator: '==', expected: 0, actual, layer, tap, scope, batch, kind: 'valid', implementation, source: { kind: 'flag', flag: '--fail-on' }, passed: actual === 0 };
+  return {
+    ...NOWHERE,
+    name: 'non-finite',
+    level: 'error',
+    operator: '==',
+    expected: 0,
+    actual,
+    layer,
+    tap,
+    scope,
+    batch,
+    kind: 'valid',
+    implementation,
+    source: { kind: 'flag', flag: '--fail-on' },
+    passed: actual === 0,
+  };
 }
 
-function findingCheck(finding: Finding, reference: string, levels: Readonly<Record<string, Level>>): Check[] {
+function findingCheck(
+  finding: Finding,
+  reference: string,
+  levels: Readonly<Record<string, Level>>,
+): Check[] {
   const level = levels[finding.code] ?? usualLevel(finding);
   if (level === 'off') return [];
-  const layer = 'layer' in finding ? finding.layer : 'layers' in finding ? (finding.layers[0] ?? null) : null;
+  const layer =
+    'layer' in finding ? finding.layer : 'layers' in finding ? (finding.layers[0] ?? null) : null;
   return [
     {
-      ...NOWHERE, name: 'finding', level, operator: '==', expected: 0, actual: 1, layer, subject: finding.code, passed: false,
+      ...NOWHERE,
+      name: 'finding',
+      level,
+      operator: '==',
+      expected: 0,
+      actual: 1,
+      layer,
+      subject: finding.code,
+      passed: false,
       implementation: 'implementation' in finding ? finding.implementation : reference,
       batch: 'batch' in finding ? finding.batch : null,
       source: { kind: 'always' },

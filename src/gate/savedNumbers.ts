@@ -1,8 +1,22 @@
 import { ROUNDING } from '../metrics/index.js';
-import type { Check, SavedEffect, SavedImplementation, SavedRow, SavedRun, Scope } from '../types.js';
+import type {
+  Check,
+  SavedEffect,
+  SavedImplementation,
+  SavedRow,
+  SavedRun,
+  Scope,
+} from '../types.js';
 
 /** What may regress, by the names of the budgets on the same numbers. */
-export const REGRESSION_METRICS = ['rel-l2', 'max-abs', 'exact-rel-l2', 'loss', 'kl', 'flips'] as const;
+export const REGRESSION_METRICS = [
+  'rel-l2',
+  'max-abs',
+  'exact-rel-l2',
+  'loss',
+  'kl',
+  'flips',
+] as const;
 export type RegressionMetric = (typeof REGRESSION_METRICS)[number];
 
 export type NumberPlace = Pick<Check, 'layer' | 'implementation' | 'tap' | 'scope' | 'batch'>;
@@ -31,11 +45,26 @@ const SPREAD = 3;
  */
 export function savedNumbers(run: SavedRun): Map<string, SavedNumber> {
   const infos = new Map(run.implementations.map((info) => [info.name, info]));
-  const losses = new Map(run.effects.filter(({ implementation }) => implementation === run.reference).map(({ batch, loss }) => [batch, loss]));
-  const logits = new Map(run.rows.filter(({ tap }) => tap === 'logits').map((row) => [`${row.implementation} ${row.batch}`, row.relL2]));
+  const losses = new Map(
+    run.effects
+      .filter(({ implementation }) => implementation === run.reference)
+      .map(({ batch, loss }) => [batch, loss]),
+  );
+  const logits = new Map(
+    run.rows
+      .filter(({ tap }) => tap === 'logits')
+      .map((row) => [`${row.implementation} ${row.batch}`, row.relL2]),
+  );
   const all = [
     ...run.rows.flatMap((row) => rowNumbers(row, run, infos.get(row.implementation))),
-    ...run.effects.flatMap((effect) => effectNumbers(effect, { reference: run.reference, referenceLoss: losses.get(effect.batch) ?? NaN, relL2: logits.get(`${effect.implementation} ${effect.batch}`) ?? NaN, info: infos.get(effect.implementation) })),
+    ...run.effects.flatMap((effect) =>
+      effectNumbers(effect, {
+        reference: run.reference,
+        referenceLoss: losses.get(effect.batch) ?? NaN,
+        relL2: logits.get(`${effect.implementation} ${effect.batch}`) ?? NaN,
+        info: infos.get(effect.implementation),
+      }),
+    ),
   ];
   return new Map(all.map((number) => [keyOf(number), number]));
 }
@@ -44,13 +73,27 @@ function keyOf({ metric, implementation, batch, scope, tap, layer }: SavedNumber
   return JSON.stringify([metric, implementation, batch, scope, tap, layer]);
 }
 
-function rowNumbers(row: SavedRow, run: SavedRun, info: SavedImplementation | undefined): SavedNumber[] {
+function rowNumbers(
+  row: SavedRow,
+  run: SavedRun,
+  info: SavedImplementation | undefined,
+): SavedNumber[] {
   const { batch, layer, tap, scope, implementation, maxAbs, relL2, exactRelL2 } = row;
   const place = { batch, layer, tap, scope, implementation, prediction: null };
-  const exact: SavedNumber = { ...place, metric: 'exact-rel-l2', value: exactRelL2, relL2: exactRelL2, rounding: exactRounding(info, run, scope) };
+  const exact: SavedNumber = {
+    ...place,
+    metric: 'exact-rel-l2',
+    value: exactRelL2,
+    relL2: exactRelL2,
+    rounding: exactRounding(info, run, scope),
+  };
   if (implementation === run.reference) return [exact];
   const rounding = info?.rounding[scope] ?? 0;
-  return [{ ...place, metric: 'rel-l2', value: relL2, relL2, rounding }, { ...place, metric: 'max-abs', value: maxAbs, relL2, rounding }, exact];
+  return [
+    { ...place, metric: 'rel-l2', value: relL2, relL2, rounding },
+    { ...place, metric: 'max-abs', value: maxAbs, relL2, rounding },
+    exact,
+  ];
 }
 
 interface Outcome {
@@ -60,15 +103,38 @@ interface Outcome {
   info: SavedImplementation | undefined;
 }
 
-function effectNumbers({ batch, implementation, targets, loss, kl, flips }: SavedEffect, { reference, referenceLoss, relL2, info }: Outcome): SavedNumber[] {
+function effectNumbers(
+  { batch, implementation, targets, loss, kl, flips }: SavedEffect,
+  { reference, referenceLoss, relL2, info }: Outcome,
+): SavedNumber[] {
   if (implementation === reference || targets === 0) return [];
-  const place = { batch, implementation, layer: null, tap: 'logits', scope: 'accumulated', relL2, rounding: info?.rounding.accumulated ?? 0, prediction: { kl, targets } } as const;
-  return [{ ...place, metric: 'loss', value: Math.abs(loss - referenceLoss) }, { ...place, metric: 'kl', value: kl }, { ...place, metric: 'flips', value: flips / targets }];
+  const place = {
+    batch,
+    implementation,
+    layer: null,
+    tap: 'logits',
+    scope: 'accumulated',
+    relL2,
+    rounding: info?.rounding.accumulated ?? 0,
+    prediction: { kl, targets },
+  } as const;
+  return [
+    { ...place, metric: 'loss', value: Math.abs(loss - referenceLoss) },
+    { ...place, metric: 'kl', value: kl },
+    { ...place, metric: 'flips', value: flips / targets },
+  ];
 }
 
 /** Against exact it is the implementation's own precision that counts, and in its stream that of the model, whatever the reference's. */
-function exactRounding(info: SavedImplementation | undefined, { model }: SavedRun, scope: Scope): number {
-  const between = scope === 'local' ? [] : [ROUNDING[model.precision], ROUNDING[model.activations ?? model.precision]];
+function exactRounding(
+  info: SavedImplementation | undefined,
+  { model }: SavedRun,
+  scope: Scope,
+): number {
+  const between =
+    scope === 'local'
+      ? []
+      : [ROUNDING[model.precision], ROUNDING[model.activations ?? model.precision]];
   return Math.max(info?.rounding[scope] ?? 0, ROUNDING[info?.precision ?? 'fp32'], ...between);
 }
 
@@ -103,7 +169,9 @@ function floorOf(was: SavedNumber, is: SavedNumber): number {
 
 /** What a number would be at another relative L2 of its tensor; null where that cannot be told. */
 function scaled({ value, relL2 }: SavedNumber, to: number): number | null {
-  return relL2 > 0 && Number.isFinite(relL2) && Number.isFinite(value) ? value * (to / relL2) : null;
+  return relL2 > 0 && Number.isFinite(relL2) && Number.isFinite(value)
+    ? value * (to / relL2)
+    : null;
 }
 
 /** What chance makes of a number about predictions. */

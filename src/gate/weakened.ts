@@ -10,14 +10,34 @@ export function weakenedBudgets(budgets: readonly Budget[], against: Against): W
   return budgets.flatMap((budget): Weakening[] => {
     const { source, metric, limit, level } = budget;
     if (source.kind !== 'config') return [];
-    const [narrowest] = brought.filter((usual) => replaces(budget, usual) && isWeaker(budget, usual)).toSorted((a, b) => a.limit - b.limit);
-    return narrowest ? [{ kind: 'budget', key: source.key, metric, limit: level === 'off' ? null : limit, level, usualLimit: narrowest.limit, usualLevel: narrowest.level }] : [];
+    const [narrowest] = brought
+      .filter((usual) => replaces(budget, usual) && isWeaker(budget, usual))
+      .toSorted((a, b) => a.limit - b.limit);
+    return narrowest
+      ? [
+          {
+            kind: 'budget',
+            key: source.key,
+            metric,
+            limit: level === 'off' ? null : limit,
+            level,
+            usualLimit: narrowest.limit,
+            usualLevel: narrowest.level,
+          },
+        ]
+      : [];
   });
 }
 
 function replaces({ metric, implementations, scopes, kinds }: Budget, usual: Budget): boolean {
-  const meets = <T>(one: readonly T[] | null, other: readonly T[] | null): boolean => one === null || other === null || one.some((item) => other.includes(item));
-  return metric === usual.metric && meets(implementations, usual.implementations) && meets(scopes, usual.scopes) && meets(kinds, usual.kinds);
+  const meets = <T>(one: readonly T[] | null, other: readonly T[] | null): boolean =>
+    one === null || other === null || one.some((item) => other.includes(item));
+  return (
+    metric === usual.metric &&
+    meets(implementations, usual.implementations) &&
+    meets(scopes, usual.scopes) &&
+    meets(kinds, usual.kinds)
+  );
 }
 
 /** Every limit that attn-diff brings is one that numbers must not exceed. */

@@ -56,7 +56,13 @@ export interface HeadModel {
  */
 export function buildHead(graph: OnnxGraph, split: HeadSplit, streams: HeadStreams): HeadModel {
   const { entering: cut, tokenwise } = split;
-  const model = copyModel(extract(graph, [{ name: split.logits, type: DataType.UNDEFINED }], new Map([[cut, makeValueInfo(cut, DataType.FLOAT, ROWS)]])));
+  const model = copyModel(
+    extract(
+      graph,
+      [{ name: split.logits, type: DataType.UNDEFINED }],
+      new Map([[cut, makeValueInfo(cut, DataType.FLOAT, ROWS)]]),
+    ),
+  );
   const part = model.graph!;
   part.output = [];
   raiseOpset(model, HEAD_OPSET);
@@ -70,32 +76,66 @@ export function buildHead(graph: OnnxGraph, split: HeadSplit, streams: HeadStrea
     part.input = part.input.filter(({ name }) => name !== cut);
     rows = builder.cast(builder.input(WIDE_CUT, DataType.FLOAT, ROWS), elementTypes(graph)(cut));
   }
-  if (part.node.some((node) => isOp(node, 'Gemm'))) rows = builder.op('Flatten', [rows], { axis: 2n });
+  if (part.node.some((node) => isOp(node, 'Gemm')))
+    rows = builder.op('Flatten', [rows], { axis: 2n });
   replaceUses(part.node, cut, rows);
   const logits = split.logits === cut ? rows : split.logits;
   if (chunk !== null) {
     unstackQuantisation(builder, index, streams.count);
     chooseTokens(builder, chunk);
   }
-  const shape = builder.op('Concat', [builder.ints(streams.count), builder.op('Shape', [targets]), builder.ints(-1)], { axis: 0n });
+  const shape = builder.op(
+    'Concat',
+    [builder.ints(streams.count), builder.op('Shape', [targets]), builder.ints(-1)],
+    { axis: 0n },
+  );
   const shaped = builder.reshape(logits, shape);
-  const slices = streams.count === 1 ? [shaped] : builder.ops('Split', [shaped], streams.count, { axis: 0n, num_outputs: BigInt(streams.count) });
+  const slices =
+    streams.count === 1
+      ? [shaped]
+      : builder.ops('Split', [shaped], streams.count, {
+          axis: 0n,
+          num_outputs: BigInt(streams.count),
+        });
   const given = streams.reference === null || streams.truth === null;
-  const exchange: HeadExchange | null = given ? { reference: logitsInput(builder, 'reference'), truth: logitsInput(builder, 'truth') } : null;
-  const [reference, truth] = exchange ? [exchange.reference, exchange.truth] : [slices[streams.reference!]!, slices[streams.truth!]!];
-  const output = builder.within('head', () => buildHeadProbe(builder, slices, reference, truth, targets));
+  const exchange: HeadExchange | null = given
+    ? { reference: logitsInput(builder, 'reference'), truth: logitsInput(builder, 'truth') }
+    : null;
+  const [reference, truth] = exchange
+    ? [exchange.reference, exchange.truth]
+    : [slices[streams.reference!]!, slices[streams.truth!]!];
+  const output = builder.within('head', () =>
+    buildHeadProbe(builder, slices, reference, truth, targets),
+  );
   builder.output(output, DataType.DOUBLE);
-  const shared = streams.share ? { reference: builder.cast(reference, DataType.FLOAT), truth: builder.cast(truth, DataType.FLOAT) } : null;
-  for (const tensor of shared ? [shared.reference, shared.truth] : []) builder.output(tensor, DataType.FLOAT);
+  const shared = streams.share
+    ? {
+        reference: builder.cast(reference, DataType.FLOAT),
+        truth: builder.cast(truth, DataType.FLOAT),
+      }
+    : null;
+  for (const tensor of shared ? [shared.reference, shared.truth] : [])
+    builder.output(tensor, DataType.FLOAT);
 
   part.node.push(...builder.nodes);
   dropUnused(part);
   sortNodes(part);
-  return { model, hidden: isHalf(graph, cut) ? WIDE_CUT : cut, targets, chunk, output, exchange: exchange ?? shared };
+  return {
+    model,
+    hidden: isHalf(graph, cut) ? WIDE_CUT : cut,
+    targets,
+    chunk,
+    output,
+    exchange: exchange ?? shared,
+  };
 }
 
 function logitsInput(builder: GraphBuilder, of: 'reference' | 'truth'): string {
-  return builder.input(`attn_diff/${of}_logits`, DataType.FLOAT, [1, 'chunk', `attn_diff_${of}_vocabulary`]);
+  return builder.input(`attn_diff/${of}_logits`, DataType.FLOAT, [
+    1,
+    'chunk',
+    `attn_diff_${of}_vocabulary`,
+  ]);
 }
 
 /**
@@ -106,7 +146,15 @@ function logitsInput(builder: GraphBuilder, of: 'reference' | 'truth'): string {
 export function withWideCut(graph: OnnxGraph, cut: string): { graph: OnnxGraph; cut: string } {
   if (!isHalf(graph, cut)) return { graph, cut };
   const model = copyModel(graph.model);
-  model.graph!.node.push(create(NodeProtoSchema, { name: WIDE_CUT, opType: 'Cast', input: [cut], output: [WIDE_CUT], attribute: [makeAttribute('to', BigInt(DataType.FLOAT))] }));
+  model.graph!.node.push(
+    create(NodeProtoSchema, {
+      name: WIDE_CUT,
+      opType: 'Cast',
+      input: [cut],
+      output: [WIDE_CUT],
+      attribute: [makeAttribute('to', BigInt(DataType.FLOAT))],
+    }),
+  );
   return { graph: new OnnxGraph(model), cut: WIDE_CUT };
 }
 
@@ -117,9 +165,16 @@ function isHalf(graph: OnnxGraph, tensor: string): boolean {
 
 /** Quantises all tokens, but multiplies only those of the chunk. */
 function chooseTokens(builder: GraphBuilder, chunk: string): void {
-  const [from, to] = builder.ops('Split', [chunk], 2, { axis: 0n, num_outputs: 2n }) as [string, string];
+  const [from, to] = builder.ops('Split', [chunk], 2, { axis: 0n, num_outputs: 2n }) as [
+    string,
+    string,
+  ];
   for (const node of builder.nodes.filter((each) => isOp(each, 'DynamicQuantizeLinear'))) {
     const readers = builder.nodes.filter((each) => isOp(each, 'MatMulInteger'));
-    replaceUses(readers, node.output[0]!, builder.op('Slice', [node.output[0]!, from, to, builder.ints(1)]));
+    replaceUses(
+      readers,
+      node.output[0]!,
+      builder.op('Slice', [node.output[0]!, from, to, builder.ints(1)]),
+    );
   }
 }

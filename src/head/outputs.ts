@@ -28,7 +28,13 @@ export interface Outputs {
   logits: LogitsOutput | null;
 }
 
-const FLOATS: ReadonlySet<DataType> = new Set([DataType.UNDEFINED, DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16, DataType.DOUBLE]);
+const FLOATS: ReadonlySet<DataType> = new Set([
+  DataType.UNDEFINED,
+  DataType.FLOAT,
+  DataType.FLOAT16,
+  DataType.BFLOAT16,
+  DataType.DOUBLE,
+]);
 /** Multiples to which a vocabulary is padded for the kernels that multiply with it. */
 const PADDED_TO = [8, 16, 32, 64, 128, 256, 512, 1024];
 
@@ -39,7 +45,11 @@ const PADDED_TO = [8, 16, 32, 64, 128, 256, 512, 1024];
  *
  * Of several such outputs those with one row for each token come first, then the one called `logits`, then the first.
  */
-export function classifyOutputs(graph: OnnxGraph, sites: readonly AttentionSite[], sizes: OutputSizes): Outputs {
+export function classifyOutputs(
+  graph: OnnxGraph,
+  sites: readonly AttentionSite[],
+  sizes: OutputSizes,
+): Outputs {
   const last = graph.producer(sites.at(-1)!.hidden);
   const classified = graph.graph.output.map(tensorInfo).map((info) => {
     const above = nodesAbove(graph, info.name, last);
@@ -48,14 +58,30 @@ export function classifyOutputs(graph: OnnxGraph, sites: readonly AttentionSite[
   });
   const logits = classified
     .filter(({ kind }) => kind === 'logits')
-    .toSorted((a, b) => Number(hasFewTokens(a.info)) - Number(hasFewTokens(b.info)) || Number(b.info.name === 'logits') - Number(a.info.name === 'logits'))[0];
+    .toSorted(
+      (a, b) =>
+        Number(hasFewTokens(a.info)) - Number(hasFewTokens(b.info)) ||
+        Number(b.info.name === 'logits') - Number(a.info.name === 'logits'),
+    )[0];
   return {
-    outputs: classified.map(({ info: { name, type, shape }, kind }) => ({ name, type: tensorTypeName(type), shape: shape.map((dim) => dim ?? '?'), kind })),
+    outputs: classified.map(({ info: { name, type, shape }, kind }) => ({
+      name,
+      type: tensorTypeName(type),
+      shape: shape.map((dim) => dim ?? '?'),
+      kind,
+    })),
     logits: logits ? { name: logits.info.name, width: logits.width! } : null,
   };
 }
 
-function kindOf(info: TensorInfo, width: number | null, above: Above, graph: OnnxGraph, sites: readonly AttentionSite[], sizes: OutputSizes): OutputKind {
+function kindOf(
+  info: TensorInfo,
+  width: number | null,
+  above: Above,
+  graph: OnnxGraph,
+  sites: readonly AttentionSite[],
+  sizes: OutputSizes,
+): OutputKind {
   const { shape } = info;
   const rank = shape.length;
   if (!above.fromLast) {
@@ -64,23 +90,37 @@ function kindOf(info: TensorInfo, width: number | null, above: Above, graph: Onn
     return width === sizes.hiddenSize && rank !== 4 ? 'hidden-states' : 'other';
   }
   if (rank === 4) return isCache(graph, info, sites, sizes) ? 'cache' : 'other';
-  const isProjected = above.nodes.some((node) => isProduct(node) && weightsOf(graph, node) !== null);
-  if (isProjected && FLOATS.has(info.type) && isVocabulary(graph, width, sizes) && !above.nodes.some((node) => isOp(node, 'Softmax', 'LogSoftmax'))) return 'logits';
-  const isScored = isProjected && width !== sizes.hiddenSize && (width === sizes.labels || classifies(sizes));
+  const isProjected = above.nodes.some(
+    (node) => isProduct(node) && weightsOf(graph, node) !== null,
+  );
+  if (
+    isProjected &&
+    FLOATS.has(info.type) &&
+    isVocabulary(graph, width, sizes) &&
+    !above.nodes.some((node) => isOp(node, 'Softmax', 'LogSoftmax'))
+  )
+    return 'logits';
+  const isScored =
+    isProjected && width !== sizes.hiddenSize && (width === sizes.labels || classifies(sizes));
   if (rank === 2) return isScored ? 'scores' : 'embedding';
   return isScored ? 'token-scores' : width === sizes.hiddenSize ? 'hidden-states' : 'other';
 }
 
 /** Whether config.json names a classifier, or a reward model, rather than a language model. */
 function classifies({ architectures }: OutputSizes): boolean {
-  return architectures.some((name) => /(ForSequenceClassification|ForTokenClassification|ForQuestionAnswering|RewardModel)$/.test(name));
+  return architectures.some((name) =>
+    /(ForSequenceClassification|ForTokenClassification|ForQuestionAnswering|RewardModel)$/.test(
+      name,
+    ),
+  );
 }
 
 function isVocabulary(graph: OnnxGraph, width: number | null, sizes: OutputSizes): boolean {
   const { vocabSize, labels } = sizes;
   if (width === null) return false;
   if (width === labels && classifies(sizes)) return false;
-  if (width === vocabSize || (width !== sizes.hiddenSize && embeddingRows(graph).has(width))) return true;
+  if (width === vocabSize || (width !== sizes.hiddenSize && embeddingRows(graph).has(width)))
+    return true;
   return PADDED_TO.some((multiple) => width === Math.ceil(vocabSize / multiple) * multiple);
 }
 
@@ -102,7 +142,12 @@ function embeddingRows(graph: OnnxGraph): ReadonlySet<number> {
 
 function isFed(graph: OnnxGraph, tensor: string): boolean {
   let name = tensor;
-  for (let node = graph.producer(name); isOp(node, 'Cast', 'Identity', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten', 'Clip'); node = graph.producer(name)) name = node.input[0]!;
+  for (
+    let node = graph.producer(name);
+    isOp(node, 'Cast', 'Identity', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten', 'Clip');
+    node = graph.producer(name)
+  )
+    name = node.input[0]!;
   return graph.inputs.has(name);
 }
 
@@ -133,13 +178,16 @@ function nodesAbove(graph: OnnxGraph, output: string, last: NodeProto | undefine
 
 /** The width that the products between the last layer and an output come to, where all agree. */
 function headWidth(graph: OnnxGraph, nodes: readonly NodeProto[]): number | null {
-  const widths = new Set(nodes.flatMap((node) => (isProduct(node) ? (weightsOf(graph, node) ?? []) : [])));
+  const widths = new Set(
+    nodes.flatMap((node) => (isProduct(node) ? (weightsOf(graph, node) ?? []) : [])),
+  );
   return widths.size === 1 ? [...widths][0]! : null;
 }
 
 /** How wide a product with weights makes its rows; null for a product of computed tensors. */
 function weightsOf(graph: OnnxGraph, node: NodeProto): number | null {
-  if (isMicrosoftOp(node, 'MatMulNBits', 'MatMulBnb4')) return Number(attribute(node, 'N')?.i ?? 0n) || null;
+  if (isMicrosoftOp(node, 'MatMulNBits', 'MatMulBnb4'))
+    return Number(attribute(node, 'N')?.i ?? 0n) || null;
   const matrix = weights(graph, node.input[isOp(node, 'QLinearMatMul') ? 3 : 1]);
   if (!matrix || matrix.length < 2) return null;
   return (attribute(node, 'transB')?.i ?? 0n) !== 0n ? matrix.at(-2)! : matrix.at(-1)!;
@@ -162,11 +210,21 @@ function weights(graph: OnnxGraph, name: string | undefined): number[] | null {
 function isWeights(graph: OnnxGraph, output: string, sites: readonly AttentionSite[]): boolean {
   let name = output;
   // A guard writes zeros in place of NaN, and has the probabilities last.
-  for (let node = graph.producer(name); isOp(node, 'Cast', 'Identity', 'Where'); node = graph.producer(name)) name = node.input[node.opType === 'Where' ? 2 : 0]!;
+  for (
+    let node = graph.producer(name);
+    isOp(node, 'Cast', 'Identity', 'Where');
+    node = graph.producer(name)
+  )
+    name = node.input[node.opType === 'Where' ? 2 : 0]!;
   return isOp(graph.producer(name), 'Softmax') && sites.some(({ core }) => core.output[0] === name);
 }
 
-function isCache(graph: OnnxGraph, { name, shape }: TensorInfo, sites: readonly AttentionSite[], { headDim }: OutputSizes): boolean {
+function isCache(
+  graph: OnnxGraph,
+  { name, shape }: TensorInfo,
+  sites: readonly AttentionSite[],
+  { headDim }: OutputSizes,
+): boolean {
   const node = graph.producer(name);
   if (node && sites.some(({ core }) => core.output.indexOf(name) > 0)) return true;
   return shape.length === 4 && (shape[3] === headDim || /present|past|cache|key|value/i.test(name));

@@ -38,24 +38,52 @@ interface Distribution {
  * @param targets int64 [n]: each token's next token
  * @returns the name of a float64 tensor [HEAD_ROWS, streams, 1, n]
  */
-export function buildHeadProbe(builder: GraphBuilder, streams: readonly string[], reference: string, truth: string, targets: string): string {
+export function buildHeadProbe(
+  builder: GraphBuilder,
+  streams: readonly string[],
+  reference: string,
+  truth: string,
+  targets: string,
+): string {
   const target = builder.op('Unsqueeze', [targets, builder.ints(0, 2)]);
   const expected = distribution(builder, reference);
   const share = builder.op('Exp', [expected.logP]);
   const impossible = builder.op('Equal', [share, builder.float(0, 'float64')]);
 
   const rowsOf = (stream: string): string => {
-    const { shifted, logSum, logP } = stream === reference ? expected : distribution(builder, stream);
+    const { shifted, logSum, logP } =
+      stream === reference ? expected : distribution(builder, stream);
     const terms = builder.op('Mul', [share, builder.op('Sub', [expected.logP, logP])]);
     const rows: Record<(typeof EFFECT_ROWS)[number], string> = {
-      nll: builder.op('Sub', [logSum, builder.op('GatherElements', [shifted, target], { axis: VOCABULARY })]),
-      kl: reduced(builder, 'ReduceSum', builder.op('Where', [impossible, builder.float(0, 'float64'), terms])),
-      top1: builder.cast(builder.op('ArgMax', [builder.cast(stream, DataType.DOUBLE)], { axis: VOCABULARY, keepdims: 1n }), DataType.DOUBLE),
+      nll: builder.op('Sub', [
+        logSum,
+        builder.op('GatherElements', [shifted, target], { axis: VOCABULARY }),
+      ]),
+      kl: reduced(
+        builder,
+        'ReduceSum',
+        builder.op('Where', [impossible, builder.float(0, 'float64'), terms]),
+      ),
+      top1: builder.cast(
+        builder.op('ArgMax', [builder.cast(stream, DataType.DOUBLE)], {
+          axis: VOCABULARY,
+          keepdims: 1n,
+        }),
+        DataType.DOUBLE,
+      ),
     };
     const effects = EFFECT_ROWS.map((row) => builder.reshape(rows[row], builder.ints(1, 1, 1, -1)));
-    return builder.op('Concat', [buildProbe(builder, [stream], reference, 'BSD', truth), ...effects], { axis: 0n });
+    return builder.op(
+      'Concat',
+      [buildProbe(builder, [stream], reference, 'BSD', truth), ...effects],
+      { axis: 0n },
+    );
   };
-  return builder.op('Concat', streams.map((stream, i) => builder.within(String(i), () => rowsOf(stream))), { axis: 1n });
+  return builder.op(
+    'Concat',
+    streams.map((stream, i) => builder.within(String(i), () => rowsOf(stream))),
+    { axis: 1n },
+  );
 }
 
 function distribution(builder: GraphBuilder, logits: string): Distribution {

@@ -18,7 +18,22 @@ export interface HeadSplit {
 }
 
 /** Operators that treat every element alike, up to constants. */
-const ELEMENTWISE = ['Cast', 'CastLike', 'Identity', 'Add', 'Sub', 'Mul', 'Div', 'Neg', 'Tanh', 'Clip', 'Min', 'Max', 'QuantizeLinear', 'DequantizeLinear'];
+const ELEMENTWISE = [
+  'Cast',
+  'CastLike',
+  'Identity',
+  'Add',
+  'Sub',
+  'Mul',
+  'Div',
+  'Neg',
+  'Tanh',
+  'Clip',
+  'Min',
+  'Max',
+  'QuantizeLinear',
+  'DequantizeLinear',
+];
 /** Products of rows with a matrix, the rows being the first input. */
 const PRODUCTS = ['MatMul', 'Gemm', 'MatMulInteger', 'QLinearMatMul'];
 const MICROSOFT_PRODUCTS = ['MatMulNBits', 'MatMulBnb4', 'MatMulIntegerToFloat', 'FusedMatMul'];
@@ -50,12 +65,21 @@ export function splitHead(graph: OnnxGraph, logits: string): HeadSplit | null {
     const inputs = node.input.filter((name) => computed.has(name));
     if (isProduct(node)) {
       // A product of two computed tensors is attention's, not the head's; weights to the left would mix tokens.
-      if (!computed.has(node.input[0]!) || computed.has(node.input[1]!) || (attribute(node, 'transA')?.i ?? 0n) !== 0n) return null;
+      if (
+        !computed.has(node.input[0]!) ||
+        computed.has(node.input[1]!) ||
+        (attribute(node, 'transA')?.i ?? 0n) !== 0n
+      )
+        return null;
       passed = true;
     } else if (isOp(node, 'DynamicQuantizeLinear')) {
-      if (!graph.consumers(node.output[0]!).every((consumer) => isOp(consumer, 'MatMulInteger'))) return null;
+      if (!graph.consumers(node.output[0]!).every((consumer) => isOp(consumer, 'MatMulInteger')))
+        return null;
       tokenwise = false;
-    } else if (!isOp(node, ...ELEMENTWISE) && !isMicrosoftOp(node, 'QuantizeLinear', 'DequantizeLinear')) {
+    } else if (
+      !isOp(node, ...ELEMENTWISE) &&
+      !isMicrosoftOp(node, 'QuantizeLinear', 'DequantizeLinear')
+    ) {
       return null;
     }
     for (const output of node.output) open.delete(output);
@@ -63,13 +87,29 @@ export function splitHead(graph: OnnxGraph, logits: string): HeadSplit | null {
   }
   const entering = [...open][0]!;
   const cut = unselected(graph, entering);
-  return { cut, entering, logits: head, unselected: behind, selects: cut !== entering || behind !== logits, tokenwise };
+  return {
+    cut,
+    entering,
+    logits: head,
+    unselected: behind,
+    selects: cut !== entering || behind !== logits,
+    tokenwise,
+  };
 }
 
 /** As {@link splitHead}; where the head cannot be cut off, the model's part returns the logits themselves, of all tokens. */
 export function headSplit(graph: OnnxGraph, logits: string): HeadSplit {
   const cut = unselected(graph, logits);
-  return splitHead(graph, logits) ?? { cut, entering: cut, logits: cut, unselected: cut, selects: cut !== logits, tokenwise: true };
+  return (
+    splitHead(graph, logits) ?? {
+      cut,
+      entering: cut,
+      logits: cut,
+      unselected: cut,
+      selects: cut !== logits,
+      tokenwise: true,
+    }
+  );
 }
 
 /** Whether a node is a product of rows, its first input, with a matrix. */
@@ -85,7 +125,12 @@ function isQuantised(graph: OnnxGraph, [tensor]: Iterable<string>): boolean {
 /** The tensor behind reshapes, which keep the order of the tokens. */
 function unshaped(graph: OnnxGraph, tensor: string): string {
   let name = tensor;
-  for (let node = graph.producer(name); isOp(node, 'Reshape', 'Identity'); node = graph.producer(name)) name = node.input[0]!;
+  for (
+    let node = graph.producer(name);
+    isOp(node, 'Reshape', 'Identity');
+    node = graph.producer(name)
+  )
+    name = node.input[0]!;
   return name;
 }
 
@@ -93,7 +138,11 @@ function unshaped(graph: OnnxGraph, tensor: string): string {
 function unselected(graph: OnnxGraph, tensor: string): string {
   let found = tensor;
   let name = tensor;
-  for (let node = graph.producer(name); node && (selects(graph, node) || isOp(node, ...SHAPING)); node = graph.producer(name)) {
+  for (
+    let node = graph.producer(name);
+    node && (selects(graph, node) || isOp(node, ...SHAPING));
+    node = graph.producer(name)
+  ) {
     name = node.input[0]!;
     if (!isOp(node, ...SHAPING)) found = name;
   }
@@ -103,12 +152,20 @@ function unselected(graph: OnnxGraph, tensor: string): string {
 /** Whether a node leaves some tokens of its first input out, and no elements of those that stay. */
 function selects(graph: OnnxGraph, node: NodeProto): boolean {
   if (isOp(node, 'GatherND')) return true;
-  if (isOp(node, 'Gather', 'GatherElements')) return TOKEN_AXES.has(Number(attribute(node, 'axis')?.i ?? 0n));
-  return isOp(node, 'Slice') && (graph.values(node.input[3])?.every((axis) => TOKEN_AXES.has(axis)) ?? false);
+  if (isOp(node, 'Gather', 'GatherElements'))
+    return TOKEN_AXES.has(Number(attribute(node, 'axis')?.i ?? 0n));
+  return (
+    isOp(node, 'Slice') &&
+    (graph.values(node.input[3])?.every((axis) => TOKEN_AXES.has(axis)) ?? false)
+  );
 }
 
 /** The node that comes last among those that make these tensors; undefined where one is no node's. */
-function latest(graph: OnnxGraph, order: ReadonlyMap<NodeProto, number>, tensors: ReadonlySet<string>): NodeProto | undefined {
+function latest(
+  graph: OnnxGraph,
+  order: ReadonlyMap<NodeProto, number>,
+  tensors: ReadonlySet<string>,
+): NodeProto | undefined {
   let last: NodeProto | undefined;
   for (const tensor of tensors) {
     const node = graph.producer(tensor);
@@ -122,7 +179,8 @@ function latest(graph: OnnxGraph, order: ReadonlyMap<NodeProto, number>, tensors
 function computedTensors(graph: OnnxGraph): ReadonlySet<string> {
   const computed = new Set(graph.inputs);
   for (const node of graph.graph.node) {
-    if (usedNames(node).some((name) => computed.has(name))) for (const output of node.output) computed.add(output);
+    if (usedNames(node).some((name) => computed.has(name)))
+      for (const output of node.output) computed.add(output);
   }
   return computed;
 }

@@ -31,7 +31,8 @@ export type MeasuredRow = Omit<Row, 'ratioFp32' | 'ratioPlain'>;
 export function aggregate(stats: readonly TokenStats[], batches: readonly Batch[]): MeasuredRow[] {
   return stats.flatMap((record) => {
     const batch = batches[record.batch];
-    if (batch === undefined) throw new RangeError(`TokenStats names batch ${record.batch} of ${batches.length}`);
+    if (batch === undefined)
+      throw new RangeError(`TokenStats names batch ${record.batch} of ${batches.length}`);
     return TOKEN_KINDS.flatMap((kind) => aggregateKind(record, batch, kind) ?? []);
   });
 }

@@ -1,4 +1,12 @@
-import type { Cause, Deviation, Explanation, Factor, Finding, LocalDivergence, Row } from '../types.js';
+import type {
+  Cause,
+  Deviation,
+  Explanation,
+  Factor,
+  Finding,
+  LocalDivergence,
+  Row,
+} from '../types.js';
 import { ranksOf } from './order.js';
 import { relativeL2 } from './token.js';
 
@@ -76,15 +84,28 @@ const SIMPLICITY = ranksOf<Change['kind']>({
  */
 export function factorsOf(trials: readonly Trial[], squaredReference: number): Factor[] {
   const factors = trials.map(({ change, besides, squaredDelta, squaredNorm }): Ranked => ({
-    factor: { deviation: change, besides, cause: CAUSE_OF[change.kind], relL2: relativeL2(squaredDelta, squaredNorm), explained: 1 - squaredDelta / squaredReference },
+    factor: {
+      deviation: change,
+      besides,
+      cause: CAUSE_OF[change.kind],
+      relL2: relativeL2(squaredDelta, squaredNorm),
+      explained: 1 - squaredDelta / squaredReference,
+    },
     group: groupOf(change, besides),
     simplicity: SIMPLICITY[change.kind] + (besides === null ? 0 : Object.keys(SIMPLICITY).length),
   }));
-  const sorted = told(factors.toSorted((a, b) => descending(a.factor.explained, b.factor.explained)));
+  const sorted = told(
+    factors.toSorted((a, b) => descending(a.factor.explained, b.factor.explained)),
+  );
   const best = sorted[0]?.factor.explained ?? NaN;
   const equals = sorted.filter(({ factor }) => factor.explained >= best - EQUAL);
-  const ordered = [...equals.toSorted((a, b) => a.simplicity - b.simplicity), ...sorted.filter((each) => !equals.includes(each))];
-  return ordered.filter(({ group }, i) => ordered.findIndex((other) => other.group === group) === i).map(({ factor }) => factor);
+  const ordered = [
+    ...equals.toSorted((a, b) => a.simplicity - b.simplicity),
+    ...sorted.filter((each) => !equals.includes(each)),
+  ];
+  return ordered
+    .filter(({ group }, i) => ordered.findIndex((other) => other.group === group) === i)
+    .map(({ factor }) => factor);
 }
 
 /** Without pairs that add nothing to the best change alone. */
@@ -122,20 +143,41 @@ export function isEnough({ besides, explained, relL2 }: Factor, limit: number): 
  *
  * @returns whether it is the reference
  */
-export function isReferenceAtFault(rows: readonly Row[], { implementation, reference, layer, batch }: Pick<Explanation, 'implementation' | 'reference' | 'layer' | 'batch'>): boolean {
-  const errorOf = (label: string): number => localRows(rows, label, batch).find((row) => row.layer === layer)?.exactRelL2 ?? NaN;
+export function isReferenceAtFault(
+  rows: readonly Row[],
+  {
+    implementation,
+    reference,
+    layer,
+    batch,
+  }: Pick<Explanation, 'implementation' | 'reference' | 'layer' | 'batch'>,
+): boolean {
+  const errorOf = (label: string): number =>
+    localRows(rows, label, batch).find((row) => row.layer === layer)?.exactRelL2 ?? NaN;
   return errorOf(reference) >= FAR * errorOf(implementation) && errorOf(reference) > 0;
 }
 
 /** Local attention rows of valid tokens, in the order of the layers. */
 export function localRows(rows: readonly Row[], implementation: string, batch: string): Row[] {
-  const found = rows.filter((row) => row.implementation === implementation && row.batch === batch && row.scope === 'local' && row.tap === 'attention' && row.kind === 'valid');
+  const found = rows.filter(
+    (row) =>
+      row.implementation === implementation &&
+      row.batch === batch &&
+      row.scope === 'local' &&
+      row.tap === 'attention' &&
+      row.kind === 'valid',
+  );
   return found.toSorted((a, b) => (a.layer ?? 0) - (b.layer ?? 0));
 }
 
 /** The layers of the finding's batch that part by more than rounding, ascending; those of a NaN difference are not among them. */
-export function divergingLayers(rows: readonly Row[], { implementation, batch, limit }: Pick<LocalDivergence, 'implementation' | 'batch' | 'limit'>): number[] {
-  return localRows(rows, implementation, batch).flatMap(({ layer, relL2 }) => (layer !== null && relL2 > limit ? [layer] : []));
+export function divergingLayers(
+  rows: readonly Row[],
+  { implementation, batch, limit }: Pick<LocalDivergence, 'implementation' | 'batch' | 'limit'>,
+): number[] {
+  return localRows(rows, implementation, batch).flatMap(({ layer, relL2 }) =>
+    layer !== null && relL2 > limit ? [layer] : [],
+  );
 }
 
 /**
@@ -144,13 +186,30 @@ export function divergingLayers(rows: readonly Row[], { implementation, batch, l
  * @param explanation of the finding's layer
  * @param faultOf what the reference does otherwise if it is at fault, given the change that cures it; null if it is not
  */
-export function causeFinding(finding: LocalDivergence, explanation: Explanation, layers: number[], faultOf: ((change: Change) => Change) | null): CauseFinding | null {
+export function causeFinding(
+  finding: LocalDivergence,
+  explanation: Explanation,
+  layers: number[],
+  faultOf: ((change: Change) => Change) | null,
+): CauseFinding | null {
   const factor = explanation.factors.find((each) => isEnough(each, finding.limit));
   if (!factor) return null;
   const { implementation, reference } = explanation;
   const { batch, relL2, limit, firstToken } = finding;
   // Factors are made of changes that were tried.
   const change = factor.deviation as Change;
-  const roles = faultOf ? { implementation: reference, against: implementation } : { implementation, against: reference };
-  return { code: factor.cause, ...roles, layers, batch, relL2, limit, explained: factor.explained, deviation: faultOf ? faultOf(change) : change, firstToken };
+  const roles = faultOf
+    ? { implementation: reference, against: implementation }
+    : { implementation, against: reference };
+  return {
+    code: factor.cause,
+    ...roles,
+    layers,
+    batch,
+    relL2,
+    limit,
+    explained: factor.explained,
+    deviation: faultOf ? faultOf(change) : change,
+    firstToken,
+  };
 }

@@ -7,7 +7,13 @@ import { kernelRows } from './padding.js';
  * stream. An fp32 has 2⁻²⁴ ≈ 6e-8 of relative rounding; sums over some thousand terms stay below a hundred times
  * that. fp16, bf16 and int8: four roundings to 11 bits (2⁻¹¹ each), to 8 bits (2⁻⁸ each), and to 1/255 of a tensor's range.
  */
-export const ROUNDING: Readonly<Record<Precision, number>> = { fp64: 1e-5, fp32: 1e-5, fp16: 2 ** -9, bf16: 2 ** -6, int8: 2 ** -5 };
+export const ROUNDING: Readonly<Record<Precision, number>> = {
+  fp64: 1e-5,
+  fp32: 1e-5,
+  fp16: 2 ** -9,
+  bf16: 2 ** -6,
+  int8: 2 ** -5,
+};
 
 /** What rounding explains of one implementation's difference from the reference. */
 export interface RoundingLimits {
@@ -33,7 +39,11 @@ export const FP32_LIMITS: RoundingLimits = { local: ROUNDING.fp32, accumulated: 
  * @param rows all rows of one implementation that is not the reference
  * @param referenceRows all rows of the reference
  */
-export function divergenceFindings(rows: readonly Row[], limits: RoundingLimits, referenceRows: readonly Row[]): Finding[] {
+export function divergenceFindings(
+  rows: readonly Row[],
+  limits: RoundingLimits,
+  referenceRows: readonly Row[],
+): Finding[] {
   const valid = rows.filter((row) => row.kind === 'valid').toSorted(compareRows);
   const implementation = valid[0]?.implementation;
   if (implementation === undefined) return [];
@@ -45,7 +55,15 @@ export function divergenceFindings(rows: readonly Row[], limits: RoundingLimits,
   if (parted) {
     const { layer, batch, relL2, firstToken } = parted;
     return [
-      { code: 'local-divergence', implementation, layer: layer ?? 0, batch, relL2, limit: limits.local, firstToken },
+      {
+        code: 'local-divergence',
+        implementation,
+        layer: layer ?? 0,
+        batch,
+        relL2,
+        limit: limits.local,
+        firstToken,
+      },
     ];
   }
 
@@ -55,17 +73,46 @@ export function divergenceFindings(rows: readonly Row[], limits: RoundingLimits,
   const place = accumulated.find((row) => row.relL2 === accumulatedRelL2);
   if (accumulatedRelL2 > limits.accumulated && place) {
     const { layer, tap } = place;
-    return [{ code: 'propagation-only', implementation, localRelL2, accumulatedRelL2, layer, tap, kernels: kernelClaim(rows, referenceRows, limits) }];
+    return [
+      {
+        code: 'propagation-only',
+        implementation,
+        localRelL2,
+        accumulatedRelL2,
+        layer,
+        tap,
+        kernels: kernelClaim(rows, referenceRows, limits),
+      },
+    ];
   }
-  return [{ code: 'within-rounding', implementation, localRelL2, accumulatedRelL2, limit: limits.accumulated }];
+  return [
+    {
+      code: 'within-rounding',
+      implementation,
+      localRelL2,
+      accumulatedRelL2,
+      limit: limits.accumulated,
+    },
+  ];
 }
 
 /** The file's own nodes are no kernel that another run could choose: what they share with the reference shows nowhere. */
 const OWN_NODES = /^original\b/;
 
 /** That no kernel is to blame follows only where both are right by themselves: within rounding of exact on the same Q, K, V. */
-function kernelClaim(rows: readonly Row[], referenceRows: readonly Row[], limits: RoundingLimits): KernelClaim {
-  if ([rows, referenceRows].some(([row]) => row === undefined || OWN_NODES.test(row.implementation))) return 'own-nodes';
-  const errors = [rows, referenceRows].flatMap((own) => kernelRows(own).filter(({ kind }) => kind === 'valid').map(({ exactRelL2 }) => exactRelL2));
+function kernelClaim(
+  rows: readonly Row[],
+  referenceRows: readonly Row[],
+  limits: RoundingLimits,
+): KernelClaim {
+  if (
+    [rows, referenceRows].some(([row]) => row === undefined || OWN_NODES.test(row.implementation))
+  )
+    return 'own-nodes';
+  const errors = [rows, referenceRows].flatMap((own) =>
+    kernelRows(own)
+      .filter(({ kind }) => kind === 'valid')
+      .map(({ exactRelL2 }) => exactRelL2),
+  );
   return errors.every((error) => error <= limits.local) ? 'right' : 'far-from-exact';
 }

@@ -4,8 +4,12 @@ import type { Batch, EffectRow, TokenEffects } from '../types.js';
 export const ALL_BATCHES = 'all';
 
 /** Whether a token predicts one that counts: both are valid and of the same document. */
-export function hasTarget({ kinds, length, documents }: Pick<Batch, 'kinds' | 'length' | 'documents'>, token: number): boolean {
-  if ((token + 1) % length === 0 || kinds[token] !== 'valid' || kinds[token + 1] !== 'valid') return false;
+export function hasTarget(
+  { kinds, length, documents }: Pick<Batch, 'kinds' | 'length' | 'documents'>,
+  token: number,
+): boolean {
+  if ((token + 1) % length === 0 || kinds[token] !== 'valid' || kinds[token + 1] !== 'valid')
+    return false;
   return documents === null || documents[token] === documents[token + 1];
 }
 
@@ -26,14 +30,22 @@ export function hasTarget({ kinds, length, documents }: Pick<Batch, 'kinds' | 'l
  * @param reference label of the stream that the others are compared with
  * @throws RangeError where a record names no batch, or its batch has no record of the reference
  */
-export function effectRows(effects: readonly TokenEffects[], batches: readonly Batch[], reference: string): EffectRow[] {
+export function effectRows(
+  effects: readonly TokenEffects[],
+  batches: readonly Batch[],
+  reference: string,
+): EffectRow[] {
   const references = new Map<number, TokenEffects>();
-  for (const record of effects) if (record.implementation === reference && !references.has(record.batch)) references.set(record.batch, record);
+  for (const record of effects)
+    if (record.implementation === reference && !references.has(record.batch))
+      references.set(record.batch, record);
   return effects.map((record) => {
     const batch = batches[record.batch];
-    if (batch === undefined) throw new RangeError(`TokenEffects name batch ${record.batch} of ${batches.length}`);
+    if (batch === undefined)
+      throw new RangeError(`TokenEffects name batch ${record.batch} of ${batches.length}`);
     const expected = references.get(record.batch);
-    if (expected === undefined) throw new RangeError(`no TokenEffects of ${reference} in batch ${batch.name}`);
+    if (expected === undefined)
+      throw new RangeError(`no TokenEffects of ${reference} in batch ${batch.name}`);
     return effectRow(record, expected, batch);
   });
 }
@@ -50,7 +62,13 @@ function effectRow(record: TokenEffects, expected: TokenEffects, batch: Batch): 
     kl += record.kl[token]!;
     if (flipped(record, expected, token)) flips += 1;
   }
-  return { batch: batch.name, implementation: record.implementation, targets, ...means(nll, kl, targets), flips };
+  return {
+    batch: batch.name,
+    implementation: record.implementation,
+    targets,
+    ...means(nll, kl, targets),
+    flips,
+  };
 }
 
 function flipped(record: TokenEffects, expected: TokenEffects, token: number): boolean {
@@ -60,7 +78,11 @@ function flipped(record: TokenEffects, expected: TokenEffects, token: number): b
 }
 
 /** 0/0 is NaN: the mean over no targets is no number. */
-function means(nll: number, kl: number, targets: number): Pick<EffectRow, 'loss' | 'perplexity' | 'kl'> {
+function means(
+  nll: number,
+  kl: number,
+  targets: number,
+): Pick<EffectRow, 'loss' | 'perplexity' | 'kl'> {
   const loss = nll / targets;
   return { loss, perplexity: Math.exp(loss), kl: kl / targets };
 }
@@ -74,13 +96,18 @@ function means(nll: number, kl: number, targets: number): Pick<EffectRow, 'loss'
 export function overallEffects(rows: readonly EffectRow[]): EffectRow[] {
   return [...new Set(rows.map(({ implementation }) => implementation))].map((implementation) => {
     const own = rows.filter((row) => row.implementation === implementation && row.targets > 0);
-    const sum = (read: (row: EffectRow) => number): number => own.reduce((total, row) => total + read(row), 0);
+    const sum = (read: (row: EffectRow) => number): number =>
+      own.reduce((total, row) => total + read(row), 0);
     const targets = sum((row) => row.targets);
     return {
       batch: ALL_BATCHES,
       implementation,
       targets,
-      ...means(sum((row) => row.loss * row.targets), sum((row) => row.kl * row.targets), targets),
+      ...means(
+        sum((row) => row.loss * row.targets),
+        sum((row) => row.kl * row.targets),
+        targets,
+      ),
       flips: sum((row) => row.flips),
     };
   });

@@ -1,4 +1,11 @@
-import { CAUSES, type Cause, type FileJudgement, type Finding, type RebuildCheck, type Row } from '../types.js';
+import {
+  CAUSES,
+  type Cause,
+  type FileJudgement,
+  type Finding,
+  type RebuildCheck,
+  type Row,
+} from '../types.js';
 import { divergenceFindings, FP32_LIMITS, type RoundingLimits } from './divergence.js';
 import { nonFiniteFindings, notComparable } from './nonFinite.js';
 import { ranksOf } from './order.js';
@@ -46,13 +53,22 @@ export function findings(
   implementations: readonly string[],
   reference: string,
   limits: (implementation: string) => RoundingLimits = () => FP32_LIMITS,
-  { file = null, constant = [] }: { file?: Pick<FileJudgement, 'label' | 'rows'> | null; constant?: RebuildCheck['constant'] } = {},
+  {
+    file = null,
+    constant = [],
+  }: {
+    file?: Pick<FileJudgement, 'label' | 'rows'> | null;
+    constant?: RebuildCheck['constant'];
+  } = {},
 ): Finding[] {
   const grouped = groupedBy(rows, (row) => row.implementation);
-  const inBatch = new Map([...grouped].map(([name, own]) => [name, groupedBy(own, (row) => row.batch)]));
+  const inBatch = new Map(
+    [...grouped].map(([name, own]) => [name, groupedBy(own, (row) => row.batch)]),
+  );
   const ofFile = groupedBy(file?.rows ?? [], (row) => row.batch);
   const rowsOf = (name: string): readonly Row[] => grouped.get(name) ?? [];
-  const rowsIn = (name: string, batch: string): readonly Row[] => inBatch.get(name)?.get(batch) ?? [];
+  const rowsIn = (name: string, batch: string): readonly Row[] =>
+    inBatch.get(name)?.get(batch) ?? [];
   const others = implementations.filter((name) => name !== reference);
   const referenceRows = rowsOf(reference);
   const found: Finding[] = [];
@@ -69,7 +85,10 @@ export function findings(
   }
   found.push(...joined(inBatches));
   for (const name of others) {
-    found.push(...divergenceFindings(rowsOf(name), limits(name), referenceRows), ...paddingFindings(rowsOf(name), referenceRows));
+    found.push(
+      ...divergenceFindings(rowsOf(name), limits(name), referenceRows),
+      ...paddingFindings(rowsOf(name), referenceRows),
+    );
   }
   if (!others.some((name) => rowsOf(name).some((row) => row.kind === 'valid'))) {
     found.push({ code: 'nothing-compared', constant: [] });

@@ -1,5 +1,16 @@
 export { aggregate, type MeasuredRow } from './aggregate.js';
-export { causeFinding, divergingLayers, ENOUGH, factorsOf, isEnough, isReferenceAtFault, localRows, type CauseFinding, type Change, type Trial } from './causes.js';
+export {
+  causeFinding,
+  divergingLayers,
+  ENOUGH,
+  factorsOf,
+  isEnough,
+  isReferenceAtFault,
+  localRows,
+  type CauseFinding,
+  type Change,
+  type Trial,
+} from './causes.js';
 export { kernelFindings } from './kernels.js';
 export { recommend } from './recommend.js';
 export { headOrders, nextScales, nextWindows, SCALE_GRID } from './search.js';

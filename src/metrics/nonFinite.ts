@@ -16,7 +16,9 @@ import { comparePlaces, compareRows } from './order.js';
 export function nonFiniteFindings(rows: readonly Row[], referenceRows: readonly Row[]): Finding[] {
   const bad = rows.filter(isNonFinite).toSorted(compareRows);
   const stream = bad.filter((row) => row.scope === 'accumulated');
-  const maskedRow = stream.find((row) => row.kind === 'fullyMasked' && row.tap === 'attention' && row.nan > 0);
+  const maskedRow = stream.find(
+    (row) => row.kind === 'fullyMasked' && row.tap === 'attention' && row.nan > 0,
+  );
   const isCause =
     maskedRow !== undefined &&
     !stream.some((row) => row.kind !== 'padding' && comparePlaces(row, maskedRow) < 0);
@@ -25,11 +27,24 @@ export function nonFiniteFindings(rows: readonly Row[], referenceRows: readonly 
   if (isCause) found.push(fullyMaskedNan(maskedRow, stream));
 
   const other =
-    stream.find((row) => !isCause || (row.kind !== 'fullyMasked' && isUpTo(row, maskedRow.layer))) ??
-    ownFault(bad, referenceRows);
+    stream.find(
+      (row) => !isCause || (row.kind !== 'fullyMasked' && isUpTo(row, maskedRow.layer)),
+    ) ?? ownFault(bad, referenceRows);
   if (other) {
     const { implementation, layer, tap, scope, batch, kind, nan, inf } = other;
-    found.push({ code: 'non-finite', implementation, layer, tap, scope, batch, batches: 1, kind, nan, inf, origin: null });
+    found.push({
+      code: 'non-finite',
+      implementation,
+      layer,
+      tap,
+      scope,
+      batch,
+      batches: 1,
+      kind,
+      nan,
+      inf,
+      origin: null,
+    });
   }
   return found;
 }
@@ -76,7 +91,9 @@ function countKey({ batch, layer, tap, implementation, kind, nan, inf }: Row): s
 }
 
 function fullyMaskedNan(row: Row, stream: readonly Row[]): Finding {
-  const spread = stream.find((other) => other.kind === 'valid' && other.nan > 0 && !isUpTo(other, row.layer));
+  const spread = stream.find(
+    (other) => other.kind === 'valid' && other.nan > 0 && !isUpTo(other, row.layer),
+  );
   return {
     code: 'fully-masked-nan',
     implementation: row.implementation,
@@ -90,9 +107,12 @@ function fullyMaskedNan(row: Row, stream: readonly Row[]): Finding {
 
 /** The first valid row that is not finite in the local scope, although the reference's stream still is at that layer. */
 function ownFault(bad: readonly Row[], referenceRows: readonly Row[]): Row | undefined {
-  const fault = referenceRows.filter((row) => row.scope === 'accumulated' && isNonFinite(row)).toSorted(compareRows)[0];
+  const fault = referenceRows
+    .filter((row) => row.scope === 'accumulated' && isNonFinite(row))
+    .toSorted(compareRows)[0];
   return bad.find(
-    (row) => row.scope === 'local' && row.kind === 'valid' && (!fault || comparePlaces(row, fault) <= 0),
+    (row) =>
+      row.scope === 'local' && row.kind === 'valid' && (!fault || comparePlaces(row, fault) <= 0),
   );
 }
 

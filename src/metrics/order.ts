@@ -5,8 +5,13 @@ import { TOKEN_KINDS } from '../types.js';
  * The places of names in an order. The order is a record, so that a name that is missing from it does not compile
  * instead of coming before all others.
  */
-export function ranksOf<T extends string>(order: Readonly<Record<T, true>>): Readonly<Record<T, number>> {
-  return Object.fromEntries(Object.keys(order).map((name, rank) => [name, rank])) as Record<T, number>;
+export function ranksOf<T extends string>(
+  order: Readonly<Record<T, true>>,
+): Readonly<Record<T, number>> {
+  return Object.fromEntries(Object.keys(order).map((name, rank) => [name, rank])) as Record<
+    T,
+    number
+  >;
 }
 
 const TAP_RANK = ranksOf<Tap>({ attention: true, hidden: true, logits: true });

@@ -33,17 +33,29 @@ export function paddingFindings(rows: readonly Row[], referenceRows: readonly Ro
     const difference = Math.abs(zeroRows - referenceZeroRows);
     if (difference <= most) continue;
     most = difference;
-    found = { code: 'padding-by-design', implementation, zeroRows, reference, referenceZeroRows, tokens };
+    found = {
+      code: 'padding-by-design',
+      implementation,
+      zeroRows,
+      reference,
+      referenceZeroRows,
+      tokens,
+    };
   }
   return found ? [found] : [];
 }
 
-function zeroRowsByLayer(rows: readonly Row[]): Map<number | null, { zeroRows: number; tokens: number }> {
+function zeroRowsByLayer(
+  rows: readonly Row[],
+): Map<number | null, { zeroRows: number; tokens: number }> {
   const layers = new Map<number | null, { zeroRows: number; tokens: number }>();
   for (const row of kernelRows(rows)) {
     if (row.kind === 'valid') continue;
     const sum = layers.get(row.layer) ?? { zeroRows: 0, tokens: 0 };
-    layers.set(row.layer, { zeroRows: sum.zeroRows + row.zeroRows, tokens: sum.tokens + row.tokens });
+    layers.set(row.layer, {
+      zeroRows: sum.zeroRows + row.zeroRows,
+      tokens: sum.tokens + row.tokens,
+    });
   }
   return layers;
 }

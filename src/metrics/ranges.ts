@@ -26,13 +26,23 @@ type Ranges = Omit<RangeRow, 'batch' | 'layer' | 'head'>;
  * @param scale what the layer multiplies QKᵀ by
  * @returns no row where no valid query may look at a key, and none for a head of which that is true
  */
-export function rangeRows(batch: string, layer: number, heads: readonly RangeSums[], scale: number): RangeRow[] {
-  const each = heads.flatMap((sums, head) => (sums.queries === 0 ? [] : [{ batch, layer, head, ...rangesOf(sums, scale) }]));
+export function rangeRows(
+  batch: string,
+  layer: number,
+  heads: readonly RangeSums[],
+  scale: number,
+): RangeRow[] {
+  const each = heads.flatMap((sums, head) =>
+    sums.queries === 0 ? [] : [{ batch, layer, head, ...rangesOf(sums, scale) }],
+  );
   if (each.length === 0) return [];
   return [{ batch, layer, head: null, ...rangesOf(heads.reduce(merged), scale) }, ...each];
 }
 
-function rangesOf({ maxScore, maxKey, entropySum, rowSumError, zeros, pairs, weightsL2Sum, queries }: RangeSums, scale: number): Ranges {
+function rangesOf(
+  { maxScore, maxKey, entropySum, rowSumError, zeros, pairs, weightsL2Sum, queries }: RangeSums,
+  scale: number,
+): Ranges {
   return {
     maxScore,
     scaledScore: maxScore * Math.abs(scale),
@@ -69,13 +79,16 @@ export function overBatches(rows: readonly RangeRow[]): Omit<RangeRow, 'batch'>[
     const key = `${row.layer}/${row.head}`;
     places.set(key, [...(places.get(key) ?? []), row]);
   }
-  return [...places.values()].map(worstOf).toSorted((a, b) => a.layer - b.layer || (a.head ?? -1) - (b.head ?? -1));
+  return [...places.values()]
+    .map(worstOf)
+    .toSorted((a, b) => a.layer - b.layer || (a.head ?? -1) - (b.head ?? -1));
 }
 
 function worstOf(rows: RangeRow[]): Omit<RangeRow, 'batch'> {
   const { layer, head } = rows[0]!;
   const of = (field: keyof Ranges): number[] => rows.map((row) => row[field]);
-  const mean = (field: keyof Ranges): number => of(field).reduce((sum, value) => sum + value, 0) / rows.length;
+  const mean = (field: keyof Ranges): number =>
+    of(field).reduce((sum, value) => sum + value, 0) / rows.length;
   return {
     layer,
     head,

@@ -17,8 +17,12 @@ export interface Baselines {
  * 0/0 is 1 (as good as the baseline), x/0 is Infinity; NaN stays NaN, and a baseline that is NaN gives NaN.
  */
 export function withRatios(rows: readonly MeasuredRow[], { fp32, plain }: Baselines): Row[] {
-  const place = (row: MeasuredRow): string => JSON.stringify([row.batch, row.tap, row.layer, row.scope, row.kind]);
-  const byPlace = (label: string): Map<string, MeasuredRow> => new Map(rows.filter(({ implementation }) => implementation === label).map((row) => [place(row), row]));
+  const place = (row: MeasuredRow): string =>
+    JSON.stringify([row.batch, row.tap, row.layer, row.scope, row.kind]);
+  const byPlace = (label: string): Map<string, MeasuredRow> =>
+    new Map(
+      rows.filter(({ implementation }) => implementation === label).map((row) => [place(row), row]),
+    );
   const [single, same] = [byPlace(fp32), byPlace(plain)];
   return rows.map((row) => ({
     ...row,

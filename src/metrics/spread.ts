@@ -15,5 +15,10 @@ export function median(values: readonly number[]): number {
 export function spread(values: readonly number[]): Spread {
   const middle = median(values);
   if (Number.isNaN(middle)) return { median: NaN, min: NaN, max: NaN, mad: NaN };
-  return { median: middle, min: Math.min(...values), max: Math.max(...values), mad: median(values.map((value) => Math.abs(value - middle))) };
+  return {
+    median: middle,
+    min: Math.min(...values),
+    max: Math.max(...values),
+    mad: median(values.map((value) => Math.abs(value - middle))),
+  };
 }

@@ -64,7 +64,9 @@ export function tokenAt(stats: TokenStats, index: number): TokenRecord {
  */
 export function cosine(token: TokenRecord): number {
   if (token.maxAbs === 0) return 1;
-  const finite = [token.maxAbs, token.l2, token.l2Ref, token.dot].every((value) => Number.isFinite(value));
+  const finite = [token.maxAbs, token.l2, token.l2Ref, token.dot].every((value) =>
+    Number.isFinite(value),
+  );
   if (!finite) return NaN;
   if (token.l2 === 0 || token.l2Ref === 0) return 0;
   return Math.max(-1, Math.min(1, token.dot / token.l2 / token.l2Ref));

@@ -20,7 +20,10 @@ export function mapByte(relL2: number): number {
   if (relL2 === Infinity) return MAP_INFINITE;
   if (relL2 === 0) return 0;
   const [low, high] = MAP_EXPONENTS;
-  return Math.max(1, Math.min(LARGEST, Math.round(1 + ((Math.log10(relL2) - low) / (high - low)) * (LARGEST - 1))));
+  return Math.max(
+    1,
+    Math.min(LARGEST, Math.round(1 + ((Math.log10(relL2) - low) / (high - low)) * (LARGEST - 1))),
+  );
 }
 
 /**
@@ -30,8 +33,14 @@ export function mapByte(relL2: number): number {
  *
  * @param stats the records of one batch, arrays of [size·length]; a token that was not measured is 0
  */
-export function tokenMap(stats: readonly TokenStats[], { name, size, length, kinds }: Pick<Batch, 'name' | 'size' | 'length' | 'kinds'>, reference: string): TokenMap {
-  const shown = stats.filter(({ tap, scope }) => (scope === 'local' ? tap === 'attention' : tap !== 'attention'));
+export function tokenMap(
+  stats: readonly TokenStats[],
+  { name, size, length, kinds }: Pick<Batch, 'name' | 'size' | 'length' | 'kinds'>,
+  reference: string,
+): TokenMap {
+  const shown = stats.filter(({ tap, scope }) =>
+    scope === 'local' ? tap === 'attention' : tap !== 'attention',
+  );
   const streams = new Map<string, TokenStats[]>();
   for (const record of shown) {
     const key = JSON.stringify([record.implementation, record.scope]);
@@ -42,11 +51,20 @@ export function tokenMap(stats: readonly TokenStats[], { name, size, length, kin
     size,
     length,
     kinds: kinds.map((kind) => LETTER[kind]).join(''),
-    streams: [...streams.values()].map((records) => streamMap(records, kinds.length)).filter(({ implementation, bytes }) => implementation !== reference || bytes.some((byte) => byte !== 0)).map(({ bytes, ...stream }) => ({ ...stream, relL2: Buffer.from(bytes).toString('base64') })),
+    streams: [...streams.values()]
+      .map((records) => streamMap(records, kinds.length))
+      .filter(
+        ({ implementation, bytes }) =>
+          implementation !== reference || bytes.some((byte) => byte !== 0),
+      )
+      .map(({ bytes, ...stream }) => ({ ...stream, relL2: Buffer.from(bytes).toString('base64') })),
   };
 }
 
-function streamMap(records: readonly TokenStats[], tokens: number): Omit<TokenMapStream, 'relL2'> & { bytes: Uint8Array } {
+function streamMap(
+  records: readonly TokenStats[],
+  tokens: number,
+): Omit<TokenMapStream, 'relL2'> & { bytes: Uint8Array } {
   const sorted = records.toSorted((a, b) => (a.layer ?? Infinity) - (b.layer ?? Infinity));
   const { implementation, scope } = sorted[0]!;
   const bytes = new Uint8Array(sorted.length * tokens);
@@ -69,9 +87,14 @@ function streamMap(records: readonly TokenStats[], tokens: number): Omit<TokenMa
 export function worstMaps(maps: readonly TokenMap[], rows: readonly Row[]): TokenMap[] {
   const worst = new Map<string, number>();
   for (const { batch, kind, relL2 } of rows) {
-    if (kind === 'valid') worst.set(batch, Math.max(worst.get(batch) ?? 0, Number.isNaN(relL2) ? Infinity : relL2));
+    if (kind === 'valid')
+      worst.set(batch, Math.max(worst.get(batch) ?? 0, Number.isNaN(relL2) ? Infinity : relL2));
   }
-  const kept = new Set(maps.toSorted((a, b) => descending(worst.get(a.batch) ?? 0, worst.get(b.batch) ?? 0)).slice(0, MOST_MAPS));
+  const kept = new Set(
+    maps
+      .toSorted((a, b) => descending(worst.get(a.batch) ?? 0, worst.get(b.batch) ?? 0))
+      .slice(0, MOST_MAPS),
+  );
   return maps.filter((map) => kept.has(map));
 }
 

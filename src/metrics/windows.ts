@@ -9,7 +9,10 @@ export interface ConfiguredWindows {
 }
 
 /** The window that config.json asks for in a layer; null for none, and where it is no smaller than the model's positions. */
-export function configuredWindow({ slidingWindow, maxWindowLayers, layerTypes, maxPositions }: ConfiguredWindows, layer: number): number | null {
+export function configuredWindow(
+  { slidingWindow, maxWindowLayers, layerTypes, maxPositions }: ConfiguredWindows,
+  layer: number,
+): number | null {
   const slides = layerTypes ? layerTypes[layer] === 'sliding_attention' : layer >= maxWindowLayers;
   return slides && slidingWindow !== null && slidingWindow < maxPositions ? slidingWindow : null;
 }
@@ -21,15 +24,21 @@ export function configuredWindow({ slidingWindow, maxWindowLayers, layerTypes, m
  *
  * @returns one finding for each pair of windows that differ
  */
-export function windowFindings(sites: readonly { layer: number; window: number | null }[], config: ConfiguredWindows): Finding[] {
+export function windowFindings(
+  sites: readonly { layer: number; window: number | null }[],
+  config: ConfiguredWindows,
+): Finding[] {
   const { maxPositions } = config;
-  const effective = (window: number | null): number | null => (window !== null && window < maxPositions ? window : null);
+  const effective = (window: number | null): number | null =>
+    window !== null && window < maxPositions ? window : null;
   const found: Extract<Finding, { code: 'window-not-as-configured' }>[] = [];
   for (const { layer, window } of sites) {
     const expected = configuredWindow(config, layer);
     const actual = effective(window);
     if (actual === expected) continue;
-    const known = found.find((finding) => finding.expected === expected && finding.found === actual);
+    const known = found.find(
+      (finding) => finding.expected === expected && finding.found === actual,
+    );
     if (known) known.layers.push(layer);
     else found.push({ code: 'window-not-as-configured', layers: [layer], expected, found: actual });
   }

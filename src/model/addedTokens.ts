@@ -1,14 +1,28 @@
 import { isObject, type JsonObject } from './json.js';
 
 /** The special tokens that have a name, as in Hugging Face's transformers. */
-export const SPECIAL_TOKENS = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'] as const;
+export const SPECIAL_TOKENS = [
+  'bos_token',
+  'eos_token',
+  'unk_token',
+  'sep_token',
+  'pad_token',
+  'cls_token',
+  'mask_token',
+] as const;
 
 interface AddedToken extends JsonObject {
   id: number;
   content: string;
 }
 
-const PLAIN = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+const PLAIN = {
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: false,
+  special: true,
+};
 
 /**
  * tokenizer.json with the tokens that tokenizer_config.json names beyond it, as Hugging Face's transformers adds them:
@@ -39,7 +53,8 @@ export function withAddedTokens(json: JsonObject, config: JsonObject): JsonObjec
   }
   for (const token of [...SPECIAL_TOKENS.map((name) => config[name]), ...additional(config)]) {
     const content = contentOf(token);
-    if (content !== null && content !== '' && !tokens.has(content)) put(content, { ...(isObject(token) && token) });
+    if (content !== null && content !== '' && !tokens.has(content))
+      put(content, { ...(isObject(token) && token) });
   }
   return { ...json, added_tokens: [...tokens.values()] };
 }
@@ -60,6 +75,9 @@ function additional(config: JsonObject): unknown[] {
 /** The ids of a model's own tokens, without the added ones. */
 export function vocabularyOf(json: JsonObject): Map<string, number> {
   const vocab = isObject(json['model']) ? json['model']['vocab'] : null;
-  if (Array.isArray(vocab)) return new Map(vocab.map((entry: unknown, id) => [String(Array.isArray(entry) ? entry[0] : entry), id]));
+  if (Array.isArray(vocab))
+    return new Map(
+      vocab.map((entry: unknown, id) => [String(Array.isArray(entry) ? entry[0] : entry), id]),
+    );
   return new Map(isObject(vocab) ? (Object.entries(vocab) as [string, number][]) : []);
 }

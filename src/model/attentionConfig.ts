@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { rotaryEmbedding, ROTARY_SCALINGS, type RotaryEmbedding, type RotaryScaling } from './rotary.js';
+import {
+  rotaryEmbedding,
+  ROTARY_SCALINGS,
+  type RotaryEmbedding,
+  type RotaryScaling,
+} from './rotary.js';
 
 /** What config.json says of attention beyond its sizes; null where it says nothing, or in a way that is not known here. */
 export interface AttentionConfig {
@@ -49,9 +54,21 @@ const number = z.number().optional().catch(undefined);
 const positive = z.number().positive().optional().catch(undefined);
 const rope = z
   .looseObject({
-    rope_theta: positive, rope_type: z.string().optional().catch(undefined), type: z.string().optional().catch(undefined), partial_rotary_factor: positive,
-    factor: positive, original_max_position_embeddings: positive, attention_factor: positive, beta_fast: number, beta_slow: number, mscale: number, mscale_all_dim: number,
-    truncate: z.boolean().optional().catch(undefined), low_freq_factor: positive, high_freq_factor: positive, short_factor: z.array(z.number().positive()).optional().catch(undefined),
+    rope_theta: positive,
+    rope_type: z.string().optional().catch(undefined),
+    type: z.string().optional().catch(undefined),
+    partial_rotary_factor: positive,
+    factor: positive,
+    original_max_position_embeddings: positive,
+    attention_factor: positive,
+    beta_fast: number,
+    beta_slow: number,
+    mscale: number,
+    mscale_all_dim: number,
+    truncate: z.boolean().optional().catch(undefined),
+    low_freq_factor: positive,
+    high_freq_factor: positive,
+    short_factor: z.array(z.number().positive()).optional().catch(undefined),
   })
   .nullish();
 type Rope = z.output<typeof rope>;
@@ -77,7 +94,11 @@ export function readAttentionConfig(json: unknown, sizes: AttentionSizes): Atten
   const raw = schema.parse(typeof json === 'object' && json !== null ? json : {});
   const family = Object.hasOwn(FAMILIES, raw.model_type) ? FAMILIES[raw.model_type]! : null;
   return {
-    scale: raw.attention_multiplier ?? (raw.query_pre_attn_scalar ? raw.query_pre_attn_scalar ** -0.5 : family && sizes.headDim ** -0.5),
+    scale:
+      raw.attention_multiplier ??
+      (raw.query_pre_attn_scalar
+        ? raw.query_pre_attn_scalar ** -0.5
+        : family && sizes.headDim ** -0.5),
     rotary: Array.from({ length: sizes.layers }, (_, layer) => rotaryOf(raw, layer, sizes)),
     epsilon: raw.rms_norm_eps ?? null,
     bias: family && biasOf(raw, family.bias),
@@ -91,7 +112,11 @@ function biasOf(raw: Raw, bias: Bias): boolean {
   return typeof value === 'boolean' ? value : bias.otherwise;
 }
 
-function rotaryOf(raw: Raw, layer: number, { headDim, maxPositions, layerTypes }: AttentionSizes): RotaryEmbedding | 'none' | null {
+function rotaryOf(
+  raw: Raw,
+  layer: number,
+  { headDim, maxPositions, layerTypes }: AttentionSizes,
+): RotaryEmbedding | 'none' | null {
   if (raw.no_rope_layers?.[layer] === 0) return 'none';
   const type = layerTypes?.[layer];
   // Since transformers 5 there may be one embedding for each type of layer; before, Gemma 3 had a key of its own.
@@ -101,10 +126,20 @@ function rotaryOf(raw: Raw, layer: number, { headDim, maxPositions, layerTypes }
   const scaling: Rope = isLocal ? null : (parameters ?? raw.rope_scaling);
   const theta = isLocal ? raw.rope_local_base_freq : (parameters?.rope_theta ?? raw.rope_theta);
   const name = scalingOf(scaling);
-  const width = Math.trunc(headDim * (scaling?.partial_rotary_factor ?? raw.partial_rotary_factor ?? 1));
-  if (theta === undefined || name === null || width < 2 || width % 2 !== 0 || width > headDim) return null;
-  const original = scaling?.original_max_position_embeddings ?? raw.original_max_position_embeddings;
-  return rotaryEmbedding(name, { ...scaling, theta, width, maxPositions, original_max_position_embeddings: original });
+  const width = Math.trunc(
+    headDim * (scaling?.partial_rotary_factor ?? raw.partial_rotary_factor ?? 1),
+  );
+  if (theta === undefined || name === null || width < 2 || width % 2 !== 0 || width > headDim)
+    return null;
+  const original =
+    scaling?.original_max_position_embeddings ?? raw.original_max_position_embeddings;
+  return rotaryEmbedding(name, {
+    ...scaling,
+    theta,
+    width,
+    maxPositions,
+    original_max_position_embeddings: original,
+  });
 }
 
 /** Names that older releases wrote; mrope turns text by its one position as any other embedding does. */
@@ -112,5 +147,8 @@ const ALIASES: Readonly<Record<string, RotaryScaling>> = { mrope: 'default', su:
 
 function scalingOf(scaling: Rope): RotaryScaling | null {
   const name = scaling?.rope_type ?? scaling?.type ?? 'default';
-  return ROTARY_SCALINGS.find((known) => known === name) ?? (Object.hasOwn(ALIASES, name) ? ALIASES[name]! : null);
+  return (
+    ROTARY_SCALINGS.find((known) => known === name) ??
+    (Object.hasOwn(ALIASES, name) ? ALIASES[name]! : null)
+  );
 }

@@ -46,7 +46,17 @@ const tokenId = z.int().nullish();
 
 const positive = z.number().positive().nullish();
 /** What is of another form is another embedding, and no reason to refuse the model. */
-const rope = z.object({ rope_theta: positive, rope_type: z.string().nullish(), type: z.string().nullish(), factor: positive, original_max_position_embeddings: positive, partial_rotary_factor: positive }).nullish().catch({ type: 'unknown' });
+const rope = z
+  .object({
+    rope_theta: positive,
+    rope_type: z.string().nullish(),
+    type: z.string().nullish(),
+    factor: positive,
+    original_max_position_embeddings: positive,
+    partial_rotary_factor: positive,
+  })
+  .nullish()
+  .catch({ type: 'unknown' });
 
 /** Defaults as in Hugging Face's Qwen2Config; the sizes have none, since save_pretrained always writes them. */
 const schema = z.object({
@@ -114,7 +124,8 @@ async function readOptional(path: string): Promise<unknown> {
  * @throws AttnDiffError config-unsupported
  */
 export function parseModelConfig(json: unknown, path: string): ModelConfig {
-  const unsupported = (problem: string): AttnDiffError => new AttnDiffError('config-unsupported', { path, problem });
+  const unsupported = (problem: string): AttnDiffError =>
+    new AttnDiffError('config-unsupported', { path, problem });
   const { config, prefix } = decoderConfig(json);
   const parsed = schema.safeParse(config);
   if (!parsed.success) throw unsupported(`${prefix}${describeIssue(parsed.error.issues[0])}`);
@@ -125,13 +136,19 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
   const kvHeads = raw.num_key_value_heads ?? heads;
   const headDim = raw.head_dim ?? raw.hidden_size / heads;
   if (heads % kvHeads !== 0) {
-    throw unsupported(`num_attention_heads (${heads}) is not a multiple of num_key_value_heads (${kvHeads})`);
+    throw unsupported(
+      `num_attention_heads (${heads}) is not a multiple of num_key_value_heads (${kvHeads})`,
+    );
   }
   if (!Number.isInteger(headDim)) {
-    throw unsupported(`hidden_size (${raw.hidden_size}) is not a multiple of num_attention_heads (${heads}), and head_dim is not given`);
+    throw unsupported(
+      `hidden_size (${raw.hidden_size}) is not a multiple of num_attention_heads (${heads}), and head_dim is not given`,
+    );
   }
   if (raw.layer_types && raw.layer_types.length !== layers) {
-    throw unsupported(`layer_types has ${raw.layer_types.length} entries for num_hidden_layers ${layers}`);
+    throw unsupported(
+      `layer_types has ${raw.layer_types.length} entries for num_hidden_layers ${layers}`,
+    );
   }
   const layerTypes = raw.layer_types ?? interleaved(layers, raw.full_attention_interval);
   return {
@@ -146,14 +163,29 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
     tiedEmbeddings: raw.tie_word_embeddings === true,
     labels: raw.num_labels ?? (raw.id2label ? Object.keys(raw.id2label).length : null),
     maxPositions: mostPositions(raw),
-    slidingWindow: raw.use_sliding_window || raw.layer_types?.includes('sliding_attention') || slidesThroughout(raw) ? raw.sliding_window || null : null,
+    slidingWindow:
+      raw.use_sliding_window ||
+      raw.layer_types?.includes('sliding_attention') ||
+      slidesThroughout(raw)
+        ? raw.sliding_window || null
+        : null,
     maxWindowLayers: slidesThroughout(raw) ? 0 : raw.max_window_layers,
     layerTypes,
     ...tokenMixers(layers, layerTypes),
-    isCausal: raw.is_causal ?? !(raw.use_bidirectional_attention ?? raw.architectures?.some((name) => BIDIRECTIONAL.test(name))),
+    isCausal:
+      raw.is_causal ??
+      !(
+        raw.use_bidirectional_attention ??
+        raw.architectures?.some((name) => BIDIRECTIONAL.test(name))
+      ),
     rope: rotaryEmbedding(raw),
     rmsNormEps: raw.rms_norm_eps,
-    attention: readAttentionConfig(config, { layers, headDim, maxPositions: raw.max_position_embeddings, layerTypes }),
+    attention: readAttentionConfig(config, {
+      layers,
+      headDim,
+      maxPositions: raw.max_position_embeddings,
+      layerTypes,
+    }),
     padTokenId: existing(raw.pad_token_id),
     eosTokenId: existing(Array.isArray(raw.eos_token_id) ? raw.eos_token_id[0] : raw.eos_token_id),
   };
@@ -162,43 +194,76 @@ export function parseModelConfig(json: unknown, path: string): ModelConfig {
 /** Model types without use_sliding_window: a sliding_window is one of every layer. */
 const SLIDING: ReadonlySet<string> = new Set(['mistral', 'mixtral', 'phi3', 'starcoder2']);
 
-function slidesThroughout({ model_type, use_sliding_window, layer_types }: z.output<typeof schema>): boolean {
+function slidesThroughout({
+  model_type,
+  use_sliding_window,
+  layer_types,
+}: z.output<typeof schema>): boolean {
   return SLIDING.has(model_type) && use_sliding_window == null && layer_types == null;
 }
 
 /** Layer types by Hugging Face's names whose token mixer is softmax attention over keys and values. */
-const SOFTMAX_ATTENTION: ReadonlySet<string> = new Set(['full_attention', 'sliding_attention', 'chunked_attention', 'attention']);
+const SOFTMAX_ATTENTION: ReadonlySet<string> = new Set([
+  'full_attention',
+  'sliding_attention',
+  'chunked_attention',
+  'attention',
+]);
 
 /** Classes of models that embed text with a decoder's weights: `LlamaBidirectionalModel`, `Qwen2BiModel`, `Qwen2EncoderModel`. */
 const BIDIRECTIONAL = /Bidirectional|Bi(?:Model|For)|Encoder(?:Model|$)/;
 
-function tokenMixers(layers: number, layerTypes: readonly string[] | null): Pick<ModelConfig, 'attentionLayers' | 'otherLayers'> {
-  const all = Array.from({ length: layers }, (_, layer) => ({ layer, type: layerTypes?.[layer] ?? 'full_attention' }));
+function tokenMixers(
+  layers: number,
+  layerTypes: readonly string[] | null,
+): Pick<ModelConfig, 'attentionLayers' | 'otherLayers'> {
+  const all = Array.from({ length: layers }, (_, layer) => ({
+    layer,
+    type: layerTypes?.[layer] ?? 'full_attention',
+  }));
   return {
-    attentionLayers: all.filter(({ type }) => SOFTMAX_ATTENTION.has(type)).map(({ layer }) => layer),
+    attentionLayers: all
+      .filter(({ type }) => SOFTMAX_ATTENTION.has(type))
+      .map(({ layer }) => layer),
     otherLayers: all.filter(({ type }) => !SOFTMAX_ATTENTION.has(type)),
   };
 }
 
 /** Qwen3-Next's way to say that every n-th layer has full attention, and the others linear. */
 function interleaved(layers: number, interval: number | null | undefined): string[] | null {
-  return interval == null ? null : Array.from({ length: layers }, (_, layer) => ((layer + 1) % interval === 0 ? 'full_attention' : 'linear_attention'));
+  return interval == null
+    ? null
+    : Array.from({ length: layers }, (_, layer) =>
+        (layer + 1) % interval === 0 ? 'full_attention' : 'linear_attention',
+      );
 }
 
 /** Dynamic NTK stretches its frequencies to the length of the batch; other scalings reach further by their factor. */
-function mostPositions({ max_position_embeddings: most, rope_scaling, rope_parameters }: z.output<typeof schema>): number {
+function mostPositions({
+  max_position_embeddings: most,
+  rope_scaling,
+  rope_parameters,
+}: z.output<typeof schema>): number {
   const scaling = rope_parameters ?? rope_scaling;
   const type = scaling?.rope_type ?? scaling?.type ?? 'default';
   if (type === 'dynamic') return Infinity;
   const original = scaling?.original_max_position_embeddings ?? (type === 'linear' ? most : null);
-  return original === null || scaling?.factor == null ? most : Math.max(most, Math.floor(original * scaling.factor));
+  return original === null || scaling?.factor == null
+    ? most
+    : Math.max(most, Math.floor(original * scaling.factor));
 }
 
-function rotaryEmbedding({ rope_theta, rope_scaling, rope_parameters, partial_rotary_factor }: z.output<typeof schema>): ModelConfig['rope'] {
+function rotaryEmbedding({
+  rope_theta,
+  rope_scaling,
+  rope_parameters,
+  partial_rotary_factor,
+}: z.output<typeof schema>): ModelConfig['rope'] {
   const theta = rope_parameters?.rope_theta ?? rope_theta;
   const scaling = rope_parameters ?? rope_scaling;
   const type = scaling?.rope_type ?? scaling?.type ?? 'default';
-  if (theta == null || (scaling?.partial_rotary_factor ?? partial_rotary_factor ?? 1) !== 1) return null;
+  if (theta == null || (scaling?.partial_rotary_factor ?? partial_rotary_factor ?? 1) !== 1)
+    return null;
   if (type === 'default') return { theta, factor: 1 };
   return type === 'linear' && scaling?.factor != null ? { theta, factor: scaling.factor } : null;
 }

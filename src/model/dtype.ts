@@ -43,16 +43,22 @@ export function dtypesOf(files: readonly string[]): Dtype[] {
  */
 export function fileOfDtype(folder: string, files: readonly string[], dtype: Dtype): string {
   const file = fileOf(files, dtype);
-  if (file === undefined) throw new AttnDiffError('dtype-missing', { folder, dtype, available: dtypesOf(files) });
+  if (file === undefined)
+    throw new AttnDiffError('dtype-missing', { folder, dtype, available: dtypesOf(files) });
   return file;
 }
 
 /** The file that is meant where no dtype is asked for: model.onnx, onnx/model.onnx, else the only one. */
 export function defaultFile(files: readonly string[]): string | undefined {
-  return FOLDERS.map((folder) => `${folder}model.onnx`).find((file) => files.includes(file)) ?? (files.length === 1 ? files[0] : undefined);
+  return (
+    FOLDERS.map((folder) => `${folder}model.onnx`).find((file) => files.includes(file)) ??
+    (files.length === 1 ? files[0] : undefined)
+  );
 }
 
 function fileOf(files: readonly string[], dtype: Dtype): string | undefined {
-  const names = STEMS.flatMap((stem) => FOLDERS.map((folder) => `${folder}${stem}${SUFFIXES[dtype]}.onnx`));
+  const names = STEMS.flatMap((stem) =>
+    FOLDERS.map((folder) => `${folder}${stem}${SUFFIXES[dtype]}.onnx`),
+  );
   return names.find((name) => files.includes(name));
 }

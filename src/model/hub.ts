@@ -31,8 +31,15 @@ export interface HubModel {
 
 /** Files that are small and needed beside the ONNX file or above it; only those that the repository has are fetched. */
 const COMPANIONS = [
-  'config.json', GENAI_CONFIG, 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json',
-  'added_tokens.json', 'chat_template.jinja', 'chat_template.json',
+  'config.json',
+  GENAI_CONFIG,
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.jinja',
+  'chat_template.json',
 ];
 
 /**
@@ -41,14 +48,29 @@ const COMPANIONS = [
  * @param dtype null for model.onnx, or the only ONNX file
  * @throws AttnDiffError the hub- codes, dtype-missing, config-missing, config-unreadable, config-unsupported
  */
-export async function fetchHubModel(id: HubId, dtype: Dtype | null, options: HubOptions = {}): Promise<HubModel> {
-  const { env = process.env, signal, onProgress = () => undefined, onNotice = () => undefined, retryDelay = 500 } = options;
+export async function fetchHubModel(
+  id: HubId,
+  dtype: Dtype | null,
+  options: HubOptions = {},
+): Promise<HubModel> {
+  const {
+    env = process.env,
+    signal,
+    onProgress = () => undefined,
+    onNotice = () => undefined,
+    retryDelay = 500,
+  } = options;
   const settings = { ...(await readHubSettings(env)), signal };
   const repo = await openHubRepo(id, settings, { onProgress, onNotice, retryDelay });
   const file = chooseFile(id, repo, dtype);
   const below = file.startsWith('onnx/') ? ['onnx/', ''] : [''];
-  const companions = below.flatMap((folder) => COMPANIONS.map((companion) => `${folder}${companion}`)).filter((path) => repo.files.includes(path));
-  const config = ['config.json', GENAI_CONFIG].flatMap((name) => companions.filter((path) => basename(path) === name))[0] ?? 'config.json';
+  const companions = below
+    .flatMap((folder) => COMPANIONS.map((companion) => `${folder}${companion}`))
+    .filter((path) => repo.files.includes(path));
+  const config =
+    ['config.json', GENAI_CONFIG].flatMap((name) =>
+      companions.filter((path) => basename(path) === name),
+    )[0] ?? 'config.json';
   await readModelConfig(join(dirname(await repo.fetch(config)), 'config.json'));
   for (const companion of companions) await repo.fetch(companion);
   return {
@@ -66,13 +88,27 @@ export async function fetchHubModel(id: HubId, dtype: Dtype | null, options: Hub
 }
 
 /** Where not all files are known, a file that could be one of several is only taken when it is asked for. */
-function chooseFile({ repo: name }: HubId, { files, complete, folder }: HubRepo, dtype: Dtype | null): string {
-  const candidates = files.filter(isOnnxCandidate).sort((a, b) => Number(a.includes('/')) - Number(b.includes('/')) || (a < b ? -1 : 1));
+function chooseFile(
+  { repo: name }: HubId,
+  { files, complete, folder }: HubRepo,
+  dtype: Dtype | null,
+): string {
+  const candidates = files
+    .filter(isOnnxCandidate)
+    .sort((a, b) => Number(a.includes('/')) - Number(b.includes('/')) || (a < b ? -1 : 1));
   const dtypes = dtypesOf(candidates);
   if (dtype !== null) return fileOfDtype(complete ? name : folder, candidates, dtype);
   const known = complete || dtypes.length === 0 || dtypes.includes('fp32');
   const file = known ? defaultFile(candidates) : undefined;
   if (file !== undefined) return file;
-  if (candidates.length === 0) throw new AttnDiffError('hub-no-onnx', { repo: complete ? name : folder, files: files.filter((path) => path.endsWith('.onnx')) });
-  throw new AttnDiffError('hub-ambiguous', { repo: complete ? name : folder, files: candidates, dtypes });
+  if (candidates.length === 0)
+    throw new AttnDiffError('hub-no-onnx', {
+      repo: complete ? name : folder,
+      files: files.filter((path) => path.endsWith('.onnx')),
+    });
+  throw new AttnDiffError('hub-ambiguous', {
+    repo: complete ? name : folder,
+    files: candidates,
+    dtypes,
+  });
 }

@@ -9,16 +9,27 @@ import { stat } from 'node:fs/promises';
  * @param etag tells which of the two
  * @returns null where the etag is no digest of the content
  */
-export async function digestLike(etag: string, path: string, signal?: AbortSignal): Promise<string | null> {
+export async function digestLike(
+  etag: string,
+  path: string,
+  signal?: AbortSignal,
+): Promise<string | null> {
   if (/^[0-9a-f]{64}$/.test(etag)) return digest('sha256', '', path, signal);
-  if (/^[0-9a-f]{40}$/.test(etag)) return digest('sha1', `blob ${(await stat(path)).size}\0`, path, signal);
+  if (/^[0-9a-f]{40}$/.test(etag))
+    return digest('sha1', `blob ${(await stat(path)).size}\0`, path, signal);
   return null;
 }
 
-async function digest(algorithm: string, prefix: string, path: string, signal: AbortSignal | undefined): Promise<string> {
+async function digest(
+  algorithm: string,
+  prefix: string,
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const hash = createHash(algorithm).update(prefix);
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20, signal })) hash.update(chunk as Buffer);
+    for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20, signal }))
+      hash.update(chunk as Buffer);
   } catch (error) {
     signal?.throwIfAborted();
     throw error;

@@ -47,7 +47,11 @@ const PROGRESS_BYTES = 2 ** 20;
  *
  * @throws AttnDiffError hub-cut, hub-checksum, hub-cache, and those of `refuse`
  */
-export async function downloadBlob(path: string, file: HubFile, options: DownloadOptions): Promise<void> {
+export async function downloadBlob(
+  path: string,
+  file: HubFile,
+  options: DownloadOptions,
+): Promise<void> {
   await attempt(dirname(path), () => mkdir(dirname(path), { recursive: true }));
   await attempt(path, () =>
     withHubLock(`${path}.attn-diff.lock`, async () => {
@@ -58,9 +62,11 @@ export async function downloadBlob(path: string, file: HubFile, options: Downloa
       let actual = await fetchWhole(part, file, options);
       // What an earlier process left may be what is wrong.
       if (actual !== file.etag && resumed) actual = await fetchWhole(part, file, options);
-      if (actual !== file.etag) throw new AttnDiffError('hub-checksum', { file: file.name, expected: file.etag, actual });
+      if (actual !== file.etag)
+        throw new AttnDiffError('hub-checksum', { file: file.name, expected: file.etag, actual });
       await rename(part, path);
-    }));
+    }),
+  );
 }
 
 /** Tries until the part is whole. Returns its digest, or the etag itself where that is none; a part that is damaged is removed. */
@@ -86,15 +92,25 @@ async function fetchWhole(part: string, file: HubFile, options: DownloadOptions)
   }
 }
 
-async function check(part: string, { etag, size }: HubFile, signal: AbortSignal | undefined): Promise<string> {
+async function check(
+  part: string,
+  { etag, size }: HubFile,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const received = await sizeOf(part);
-  const actual = (await digestLike(etag, part, signal)) ?? (size === null || received === size ? etag : `unknown (${received} bytes)`);
+  const actual =
+    (await digestLike(etag, part, signal)) ??
+    (size === null || received === size ? etag : `unknown (${received} bytes)`);
   if (actual !== etag) await rm(part, { force: true });
   return actual;
 }
 
 /** One try: asks for what is missing. Returns null when the part has its full size, else why it has not. */
-async function fetchRest(part: string, file: HubFile, { settings, onProgress, refuse }: DownloadOptions): Promise<{ problem: string; headers?: Headers } | null> {
+async function fetchRest(
+  part: string,
+  file: HubFile,
+  { settings, onProgress, refuse }: DownloadOptions,
+): Promise<{ problem: string; headers?: Headers } | null> {
   let start = (await sizeOf(part)) ?? 0;
   if (file.size !== null && start > file.size) {
     await rm(part, { force: true });
@@ -115,7 +131,8 @@ async function fetchRest(part: string, file: HubFile, { settings, onProgress, re
   }
   if (reply.status !== 200 && reply.status !== 206) {
     await reply.discard();
-    if (isBusy(reply.status)) return { problem: `the server answered ${reply.status}`, headers: reply.headers };
+    if (isBusy(reply.status))
+      return { problem: `the server answered ${reply.status}`, headers: reply.headers };
     throw refuse(reply, file.name);
   }
   if (reply.status === 200) start = 0;
@@ -139,7 +156,12 @@ async function fetchRest(part: string, file: HubFile, { settings, onProgress, re
   }
   if (isTooLong) {
     await rm(part, { force: true });
-    return { problem: total === null ? `the server did not say how long it is, and sent more than ${LARGEST_UNTOLD / 1e9} GB` : 'the server sent more than it said' };
+    return {
+      problem:
+        total === null
+          ? `the server did not say how long it is, and sent more than ${LARGEST_UNTOLD / 1e9} GB`
+          : 'the server sent more than it said',
+    };
   }
   return total !== null && received < total ? { problem: 'the connection was cut' } : null;
 }
@@ -160,9 +182,16 @@ async function checkSpace(part: string, { size, name }: HubFile): Promise<void> 
   if (!disk || disk.blocks === 0) return;
   const { bavail, bsize } = disk;
   const missing = size - ((await sizeOf(part)) ?? 0) - bavail * bsize;
-  if (missing > 0) throw new AttnDiffError('hub-cache', { path: dirname(part), problem: `${name} needs ${missing} bytes more than the disk has left` });
+  if (missing > 0)
+    throw new AttnDiffError('hub-cache', {
+      path: dirname(part),
+      problem: `${name} needs ${missing} bytes more than the disk has left`,
+    });
 }
 
 async function sizeOf(path: string): Promise<number | null> {
-  return stat(path).then(({ size }) => size, () => null);
+  return stat(path).then(
+    ({ size }) => size,
+    () => null,
+  );
 }

@@ -44,14 +44,21 @@ export async function hubRequest(settings: HubSettings, request: HubRequest): Pr
   const { endpoint, token, timeout, signal } = settings;
   let { url } = request;
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
-    const headers: Record<string, string> = { 'accept-encoding': 'identity', 'user-agent': 'attn-diff', ...request.headers };
+    const headers: Record<string, string> = {
+      'accept-encoding': 'identity',
+      'user-agent': 'attn-diff',
+      ...request.headers,
+    };
     if (token !== null && isHub(url, endpoint)) headers['authorization'] = `Bearer ${token}`;
     const reply = await send(request.method, url, headers, timeout, signal);
-    const location = reply.status >= 300 && reply.status < 400 ? reply.headers.get('location') : null;
+    const location =
+      reply.status >= 300 && reply.status < 400 ? reply.headers.get('location') : null;
     if (location === null) return reply;
     const target = URL.canParse(location, url) ? new URL(location, url) : null;
-    if (!target || !/^https?:$/.test(target.protocol)) throw new HubNetworkError(`it redirects to ${location}`, false);
-    if (request.stayOnHub && (!isHub(target.href, endpoint) || reply.headers.has('x-linked-etag'))) return reply;
+    if (!target || !/^https?:$/.test(target.protocol))
+      throw new HubNetworkError(`it redirects to ${location}`, false);
+    if (request.stayOnHub && (!isHub(target.href, endpoint) || reply.headers.has('x-linked-etag')))
+      return reply;
     await reply.discard();
     url = target.href;
   }
@@ -59,7 +66,11 @@ export async function hubRequest(settings: HubSettings, request: HubRequest): Pr
 }
 
 /** The body of a reply as text; null, and no more is read, where it has more bytes, or takes more seconds. */
-export async function textOf(reply: Pick<HubReply, 'body'>, mostBytes: number, seconds: number): Promise<string | null> {
+export async function textOf(
+  reply: Pick<HubReply, 'body'>,
+  mostBytes: number,
+  seconds: number,
+): Promise<string | null> {
   const parts: Uint8Array[] = [];
   const until = performance.now() + seconds * 1000;
   let size = 0;
@@ -77,20 +88,42 @@ export function isBusy(status: number): boolean {
 }
 
 /** Waits before try number `attempt` (from 1): as long as the server asks for, at most a minute, else ever longer; not on where `signal` aborts. */
-export async function backOff(attempt: number, delay: number, headers: Headers | undefined, signal: AbortSignal | undefined): Promise<void> {
+export async function backOff(
+  attempt: number,
+  delay: number,
+  headers: Headers | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const asked = Number(headers?.get('retry-after') ?? NaN);
-  await sleep(Number.isFinite(asked) && asked >= 0 ? Math.min(asked, 60) * 1000 : delay * 2 ** (attempt - 1), undefined, { signal }).catch(() => signal?.throwIfAborted());
+  await sleep(
+    Number.isFinite(asked) && asked >= 0 ? Math.min(asked, 60) * 1000 : delay * 2 ** (attempt - 1),
+    undefined,
+    { signal },
+  ).catch(() => signal?.throwIfAborted());
 }
 
 /** A change from http to https on the same host and port keeps the token; any other change of origin loses it. */
 function isHub(url: string, endpoint: string): boolean {
   const [target, hub] = [new URL(url), new URL(endpoint)];
-  return target.origin === hub.origin || (target.hostname === hub.hostname && target.protocol === 'https:' && hub.port === '' && target.port === '');
+  return (
+    target.origin === hub.origin ||
+    (target.hostname === hub.hostname &&
+      target.protocol === 'https:' &&
+      hub.port === '' &&
+      target.port === '')
+  );
 }
 
-async function send(method: string, url: string, headers: Record<string, string>, timeout: number, signal?: AbortSignal): Promise<HubReply> {
+async function send(
+  method: string,
+  url: string,
+  headers: Record<string, string>,
+  timeout: number,
+  signal?: AbortSignal,
+): Promise<HubReply> {
   const controller = new AbortController();
-  const abort = (): void => controller.abort(new HubNetworkError(`it sent nothing for ${timeout / 1000} s`, true));
+  const abort = (): void =>
+    controller.abort(new HubNetworkError(`it sent nothing for ${timeout / 1000} s`, true));
   const guard = async <T>(step: Promise<T>): Promise<T> => {
     const timer = setTimeout(abort, timeout);
     try {
@@ -102,7 +135,14 @@ async function send(method: string, url: string, headers: Record<string, string>
       clearTimeout(timer);
     }
   };
-  const response = await guard(fetch(url, { method, headers, redirect: 'manual', signal: signal ? AbortSignal.any([controller.signal, signal]) : controller.signal }));
+  const response = await guard(
+    fetch(url, {
+      method,
+      headers,
+      redirect: 'manual',
+      signal: signal ? AbortSignal.any([controller.signal, signal]) : controller.signal,
+    }),
+  );
   return {
     status: response.status,
     headers: response.headers,
@@ -111,7 +151,10 @@ async function send(method: string, url: string, headers: Record<string, string>
   };
 }
 
-async function* chunks({ body }: Response, guard: <T>(step: Promise<T>) => Promise<T>): AsyncGenerator<Uint8Array> {
+async function* chunks(
+  { body }: Response,
+  guard: <T>(step: Promise<T>) => Promise<T>,
+): AsyncGenerator<Uint8Array> {
   if (!body) return;
   const reader = body.getReader();
   try {

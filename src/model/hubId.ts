@@ -24,13 +24,16 @@ export function parseHubId(text: string): HubId | null {
   if (!marked && text.endsWith('.onnx')) return null;
   const [id, revision] = splitRevision(text.replace(PREFIX, ''));
   const names = id.split('/');
-  const valid = names.length === 2 && names.every((name) => NAME.test(name)) && !id.endsWith('.git');
+  const valid =
+    names.length === 2 && names.every((name) => NAME.test(name)) && !id.endsWith('.git');
   if (valid && isRevision(revision)) return { repo: id, revision };
   if (!marked) return null;
   throw new AttnDiffError('bad-option', {
     option: '--model',
     value: text,
-    problem: valid ? 'what follows the @ is no branch, tag or commit' : 'it is not the name of a model on the hub',
+    problem: valid
+      ? 'what follows the @ is no branch, tag or commit'
+      : 'it is not the name of a model on the hub',
     remedy: 'owner/name or owner/name@revision',
   });
 }
@@ -42,5 +45,8 @@ function splitRevision(text: string): [id: string, revision: string] {
 
 /** What git takes as a name of a branch or a tag, as far as it matters for a path and a URL. */
 function isRevision(text: string): boolean {
-  return /^[^\s\p{Cc}\\:?*[~^]+$/u.test(text) && !text.split('/').some((part) => part === '' || part.startsWith('.') || part.includes('..'));
+  return (
+    /^[^\s\p{Cc}\\:?*[~^]+$/u.test(text) &&
+    !text.split('/').some((part) => part === '' || part.startsWith('.') || part.includes('..'))
+  );
 }

@@ -20,7 +20,10 @@ export async function withHubLock<T>(path: string, work: () => Promise<T>): Prom
     if (await isStale(path)) await rm(path, { force: true });
     else await sleep(POLL);
   }
-  const beat = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => undefined), HEARTBEAT).unref();
+  const beat = setInterval(
+    () => void utimes(path, new Date(), new Date()).catch(() => undefined),
+    HEARTBEAT,
+  ).unref();
   const free = (): void => rmSync(path, { force: true });
   process.once('exit', free);
   try {

@@ -3,7 +3,15 @@ import { parseBoundedJson } from '../boundedJson.js';
 import { AttnDiffError } from '../errors.js';
 import { HubCache, isCommit } from './hubCache.js';
 import { downloadBlob, type HubFile, type HubProgress } from './hubDownload.js';
-import { backOff, HubNetworkError, hubRequest, isBusy, textOf, type HubReply, type HubRequest } from './hubHttp.js';
+import {
+  backOff,
+  HubNetworkError,
+  hubRequest,
+  isBusy,
+  textOf,
+  type HubReply,
+  type HubRequest,
+} from './hubHttp.js';
 import type { HubId } from './hubId.js';
 import type { HubSettings } from './hubSettings.js';
 
@@ -37,12 +45,17 @@ const TRIES = 5;
  *
  * @throws AttnDiffError the hub- codes
  */
-export async function openHubRepo(id: HubId, settings: HubSettings, callbacks: HubCallbacks): Promise<HubRepo> {
+export async function openHubRepo(
+  id: HubId,
+  settings: HubSettings,
+  callbacks: HubCallbacks,
+): Promise<HubRepo> {
   const cache = new HubCache(settings.cache, id.repo, settings.symlinks);
   const cached = await cache.commitOf(id.revision);
   const haveCached = cached !== null && (await cache.files(cached)).length > 0;
   if (settings.offline) {
-    const absent = (what: string): AttnDiffError => new AttnDiffError('hub-offline', { what, cache: settings.cache });
+    const absent = (what: string): AttnDiffError =>
+      new AttnDiffError('hub-offline', { what, cache: settings.cache });
     if (!haveCached) throw absent(name(id));
     return cachedRepo(id, cached, cache, absent);
   }
@@ -52,9 +65,12 @@ export async function openHubRepo(id: HubId, settings: HubSettings, callbacks: H
   } catch (error) {
     if (!(error instanceof HubNetworkError)) throw error;
     const { endpoint } = settings;
-    const unreachable = (what: string): AttnDiffError => new AttnDiffError('hub-unreachable', { what, endpoint, problem: error.problem });
+    const unreachable = (what: string): AttnDiffError =>
+      new AttnDiffError('hub-unreachable', { what, endpoint, problem: error.problem });
     if (!haveCached) throw unreachable(name(id));
-    callbacks.onNotice(`${endpoint} cannot be reached (${error.problem}): taking ${id.repo} at commit ${cached} from the cache`);
+    callbacks.onNotice(
+      `${endpoint} cannot be reached (${error.problem}): taking ${id.repo} at commit ${cached} from the cache`,
+    );
     return cachedRepo(id, cached, cache, unreachable);
   }
 }
@@ -63,7 +79,12 @@ function name({ repo, revision }: HubId): string {
   return revision === 'main' ? repo : `${repo}@${revision}`;
 }
 
-async function cachedRepo(id: HubId, commit: string, cache: HubCache, absent: (what: string) => AttnDiffError): Promise<HubRepo> {
+async function cachedRepo(
+  id: HubId,
+  commit: string,
+  cache: HubCache,
+  absent: (what: string) => AttnDiffError,
+): Promise<HubRepo> {
   return {
     commit,
     folder: cache.snapshot(commit),
@@ -78,7 +99,12 @@ async function cachedRepo(id: HubId, commit: string, cache: HubCache, absent: (w
   };
 }
 
-async function onlineRepo(id: HubId, cache: HubCache, settings: HubSettings, callbacks: HubCallbacks & { tries: number }): Promise<HubRepo> {
+async function onlineRepo(
+  id: HubId,
+  cache: HubCache,
+  settings: HubSettings,
+  callbacks: HubCallbacks & { tries: number },
+): Promise<HubRepo> {
   const { commit, files } = await listing(id, settings, callbacks);
   return {
     commit,
@@ -90,7 +116,11 @@ async function onlineRepo(id: HubId, cache: HubCache, settings: HubSettings, cal
       if (found !== null) return found;
       const described = await describe(id, commit, file, settings, callbacks.retryDelay);
       const blob = cache.blob(described.etag);
-      await downloadBlob(blob, described, { ...callbacks, settings, refuse: (reply, what) => refusal(reply, id, settings, what) });
+      await downloadBlob(blob, described, {
+        ...callbacks,
+        settings,
+        refuse: (reply, what) => refusal(reply, id, settings, what),
+      });
       return cache.addToSnapshot(commit, file, blob);
     },
     remember: () => cache.setRef(id.revision, commit),
@@ -102,18 +132,34 @@ const LARGEST_LISTING = 50e6;
 const LONGEST_LISTING = 300;
 
 /** The commit and the files of a revision, by the hub's API. */
-async function listing(id: HubId, settings: HubSettings, { tries, retryDelay }: { tries: number; retryDelay: number }): Promise<{ commit: string; files: string[] }> {
+async function listing(
+  id: HubId,
+  settings: HubSettings,
+  { tries, retryDelay }: { tries: number; retryDelay: number },
+): Promise<{ commit: string; files: string[] }> {
   const url = `${settings.endpoint}/api/models/${id.repo}/revision/${encodeURIComponent(id.revision)}`;
   return persist(settings, { method: 'GET', url }, tries, retryDelay, async (reply) => {
     if (reply.status !== 200) throw refusal(reply, id, settings, null);
     const text = await textOf(reply, LARGEST_LISTING, LONGEST_LISTING);
-    if (text === null) throw new AttnDiffError('hub-response', { url, problem: `it is longer than ${LARGEST_LISTING / 1e6} MB, or still comes after ${LONGEST_LISTING} seconds` });
+    if (text === null)
+      throw new AttnDiffError('hub-response', {
+        url,
+        problem: `it is longer than ${LARGEST_LISTING / 1e6} MB, or still comes after ${LONGEST_LISTING} seconds`,
+      });
     const { sha, siblings } = parse(text);
-    const names = Array.isArray(siblings) ? siblings.map((entry) => (entry as { rfilename?: unknown } | null)?.rfilename) : null;
+    const names = Array.isArray(siblings)
+      ? siblings.map((entry) => (entry as { rfilename?: unknown } | null)?.rfilename)
+      : null;
     if (typeof sha !== 'string' || !isCommit(sha) || !names) {
-      throw new AttnDiffError('hub-response', { url, problem: 'it names no commit and no files of the model' });
+      throw new AttnDiffError('hub-response', {
+        url,
+        problem: 'it names no commit and no files of the model',
+      });
     }
-    return { commit: sha, files: names.filter((file): file is string => typeof file === 'string' && isInside(file)) };
+    return {
+      commit: sha,
+      files: names.filter((file): file is string => typeof file === 'string' && isInside(file)),
+    };
   });
 }
 
@@ -127,11 +173,22 @@ function parse(text: string): { sha?: unknown; siblings?: unknown } {
 
 /** Whether a path of a repository stays inside the folder that it is written to. */
 function isInside(file: string): boolean {
-  return posix.normalize(file) === file && !file.startsWith('/') && !/^\.\.(?:\/|$)/.test(file) && !/[\\:\p{Cc}]/u.test(file);
+  return (
+    posix.normalize(file) === file &&
+    !file.startsWith('/') &&
+    !/^\.\.(?:\/|$)/.test(file) &&
+    !/[\\:\p{Cc}]/u.test(file)
+  );
 }
 
 /** What the hub says of a file before it is fetched. */
-async function describe(id: HubId, commit: string, file: string, settings: HubSettings, retryDelay: number): Promise<HubFile> {
+async function describe(
+  id: HubId,
+  commit: string,
+  file: string,
+  settings: HubSettings,
+  retryDelay: number,
+): Promise<HubFile> {
   const url = `${settings.endpoint}/${id.repo}/resolve/${commit}/${file.split('/').map(encodeURIComponent).join('/')}`;
   const request: HubRequest = { method: 'HEAD', url, stayOnHub: true };
   try {
@@ -139,10 +196,19 @@ async function describe(id: HubId, commit: string, file: string, settings: HubSe
       await reply.discard();
       if (reply.status >= 400) throw refusal(reply, id, settings, file);
       const { headers } = reply;
-      const etag = (headers.get('x-linked-etag') ?? headers.get('etag') ?? '').replace(/^W\//, '').replaceAll('"', '');
-      if (!/^[\w-]+$/.test(etag)) throw new AttnDiffError('hub-response', { url, problem: 'it names no ETag of the file' });
-      const size = headers.get('x-linked-size') ?? (reply.status < 300 ? headers.get('content-length') : null);
-      return { name: file, url, etag, size: size !== null && /^\d+$/.test(size) ? Number(size) : null };
+      const etag = (headers.get('x-linked-etag') ?? headers.get('etag') ?? '')
+        .replace(/^W\//, '')
+        .replaceAll('"', '');
+      if (!/^[\w-]+$/.test(etag))
+        throw new AttnDiffError('hub-response', { url, problem: 'it names no ETag of the file' });
+      const size =
+        headers.get('x-linked-size') ?? (reply.status < 300 ? headers.get('content-length') : null);
+      return {
+        name: file,
+        url,
+        etag,
+        size: size !== null && /^\d+$/.test(size) ? Number(size) : null,
+      };
     });
   } catch (error) {
     if (!(error instanceof HubNetworkError)) throw error;
@@ -151,7 +217,13 @@ async function describe(id: HubId, commit: string, file: string, settings: HubSe
 }
 
 /** Sends a request until it is answered: by anything but a status that says to come again. */
-async function persist<T>(settings: HubSettings, request: HubRequest, tries: number, retryDelay: number, read: (reply: HubReply) => Promise<T>): Promise<T> {
+async function persist<T>(
+  settings: HubSettings,
+  request: HubRequest,
+  tries: number,
+  retryDelay: number,
+  read: (reply: HubReply) => Promise<T>,
+): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     let headers: Headers | undefined;
     try {
@@ -172,13 +244,25 @@ async function persist<T>(settings: HubSettings, request: HubRequest, tries: num
  *
  * @param file null where the model itself was asked for
  */
-function refusal({ status, headers }: HubReply, id: HubId, { endpoint }: HubSettings, file: string | null): AttnDiffError {
+function refusal(
+  { status, headers }: HubReply,
+  id: HubId,
+  { endpoint }: HubSettings,
+  file: string | null,
+): AttnDiffError {
   const { repo, revision } = id;
   const code = headers.get('x-error-code');
-  if (code === 'GatedRepo') return new AttnDiffError('hub-gated', { repo, url: `${endpoint}/${repo}` });
-  if (status === 401 || status === 403) return new AttnDiffError('hub-denied', { repo, endpoint, status });
-  if (status !== 404) return new AttnDiffError('hub-response', { url: `${endpoint}/${repo}`, problem: `it answers ${status}` });
-  if (code === 'RevisionNotFound') return new AttnDiffError('hub-revision-missing', { repo, revision });
+  if (code === 'GatedRepo')
+    return new AttnDiffError('hub-gated', { repo, url: `${endpoint}/${repo}` });
+  if (status === 401 || status === 403)
+    return new AttnDiffError('hub-denied', { repo, endpoint, status });
+  if (status !== 404)
+    return new AttnDiffError('hub-response', {
+      url: `${endpoint}/${repo}`,
+      problem: `it answers ${status}`,
+    });
+  if (code === 'RevisionNotFound')
+    return new AttnDiffError('hub-revision-missing', { repo, revision });
   if (file !== null) return new AttnDiffError('hub-file-missing', { file, repo: name(id) });
   return new AttnDiffError('hub-repo-missing', { repo, endpoint });
 }

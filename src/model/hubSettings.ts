@@ -29,7 +29,9 @@ const DEFAULT_TIMEOUT_SECONDS = 30;
  * @throws AttnDiffError hub-setting
  */
 export async function readHubSettings(env: NodeJS.ProcessEnv): Promise<HubSettings> {
-  const home = given(env, 'HF_HOME') ?? join(given(env, 'XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'huggingface');
+  const home =
+    given(env, 'HF_HOME') ??
+    join(given(env, 'XDG_CACHE_HOME') ?? join(homedir(), '.cache'), 'huggingface');
   return {
     endpoint: endpoint(env['HF_ENDPOINT'] || DEFAULT_ENDPOINT),
     token: await token(env, home),
@@ -45,7 +47,11 @@ function given(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const path = env[name];
   if (!path) return undefined;
   const expanded = path.replace(/^~(?=$|[/\\])/, homedir());
-  return expanded.replace(/\$(?:\{(\w+)\}|(\w+))/g, (whole, braced: string | undefined, bare: string | undefined) => env[braced ?? bare ?? ''] ?? whole);
+  return expanded.replace(
+    /\$(?:\{(\w+)\}|(\w+))/g,
+    (whole, braced: string | undefined, bare: string | undefined) =>
+      env[braced ?? bare ?? ''] ?? whole,
+  );
 }
 
 function isTrue(value: string | undefined): boolean {
@@ -55,7 +61,11 @@ function isTrue(value: string | undefined): boolean {
 function endpoint(value: string): string {
   const url = URL.canParse(value) ? new URL(value) : null;
   if (!url || !/^https?:$/.test(url.protocol)) {
-    throw new AttnDiffError('hub-setting', { name: 'HF_ENDPOINT', problem: `"${value}" is not an http or https address`, remedy: `unset it, or give the address of a hub, such as ${DEFAULT_ENDPOINT}` });
+    throw new AttnDiffError('hub-setting', {
+      name: 'HF_ENDPOINT',
+      problem: `"${value}" is not an http or https address`,
+      remedy: `unset it, or give the address of a hub, such as ${DEFAULT_ENDPOINT}`,
+    });
   }
   return value.replace(/\/+$/, '');
 }
@@ -76,12 +86,20 @@ function clean(text: string | undefined): string | null {
 /** What does not fit a header line must not get as far as an error of fetch, which would print it. */
 function checked(text: string, name: string): string {
   if (/^[\x21-\x7E]+$/.test(text)) return text;
-  throw new AttnDiffError('hub-setting', { name, problem: 'it holds characters that no token has', remedy: 'copy the token again from the hub' });
+  throw new AttnDiffError('hub-setting', {
+    name,
+    problem: 'it holds characters that no token has',
+    remedy: 'copy the token again from the hub',
+  });
 }
 
 function timeout(text: string | undefined): number {
   if (!text) return DEFAULT_TIMEOUT_SECONDS;
   const seconds = Number(text);
   if (Number.isFinite(seconds) && seconds > 0 && seconds < 86_400) return seconds;
-  throw new AttnDiffError('hub-setting', { name: 'HF_HUB_DOWNLOAD_TIMEOUT', problem: `"${text}" is not a number of seconds`, remedy: 'unset it, or give seconds, such as 30' });
+  throw new AttnDiffError('hub-setting', {
+    name: 'HF_HUB_DOWNLOAD_TIMEOUT',
+    problem: `"${text}" is not a number of seconds`,
+    remedy: 'unset it, or give seconds, such as 30',
+  });
 }

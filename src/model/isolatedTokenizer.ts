@@ -26,27 +26,67 @@ export interface IsolatedTokenizer extends TextTokenizer {
  * @param memory megabytes that it may take
  * @throws AttnDiffError as loadTokenizer; tokenizer-unreadable and chat-template-unusable also for what takes too much
  */
-export async function isolatedTokenizer(source: TokenizerSource, memory = MOST_MEMORY): Promise<IsolatedTokenizer> {
-  const { tokenizerPath, folder, config: { vocabSize, padTokenId: pad, eosTokenId, modelType } } = source;
+export async function isolatedTokenizer(
+  source: TokenizerSource,
+  memory = MOST_MEMORY,
+): Promise<IsolatedTokenizer> {
+  const {
+    tokenizerPath,
+    folder,
+    config: { vocabSize, padTokenId: pad, eosTokenId, modelType },
+  } = source;
   const path = tokenizerPath ?? folder;
-  const child = fork(CHILD, { execArgv: [`--max-old-space-size=${memory}`], serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  const child = fork(CHILD, {
+    execArgv: [`--max-old-space-size=${memory}`],
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
   // It may be busy for seconds when this process ends, and hear of that only then.
   const close = (): void => {
     process.off('exit', close);
     child.kill('SIGKILL');
   };
   process.on('exit', close);
-  const ask = (call: TextCall, seconds: number, problem: (problem: string) => AttnDiffError): Promise<number | string | number[]> => answerOf(child, call, seconds, problem, memory);
-  const tokenizerProblem = (problem: string): AttnDiffError => new AttnDiffError('tokenizer-unreadable', { path, problem });
+  const ask = (
+    call: TextCall,
+    seconds: number,
+    problem: (problem: string) => AttnDiffError,
+  ): Promise<number | string | number[]> => answerOf(child, call, seconds, problem, memory);
+  const tokenizerProblem = (problem: string): AttnDiffError =>
+    new AttnDiffError('tokenizer-unreadable', { path, problem });
   const jinja = join(folder, 'chat_template.jinja');
-  const templateProblem = (problem: string): AttnDiffError => new AttnDiffError('chat-template-unusable', { path: existsSync(jinja) ? jinja : join(folder, 'tokenizer_config.json'), problem });
-  const encode = async (text: string, addsSpecials: boolean): Promise<number[]> => (await ask({ do: 'encode', text, addsSpecials }, LONGEST_STEP + GRACE, tokenizerProblem)) as number[];
+  const templateProblem = (problem: string): AttnDiffError =>
+    new AttnDiffError('chat-template-unusable', {
+      path: existsSync(jinja) ? jinja : join(folder, 'tokenizer_config.json'),
+      problem,
+    });
+  const encode = async (text: string, addsSpecials: boolean): Promise<number[]> =>
+    (await ask(
+      { do: 'encode', text, addsSpecials },
+      LONGEST_STEP + GRACE,
+      tokenizerProblem,
+    )) as number[];
   try {
-    const padTokenId = (await ask({ do: 'load', source: { tokenizerPath, folder, config: { vocabSize, padTokenId: pad, eosTokenId, modelType } } }, LONGEST_LOADING, tokenizerProblem)) as number;
+    const padTokenId = (await ask(
+      {
+        do: 'load',
+        source: {
+          tokenizerPath,
+          folder,
+          config: { vocabSize, padTokenId: pad, eosTokenId, modelType },
+        },
+      },
+      LONGEST_LOADING,
+      tokenizerProblem,
+    )) as number;
     return {
       padTokenId,
       encode: (text) => encode(text, true),
-      encodeChat: async (messages) => encode((await ask({ do: 'render', messages }, LONGEST_STEP + GRACE, templateProblem)) as string, false),
+      encodeChat: async (messages) =>
+        encode(
+          (await ask({ do: 'render', messages }, LONGEST_STEP + GRACE, templateProblem)) as string,
+          false,
+        ),
       close,
     };
   } catch (error) {
@@ -55,11 +95,28 @@ export async function isolatedTokenizer(source: TokenizerSource, memory = MOST_M
   }
 }
 
-async function answerOf(child: ChildProcess, call: TextCall, seconds: number, tooMuch: (problem: string) => AttnDiffError, memory: number): Promise<number | string | number[]> {
+async function answerOf(
+  child: ChildProcess,
+  call: TextCall,
+  seconds: number,
+  tooMuch: (problem: string) => AttnDiffError,
+  memory: number,
+): Promise<number | string | number[]> {
   const reply = await new Promise<TextAnswer>((resolve, reject) => {
-    const timer = setTimeout(() => end(() => reject(tooMuch(`it takes longer than ${seconds} seconds`))), seconds * 1000);
-    const onExit = (): void => end(() => reject(tooMuch(`it takes more than ${memory} MB of memory, or ends the process that does it`)));
-    const onError = (error: NodeJS.ErrnoException): void => end(() => reject(new AttnDiffError('runner-not-started', { problem: error.code ?? error.message })));
+    const timer = setTimeout(
+      () => end(() => reject(tooMuch(`it takes longer than ${seconds} seconds`))),
+      seconds * 1000,
+    );
+    const onExit = (): void =>
+      end(() =>
+        reject(
+          tooMuch(`it takes more than ${memory} MB of memory, or ends the process that does it`),
+        ),
+      );
+    const onError = (error: NodeJS.ErrnoException): void =>
+      end(() =>
+        reject(new AttnDiffError('runner-not-started', { problem: error.code ?? error.message })),
+      );
     const onMessage = (answer: TextAnswer): void => end(() => resolve(answer));
     const end = (settle: () => void): void => {
       clearTimeout(timer);

@@ -18,7 +18,8 @@ const LARGEST = 100e6;
  *   SyntaxError where it is not JSON, or too large
  */
 export async function readJson(path: string, mostBytes = LARGEST): Promise<unknown> {
-  if ((await stat(path)).size > mostBytes) throw new SyntaxError(`it is larger than ${mostBytes / 1e6} MB`);
+  if ((await stat(path)).size > mostBytes)
+    throw new SyntaxError(`it is larger than ${mostBytes / 1e6} MB`);
   const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(path));
   try {
     return parseBoundedJson(text);

@@ -17,8 +17,10 @@ export function limited<T>(work: () => T, seconds: number): T {
   try {
     return CALL.runInContext(context, { timeout: seconds * 1000 }) as T;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw new TooSlow(`it takes longer than ${seconds} seconds`);
-    if (error instanceof RangeError && error.message.includes('call stack')) throw new Error('it nests too deep', { cause: error });
+    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')
+      throw new TooSlow(`it takes longer than ${seconds} seconds`);
+    if (error instanceof RangeError && error.message.includes('call stack'))
+      throw new Error('it nests too deep', { cause: error });
     throw error;
   }
 }

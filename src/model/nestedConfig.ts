@@ -1,5 +1,11 @@
 /** Where configs of models that also see or hear keep the sizes of their text decoder; the first that is there. */
-const PLACES = [['text_config'], ['thinker_config', 'text_config'], ['llm_config'], ['language_config'], ['thinker_config']] as const;
+const PLACES = [
+  ['text_config'],
+  ['thinker_config', 'text_config'],
+  ['llm_config'],
+  ['language_config'],
+  ['thinker_config'],
+] as const;
 
 type Fields = Record<string, unknown>;
 
@@ -32,7 +38,12 @@ function partsAt(json: Fields, place: readonly string[]): Fields[] | null {
 
 /** What an inner part says over what the outer ones do; its null says nothing where they have a value. */
 function overlaid(outer: Fields, inner: Fields): Fields {
-  return { ...outer, ...Object.fromEntries(Object.entries(inner).filter(([key, value]) => value !== null || outer[key] === undefined)) };
+  return {
+    ...outer,
+    ...Object.fromEntries(
+      Object.entries(inner).filter(([key, value]) => value !== null || outer[key] === undefined),
+    ),
+  };
 }
 
 function isFields(value: unknown): value is Fields {

@@ -9,7 +9,14 @@ export interface RotaryEmbedding {
   amplitude: number;
 }
 
-export const ROTARY_SCALINGS = ['default', 'linear', 'dynamic', 'yarn', 'longrope', 'llama3'] as const;
+export const ROTARY_SCALINGS = [
+  'default',
+  'linear',
+  'dynamic',
+  'yarn',
+  'longrope',
+  'llama3',
+] as const;
 export type RotaryScaling = (typeof ROTARY_SCALINGS)[number];
 
 /** The numbers of config.json's rope_scaling or rope_parameters, under the names they have there. */
@@ -38,7 +45,10 @@ export interface RotaryParameters {
  *
  * @returns null where a number is missing that this scaling needs
  */
-export function rotaryEmbedding(scaling: RotaryScaling, parameters: RotaryParameters): RotaryEmbedding | null {
+export function rotaryEmbedding(
+  scaling: RotaryScaling,
+  parameters: RotaryParameters,
+): RotaryEmbedding | null {
   const { theta, width } = parameters;
   const plain = Array.from({ length: width / 2 }, (_, i) => theta ** ((-2 * i) / width));
   const scaled = SCALED[scaling](plain, parameters);
@@ -50,7 +60,10 @@ type Scaled = Pick<RotaryEmbedding, 'frequencies' | 'amplitude'> | null;
 const SCALED: Record<RotaryScaling, (plain: number[], parameters: RotaryParameters) => Scaled> = {
   default: (frequencies) => ({ frequencies, amplitude: 1 }),
   dynamic: (frequencies) => ({ frequencies, amplitude: 1 }),
-  linear: (plain, { factor }) => (factor === undefined ? null : { frequencies: plain.map((value) => value / factor), amplitude: 1 }),
+  linear: (plain, { factor }) =>
+    factor === undefined
+      ? null
+      : { frequencies: plain.map((value) => value / factor), amplitude: 1 },
   yarn,
   longrope,
   llama3,
@@ -58,13 +71,28 @@ const SCALED: Record<RotaryScaling, (plain: number[], parameters: RotaryParamete
 
 /** Peng et al. 2023, arXiv 2309.00071. */
 function yarn(plain: number[], parameters: RotaryParameters): Scaled {
-  const { theta, width, maxPositions, attention_factor, mscale, mscale_all_dim, truncate = true } = parameters;
-  const { original_max_position_embeddings: original = maxPositions, beta_fast, beta_slow } = parameters;
+  const {
+    theta,
+    width,
+    maxPositions,
+    attention_factor,
+    mscale,
+    mscale_all_dim,
+    truncate = true,
+  } = parameters;
+  const {
+    original_max_position_embeddings: original = maxPositions,
+    beta_fast,
+    beta_slow,
+  } = parameters;
   const factor = parameters.factor ?? maxPositions / original;
   const growth = (scale = 1): number => (factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1);
-  const amplitude = attention_factor ?? (mscale && mscale_all_dim ? growth(mscale) / growth(mscale_all_dim) : growth());
+  const amplitude =
+    attention_factor ??
+    (mscale && mscale_all_dim ? growth(mscale) / growth(mscale_all_dim) : growth());
   /** The pair that turns so often over the original context. */
-  const pairOf = (turns: number): number => (width * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const pairOf = (turns: number): number =>
+    (width * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
   const [first, last] = [pairOf(beta_fast || 32), pairOf(beta_slow || 1)];
   const low = Math.max(truncate ? Math.floor(first) : first, 0);
   const high = Math.min(truncate ? Math.ceil(last) : last, width - 1);
@@ -80,10 +108,16 @@ function yarn(plain: number[], parameters: RotaryParameters): Scaled {
 
 /** Ding et al. 2024, arXiv 2402.13753. */
 function longrope(plain: number[], parameters: RotaryParameters): Scaled {
-  const { maxPositions, original_max_position_embeddings: original, short_factor, attention_factor } = parameters;
+  const {
+    maxPositions,
+    original_max_position_embeddings: original,
+    short_factor,
+    attention_factor,
+  } = parameters;
   if (original === undefined || short_factor?.length !== plain.length) return null;
   const factor = parameters.factor ?? maxPositions / original;
-  const amplitude = attention_factor ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original)));
+  const amplitude =
+    attention_factor ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original)));
   return { frequencies: plain.map((value, i) => value / short_factor[i]!), amplitude };
 }
 
@@ -91,7 +125,8 @@ function longrope(plain: number[], parameters: RotaryParameters): Scaled {
 function llama3(plain: number[], parameters: RotaryParameters): Scaled {
   const { factor, low_freq_factor: low, high_freq_factor: high } = parameters;
   const { original_max_position_embeddings: original } = parameters;
-  if (factor === undefined || low === undefined || high === undefined || original === undefined) return null;
+  if (factor === undefined || low === undefined || high === undefined || original === undefined)
+    return null;
   const stretched = (value: number): number => {
     const wave = (2 * Math.PI) / value;
     if (wave < original / high) return value;

@@ -43,7 +43,10 @@ export interface ModelLocation {
  * @throws AttnDiffError model-not-found, model-unreadable, model-empty, model-no-onnx, model-ambiguous, dtype-missing,
  *   bad-option, the hub- codes
  */
-export async function locateModel(path: string, { dtype = null, hub }: ModelOptions = {}): Promise<ModelLocation> {
+export async function locateModel(
+  path: string,
+  { dtype = null, hub }: ModelOptions = {},
+): Promise<ModelLocation> {
   const id = path.startsWith('hf:') || (await isNothing(path)) ? parseHubId(path) : null;
   if (id) {
     const { commit, file, onnxPath, fetchData } = await fetchHubModel(id, dtype, hub);
@@ -52,7 +55,12 @@ export async function locateModel(path: string, { dtype = null, hub }: ModelOpti
   }
   const stats = await statModel(path);
   if (dtype !== null && !stats.isDirectory()) {
-    throw new AttnDiffError('bad-option', { option: '--dtype', value: dtype, problem: '--model is a file already', remedy: 'it with a folder or a model on the hub only' });
+    throw new AttnDiffError('bad-option', {
+      option: '--dtype',
+      value: dtype,
+      problem: '--model is a file already',
+      remedy: 'it with a folder or a model on the hub only',
+    });
   }
   const onnxPath = stats.isDirectory() ? await searchFolder(path, dtype) : path;
   await checkOnnxFile(onnxPath);
@@ -71,14 +79,21 @@ export async function openModelSource(model: string | ModelLocation): Promise<Mo
   const folder = await configFolder(onnxPath);
   const config = await readModelConfig(join(folder, 'config.json'));
   const tokenizerPath = join(folder, 'tokenizer.json');
-  return { path, folder, onnxPath, config, tokenizerPath: (await exists(tokenizerPath)) ? tokenizerPath : null };
+  return {
+    path,
+    folder,
+    onnxPath,
+    config,
+    tokenizerPath: (await exists(tokenizerPath)) ? tokenizerPath : null,
+  };
 }
 
 async function searchFolder(folder: string, dtype: Dtype | null): Promise<string> {
   const files = [...(await listOnnx(folder, '')), ...(await listOnnx(folder, 'onnx'))];
   if (files.length === 0) throw new AttnDiffError('model-no-onnx', { folder });
   const file = dtype === null ? defaultFile(files) : fileOfDtype(folder, files, dtype);
-  if (file === undefined) throw new AttnDiffError('model-ambiguous', { folder, files, dtypes: dtypesOf(files) });
+  if (file === undefined)
+    throw new AttnDiffError('model-ambiguous', { folder, files, dtypes: dtypesOf(files) });
   return join(folder, file);
 }
 
@@ -101,7 +116,11 @@ async function listOnnx(root: string, below: string): Promise<string[]> {
 
 async function checkOnnxFile(path: string): Promise<void> {
   const stats = await statModel(path);
-  if (!stats.isFile()) throw new AttnDiffError('model-unreadable', { path, problem: 'it is neither a file nor a folder' });
+  if (!stats.isFile())
+    throw new AttnDiffError('model-unreadable', {
+      path,
+      problem: 'it is neither a file nor a folder',
+    });
   if (stats.size === 0) throw new AttnDiffError('model-empty', { path });
   try {
     await access(path, constants.R_OK);
@@ -120,7 +139,9 @@ async function statModel(path: string): Promise<Stats> {
   try {
     return await stat(path);
   } catch (error) {
-    throw isAbsent(error) ? new AttnDiffError('model-not-found', { path }) : unreadable(path, error);
+    throw isAbsent(error)
+      ? new AttnDiffError('model-not-found', { path })
+      : unreadable(path, error);
   }
 }
 

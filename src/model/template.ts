@@ -20,9 +20,22 @@ const FILTERS = new Map<string, TemplateFunction>([
   ['count', length],
 ]);
 const FUNCTIONS = Object.fromEntries(
-  [...METHODS, ...FILTERS, ['print', print] as const].map(([name, implementation]) => [PREFIX + name, implementation]),
+  [...METHODS, ...FILTERS, ['print', print] as const].map(([name, implementation]) => [
+    PREFIX + name,
+    implementation,
+  ]),
 );
-const PRINTED = new Set(['Identifier', 'MemberExpression', 'CallExpression', 'BinaryExpression', 'UnaryExpression', 'FilterExpression', 'TestExpression', 'SelectExpression', 'Ternary']);
+const PRINTED = new Set([
+  'Identifier',
+  'MemberExpression',
+  'CallExpression',
+  'BinaryExpression',
+  'UnaryExpression',
+  'FilterExpression',
+  'TestExpression',
+  'SelectExpression',
+  'Ternary',
+]);
 
 /**
  * Renders a chat template as Python's jinja2 does in apply_chat_template: @huggingface/jinja, with what it does
@@ -39,18 +52,29 @@ export function renderTemplate(source: string, variables: JsonObject): string {
 
 function rewritten(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(rewritten);
-  if (node instanceof Map) return new Map([...node].map(([key, value]) => [rewritten(key), rewritten(value)]));
+  if (node instanceof Map)
+    return new Map([...node].map(([key, value]) => [rewritten(key), rewritten(value)]));
   if (!isObject(node)) return node;
   for (const [key, value] of Object.entries(node)) {
     const child = rewritten(value);
     const body = Array.isArray(child) && ['body', 'alternate', 'defaultBlock'].includes(key);
-    node[key] = body ? child.map((statement: JsonObject) => (PRINTED.has(String(statement['type'])) ? printed(statement) : statement)) : child;
+    node[key] = body
+      ? child.map((statement: JsonObject) =>
+          PRINTED.has(String(statement['type'])) ? printed(statement) : statement,
+        )
+      : child;
   }
   return replacedMethod(node) ?? replacedFilter(node) ?? node;
 }
 
 function replacedMethod({ type, callee, args }: JsonObject): unknown {
-  if (type !== 'CallExpression' || !isObject(callee) || callee['type'] !== 'MemberExpression' || callee['computed'] === true) return null;
+  if (
+    type !== 'CallExpression' ||
+    !isObject(callee) ||
+    callee['type'] !== 'MemberExpression' ||
+    callee['computed'] === true
+  )
+    return null;
   const name = nameOf(callee['property']);
   return METHODS.has(name) ? call(name, [callee['object'], ...(args as unknown[])]) : null;
 }
@@ -59,11 +83,15 @@ function replacedFilter({ type, operand, filter }: JsonObject): unknown {
   if (type !== 'FilterExpression' || !isObject(filter)) return null;
   const withArguments = filter['type'] === 'CallExpression';
   const name = nameOf(withArguments ? filter['callee'] : filter);
-  return FILTERS.has(name) ? call(name, [operand, ...(withArguments ? (filter['args'] as unknown[]) : [])]) : null;
+  return FILTERS.has(name)
+    ? call(name, [operand, ...(withArguments ? (filter['args'] as unknown[]) : [])])
+    : null;
 }
 
 function nameOf(identifier: unknown): string {
-  return isObject(identifier) && identifier['type'] === 'Identifier' ? String(identifier['value']) : '';
+  return isObject(identifier) && identifier['type'] === 'Identifier'
+    ? String(identifier['value'])
+    : '';
 }
 
 /** None arrives in a function as undefined does, so that whether it is none goes along. */
@@ -79,7 +107,8 @@ function call(name: string, args: unknown[]): unknown {
 
 function strip(text: unknown, chars: unknown, side: 'both' | 'left' | 'right'): string {
   if (typeof text !== 'string') throw new Error('it strips something that is not a text');
-  if (chars !== undefined && chars !== null && typeof chars !== 'string') throw new Error('it strips what is not a text');
+  if (chars !== undefined && chars !== null && typeof chars !== 'string')
+    throw new Error('it strips what is not a text');
   if (chars === '') return text;
   const set = `[${typeof chars === 'string' ? chars.replace(/[\\\]^-]/g, String.raw`\$&`) : SPACE}]+`;
   const left = side === 'right' ? text : text.replace(new RegExp(`^${set}`, 'u'), '');
@@ -102,6 +131,7 @@ function length(value: unknown): number {
 function print(value: unknown, none: unknown): unknown {
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (none === true) return 'None';
-  if (typeof value === 'object') throw new Error('it prints a list or an object, which Python writes otherwise');
+  if (typeof value === 'object')
+    throw new Error('it prints a list or an object, which Python writes otherwise');
   return value ?? '';
 }

@@ -10,7 +10,9 @@ async function answer(call: TextCall): Promise<number | string | number[]> {
     steps = await openTokenizer(call.source);
     return steps.padTokenId;
   }
-  return call.do === 'render' ? steps!.render(call.messages) : steps!.encode(call.text, call.addsSpecials);
+  return call.do === 'render'
+    ? steps!.render(call.messages)
+    : steps!.encode(call.text, call.addsSpecials);
 }
 
 function problemOf(error: unknown): TextAnswer {

@@ -44,12 +44,18 @@ export interface TokenizerSteps {
 }
 
 /** What of a model a tokenizer depends on. */
-export type TokenizerSource = Pick<ModelSource, 'tokenizerPath' | 'folder'> & { config: Pick<ModelSource['config'], 'vocabSize' | 'padTokenId' | 'eosTokenId' | 'modelType'> };
+export type TokenizerSource = Pick<ModelSource, 'tokenizerPath' | 'folder'> & {
+  config: Pick<ModelSource['config'], 'vocabSize' | 'padTokenId' | 'eosTokenId' | 'modelType'>;
+};
 
 /** As {@link openTokenizer}, in one step. */
 export async function loadTokenizer(source: TokenizerSource): Promise<Tokenizer> {
   const { padTokenId, encode, render } = await openTokenizer(source);
-  return { padTokenId, encode: (text) => encode(text, true), encodeChat: (messages) => encode(render(messages), false) };
+  return {
+    padTokenId,
+    encode: (text) => encode(text, true),
+    encodeChat: (messages) => encode(render(messages), false),
+  };
 }
 
 /**
@@ -62,7 +68,10 @@ export async function loadTokenizer(source: TokenizerSource): Promise<Tokenizer>
  * @param seconds that one step may take
  * @throws AttnDiffError tokenizer-missing, tokenizer-unreadable, pad-token-missing, token-out-of-range
  */
-export async function openTokenizer(source: TokenizerSource, seconds = LONGEST_STEP): Promise<TokenizerSteps> {
+export async function openTokenizer(
+  source: TokenizerSource,
+  seconds = LONGEST_STEP,
+): Promise<TokenizerSteps> {
   const { tokenizerPath: path, folder } = source;
   const { vocabSize } = source.config;
   if (path === null) throw new AttnDiffError('tokenizer-missing', { folder });
@@ -73,7 +82,10 @@ export async function openTokenizer(source: TokenizerSource, seconds = LONGEST_S
   const tokenizer = await construct(path, json, config);
   const idOf = (token: unknown): number | null => {
     const content = contentOf(token);
-    const id = content === null ? undefined : (tokenizer.convert_tokens_to_ids(content) as number | undefined);
+    const id =
+      content === null
+        ? undefined
+        : (tokenizer.convert_tokens_to_ids(content) as number | undefined);
     return id === undefined || id >= vocabSize ? null : id;
   };
 
@@ -86,14 +98,26 @@ export async function openTokenizer(source: TokenizerSource, seconds = LONGEST_S
   checkRange(padTokenId, vocabSize);
 
   const { renderTemplate } = await import('./template.js');
-  const specials = Object.fromEntries(SPECIAL_TOKENS.flatMap((name) => (config[name] ? [[name, config[name]]] : [])));
+  const specials = Object.fromEntries(
+    SPECIAL_TOKENS.flatMap((name) => (config[name] ? [[name, config[name]]] : [])),
+  );
   const refused = unsupportedTokens(json, config);
   const encode = (text: string, add_special_tokens: boolean): number[] => {
     const token = refused.find(({ content }) => text.includes(content));
-    if (token) throw new AttnDiffError('tokenizer-unreadable', { path, problem: `the text holds ${token.content}, and ${token.problem}, which is not supported` });
-    const ids = attempt(path, () => limited(() => tokenizer.encode(text, { add_special_tokens }), seconds));
+    if (token)
+      throw new AttnDiffError('tokenizer-unreadable', {
+        path,
+        problem: `the text holds ${token.content}, and ${token.problem}, which is not supported`,
+      });
+    const ids = attempt(path, () =>
+      limited(() => tokenizer.encode(text, { add_special_tokens }), seconds),
+    );
     for (const id of ids) {
-      if (!Number.isInteger(id)) throw new AttnDiffError('tokenizer-unreadable', { path, problem: 'it has no token for a part of the text, and no unk_token' });
+      if (!Number.isInteger(id))
+        throw new AttnDiffError('tokenizer-unreadable', {
+          path,
+          problem: 'it has no token for a part of the text, and no unk_token',
+        });
       checkRange(id, vocabSize);
     }
     return ids;
@@ -107,10 +131,24 @@ export async function openTokenizer(source: TokenizerSource, seconds = LONGEST_S
       const chat_template = chatTemplateOf(files, configPath);
       if (chat_template === null) throw new AttnDiffError('chat-template-missing', { folder });
       try {
-        return limited(() => renderTemplate(chat_template, { ...specials, messages: templateMessages(messages), tools: null, documents: null, add_generation_prompt: true }), seconds);
+        return limited(
+          () =>
+            renderTemplate(chat_template, {
+              ...specials,
+              messages: templateMessages(messages),
+              tools: null,
+              documents: null,
+              add_generation_prompt: true,
+            }),
+          seconds,
+        );
       } catch (error) {
-        const templatePath = files.jinja === null ? configPath : join(folder, 'chat_template.jinja');
-        throw new AttnDiffError('chat-template-unusable', { path: templatePath, problem: error instanceof Error ? error.message : String(error) });
+        const templatePath =
+          files.jinja === null ? configPath : join(folder, 'chat_template.jinja');
+        throw new AttnDiffError('chat-template-unusable', {
+          path: templatePath,
+          problem: error instanceof Error ? error.message : String(error),
+        });
       }
     },
   };
@@ -118,7 +156,9 @@ export async function openTokenizer(source: TokenizerSource, seconds = LONGEST_S
 
 /** The pad_token that Hugging Face's Qwen2Tokenizer has where none is named. */
 function classPadToken({ config }: TokenizerFiles, source: TokenizerSource): string | null {
-  const qwen = /^Qwen2Tokenizer(Fast)?$/.test(String(config['tokenizer_class'])) || source.config.modelType.startsWith('qwen');
+  const qwen =
+    /^Qwen2Tokenizer(Fast)?$/.test(String(config['tokenizer_class'])) ||
+    source.config.modelType.startsWith('qwen');
   return qwen ? '<|endoftext|>' : null;
 }
 

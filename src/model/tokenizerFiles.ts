@@ -30,7 +30,11 @@ export async function readTokenizerFiles(path: string, folder: string): Promise<
   for (const name of SPECIAL_TOKENS) {
     if (name in config) config[name] = contentOf(config[name]);
   }
-  return { json: withAddedTokens(json, config), config, jinja: await readText(join(folder, 'chat_template.jinja')) };
+  return {
+    json: withAddedTokens(json, config),
+    config,
+    jinja: await readText(join(folder, 'chat_template.jinja')),
+  };
 }
 
 async function readObject(path: string): Promise<JsonObject | null> {
@@ -41,14 +45,17 @@ async function readObject(path: string): Promise<JsonObject | null> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw new AttnDiffError('tokenizer-unreadable', { path, problem: jsonProblem(error) });
   }
-  if (!isObject(json)) throw new AttnDiffError('tokenizer-unreadable', { path, problem: 'it is not a JSON object' });
+  if (!isObject(json))
+    throw new AttnDiffError('tokenizer-unreadable', { path, problem: 'it is not a JSON object' });
   return json;
 }
 
 /** A text file with line ends as Python reads them, null where there is none. */
 async function readText(path: string): Promise<string | null> {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(path)).replace(/\r\n?/g, '\n');
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+      .decode(await readFile(path))
+      .replace(/\r\n?/g, '\n');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw new AttnDiffError('tokenizer-unreadable', { path, problem: jsonProblem(error) });

@@ -11,14 +11,21 @@ const GPT2_PATTERN = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s
  *
  * @throws AttnDiffError tokenizer-unreadable
  */
-export async function construct(path: string, json: JsonObject, config: JsonObject): Promise<PreTrainedTokenizer> {
+export async function construct(
+  path: string,
+  json: JsonObject,
+  config: JsonObject,
+): Promise<PreTrainedTokenizer> {
   // Imported here because it takes 0.2 s, and built from the parsed files because from_pretrained may ask the hub.
   const { PreTrainedTokenizer, env, LogLevel } = await import('@huggingface/transformers');
   env.logLevel = LogLevel.NONE;
   env.allowRemoteModels = false;
   const { chat_template: _, ...rest } = config;
   return attempt(path, () => {
-    const tokenizer = new PreTrainedTokenizer({ ...json, pre_tokenizer: withSplit(json['pre_tokenizer']) }, rest);
+    const tokenizer = new PreTrainedTokenizer(
+      { ...json, pre_tokenizer: withSplit(json['pre_tokenizer']) },
+      rest,
+    );
     // oxlint-disable-next-line no-underscore-dangle -- its only way to the normalizer
     replaceForms(tokenizer._tokenizer.normalizer);
     return tokenizer;
@@ -36,7 +43,10 @@ export function attempt<T>(path: string, step: () => T): T {
     if (warnings.length > 0) throw new Error(warnings[0]);
     return result;
   } catch (error) {
-    throw new AttnDiffError('tokenizer-unreadable', { path, problem: error instanceof Error ? error.message : String(error) });
+    throw new AttnDiffError('tokenizer-unreadable', {
+      path,
+      problem: error instanceof Error ? error.message : String(error),
+    });
   } finally {
     // oxlint-disable-next-line no-console -- gives back what was taken
     console.warn = warn;
@@ -45,15 +55,28 @@ export function attempt<T>(path: string, step: () => T): T {
 
 function withSplit(part: unknown): unknown {
   if (!isObject(part)) return part;
-  if (Array.isArray(part['pretokenizers'])) return { ...part, pretokenizers: part['pretokenizers'].map(withSplit) };
-  if (part['type'] !== 'ByteLevel' || part['use_regex'] === false || part['add_prefix_space'] === true) return part;
-  const split = { type: 'Split', pattern: { Regex: GPT2_PATTERN }, behavior: 'Isolated', invert: false };
+  if (Array.isArray(part['pretokenizers']))
+    return { ...part, pretokenizers: part['pretokenizers'].map(withSplit) };
+  if (
+    part['type'] !== 'ByteLevel' ||
+    part['use_regex'] === false ||
+    part['add_prefix_space'] === true
+  )
+    return part;
+  const split = {
+    type: 'Split',
+    pattern: { Regex: GPT2_PATTERN },
+    behavior: 'Isolated',
+    invert: false,
+  };
   return { type: 'Sequence', pretokenizers: [split, { ...part, use_regex: false }] };
 }
 
 type Normalizer = NonNullable<PreTrainedTokenizer['_tokenizer']['normalizer']>;
 
-function replaceForms(normalizer: (Normalizer & { normalizers?: (Normalizer | null)[] }) | null): void {
+function replaceForms(
+  normalizer: (Normalizer & { normalizers?: (Normalizer | null)[] }) | null,
+): void {
   if (normalizer === null) return;
   const form = FORMS.find((name) => name === normalizer.config?.type);
   if (form !== undefined) normalizer.normalize = (text: string) => normalise(text, form);

@@ -1,28 +1,63 @@
 import { create } from '@bufbuild/protobuf';
-import { AttributeProtoSchema, NodeProtoSchema, TensorShapeProto_DimensionSchema, TensorShapeProtoSchema, TypeProto_TensorSchema, TypeProtoSchema, ValueInfoProtoSchema } from 'onnx-buf';
+import {
+  AttributeProtoSchema,
+  NodeProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from 'onnx-buf';
 import { makeTensor } from './tensor.js';
-import { AttributeType, DataType, type AttributeProto, type GraphProto, type NodeProto, type ValueInfoProto } from './types.js';
+import {
+  AttributeType,
+  DataType,
+  type AttributeProto,
+  type GraphProto,
+  type NodeProto,
+  type ValueInfoProto,
+} from './types.js';
 
 export type AttributeValue = number | bigint | string | readonly number[];
 
 /** An attribute's value with its ONNX type: integers are bigint, so that 1 and 1.0 stay apart. */
 export function makeAttribute(name: string, value: AttributeValue): AttributeProto {
-  if (typeof value === 'bigint') return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: value });
-  if (typeof value === 'number') return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value });
-  if (typeof value === 'string') return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s: new Uint8Array(new TextEncoder().encode(value)) });
+  if (typeof value === 'bigint')
+    return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: value });
+  if (typeof value === 'number')
+    return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value });
+  if (typeof value === 'string')
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeType.STRING,
+      s: new Uint8Array(new TextEncoder().encode(value)),
+    });
   return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(BigInt) });
 }
 
 /** A graph input or output; symbolic dims are strings. Without a shape the rank stays open, with UNDEFINED the type too. */
-export function makeValueInfo(name: string, elemType: DataType, shape?: readonly (number | string)[]): ValueInfoProto {
+export function makeValueInfo(
+  name: string,
+  elemType: DataType,
+  shape?: readonly (number | string)[],
+): ValueInfoProto {
   if (elemType === DataType.UNDEFINED) return create(ValueInfoProtoSchema, { name });
   const dim = shape?.map((size) =>
     create(TensorShapeProto_DimensionSchema, {
-      value: typeof size === 'number' ? { case: 'dimValue', value: BigInt(size) } : { case: 'dimParam', value: size },
+      value:
+        typeof size === 'number'
+          ? { case: 'dimValue', value: BigInt(size) }
+          : { case: 'dimParam', value: size },
     }),
   );
-  const tensor = create(TypeProto_TensorSchema, dim ? { elemType, shape: create(TensorShapeProtoSchema, { dim }) } : { elemType });
-  return create(ValueInfoProtoSchema, { name, type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensor } }) });
+  const tensor = create(
+    TypeProto_TensorSchema,
+    dim ? { elemType, shape: create(TensorShapeProtoSchema, { dim }) } : { elemType },
+  );
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensor } }),
+  });
 }
 
 /**
@@ -66,16 +101,32 @@ export class GraphBuilder {
   }
 
   /** Adds a node with one output. An empty input name is an optional input left out. */
-  op(opType: string, inputs: readonly string[], attributes: Readonly<Record<string, AttributeValue>> = {}, domain = ''): string {
+  op(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    domain = '',
+  ): string {
     return this.ops(opType, inputs, 1, attributes, domain)[0]!;
   }
 
   /** Adds a node with several outputs. */
-  ops(opType: string, inputs: readonly string[], outputs: number, attributes: Readonly<Record<string, AttributeValue>> = {}, domain = ''): string[] {
+  ops(
+    opType: string,
+    inputs: readonly string[],
+    outputs: number,
+    attributes: Readonly<Record<string, AttributeValue>> = {},
+    domain = '',
+  ): string[] {
     const name = this.name(opType);
-    const output = outputs === 1 ? [name] : Array.from({ length: outputs }, (_, i) => this.name(`${opType}.${i}`));
+    const output =
+      outputs === 1
+        ? [name]
+        : Array.from({ length: outputs }, (_, i) => this.name(`${opType}.${i}`));
     const attribute = Object.entries(attributes).map(([key, value]) => makeAttribute(key, value));
-    this.nodes.push(create(NodeProtoSchema, { name, opType, domain, input: [...inputs], output, attribute }));
+    this.nodes.push(
+      create(NodeProtoSchema, { name, opType, domain, input: [...inputs], output, attribute }),
+    );
     return output;
   }
 
@@ -84,7 +135,11 @@ export class GraphBuilder {
   }
 
   /** A tensor of these dims. */
-  floats(values: readonly number[], dims: readonly number[], type: 'float32' | 'float64' = 'float32'): string {
+  floats(
+    values: readonly number[],
+    dims: readonly number[],
+    type: 'float32' | 'float64' = 'float32',
+  ): string {
     return this.#constant(type, [...values], [...dims]);
   }
 
@@ -129,7 +184,8 @@ export class GraphBuilder {
     const known = this.#constants.get(key);
     if (known) return known;
     let name = `attn_diff/constant_${this.#constants.size}`;
-    for (let count = 1; this.#taken.has(name); count++) name = `attn_diff/constant_${this.#constants.size}_${count}`;
+    for (let count = 1; this.#taken.has(name); count++)
+      name = `attn_diff/constant_${this.#constants.size}_${count}`;
     this.#taken.add(name);
     this.#graph.initializer.push(makeTensor(name, type, values, dims));
     this.#constants.set(key, name);

@@ -1,7 +1,15 @@
 import { AttnDiffError } from '../errors.js';
 import { nestedGraphs, normalDomain, readNames } from './graph.js';
 import { sortNodes } from './rewrite.js';
-import { BYTES_PER_ELEMENT, DataLocation, type DataType, type FunctionProto, type GraphProto, type ModelProto, type NodeProto } from './types.js';
+import {
+  BYTES_PER_ELEMENT,
+  DataLocation,
+  type DataType,
+  type FunctionProto,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+} from './types.js';
 
 /** Nodes that a file may have once its functions are written out. */
 const MOST_NODES = 400_000;
@@ -14,22 +22,33 @@ const MOST_NODES = 400_000;
  * @throws AttnDiffError graph-invalid
  */
 export function checkGraph(model: ModelProto, path: string): void {
-  const invalid = (problem: string): AttnDiffError => new AttnDiffError('graph-invalid', { path, problem });
+  const invalid = (problem: string): AttnDiffError =>
+    new AttnDiffError('graph-invalid', { path, problem });
   checkSizes(model.graph!, invalid);
   checkFunctions(model, invalid);
   const stuck = firstOutOfOrder(model.graph!);
   if (stuck === 'sorted') return;
-  if (stuck !== 'unsorted') throw invalid(`node "${stuck.name || stuck.output[0]}" (${stuck.opType}) reads what is computed from its own output: a cycle`);
+  if (stuck !== 'unsorted')
+    throw invalid(
+      `node "${stuck.name || stuck.output[0]}" (${stuck.opType}) reads what is computed from its own output: a cycle`,
+    );
   sortNodes(model.graph!);
 }
 
 /** Of weights in the file itself: whoever reads one reserves what its shape asks for. */
-function checkSizes({ initializer }: GraphProto, invalid: (problem: string) => AttnDiffError): void {
+function checkSizes(
+  { initializer }: GraphProto,
+  invalid: (problem: string) => AttnDiffError,
+): void {
   for (const { name, dims, dataType, dataLocation, rawData } of initializer) {
     const width = BYTES_PER_ELEMENT[dataType as DataType];
-    if (width === undefined || dataLocation === DataLocation.EXTERNAL || rawData.byteLength === 0) continue;
+    if (width === undefined || dataLocation === DataLocation.EXTERNAL || rawData.byteLength === 0)
+      continue;
     const needed = dims.reduce((product, dim) => product * dim, BigInt(width));
-    if (needed !== BigInt(rawData.byteLength)) throw invalid(`weight "${name}" has ${rawData.byteLength} bytes, and its shape [${dims.join(', ')}] needs ${needed}`);
+    if (needed !== BigInt(rawData.byteLength))
+      throw invalid(
+        `weight "${name}" has ${rawData.byteLength} bytes, and its shape [${dims.join(', ')}] needs ${needed}`,
+      );
   }
 }
 
@@ -39,7 +58,9 @@ function firstOutOfOrder(graph: GraphProto): 'sorted' | 'unsorted' | NodeProto {
   graph.node.forEach((node, i) => {
     for (const output of node.output) if (output !== '') producers.set(output, i);
   });
-  const sources = graph.node.map((node) => [...new Set(readNames(node).flatMap((name) => producers.get(name) ?? []))]);
+  const sources = graph.node.map((node) => [
+    ...new Set(readNames(node).flatMap((name) => producers.get(name) ?? [])),
+  ]);
   if (sources.every((from, i) => from.every((source) => source < i))) return 'sorted';
   const waiting = sources.map(({ length }) => length);
   const readers: number[][] = graph.node.map(() => []);
@@ -55,7 +76,11 @@ function firstOutOfOrder(graph: GraphProto): 'sorted' | 'unsorted' | NodeProto {
 }
 
 /** From a node that waits for a cycle, or is on one, backwards to one that is on it. */
-function onCycle(from: number, sources: readonly (readonly number[])[], waiting: readonly number[]): number {
+function onCycle(
+  from: number,
+  sources: readonly (readonly number[])[],
+  waiting: readonly number[],
+): number {
   const seen = new Set<number>();
   let at = from;
   while (!seen.has(at)) {
@@ -81,7 +106,9 @@ function calledBy(nodes: readonly NodeProto[]): string[] {
 
 function checkFunctions(model: ModelProto, invalid: (problem: string) => AttnDiffError): void {
   if (model.functions.length === 0) return;
-  const functions = new Map(model.functions.map((each) => [keyOf(each), { name: each.name, called: calledBy(each.node) }]));
+  const functions = new Map(
+    model.functions.map((each) => [keyOf(each), { name: each.name, called: calledBy(each.node) }]),
+  );
   const sizes = new Map<string, number>();
   const open = new Set<string>();
   for (const root of functions.keys()) {
@@ -92,12 +119,20 @@ function checkFunctions(model: ModelProto, invalid: (problem: string) => AttnDif
         continue;
       }
       const { called, name } = functions.get(key)!;
-      const waiting = [...new Set(called)].filter((each) => functions.has(each) && !sizes.has(each));
+      const waiting = [...new Set(called)].filter(
+        (each) => functions.has(each) && !sizes.has(each),
+      );
       const again = waiting.find((each) => open.has(each) || each === key);
-      if (again !== undefined) throw invalid(`the function "${functions.get(again)!.name}" calls itself${again === key ? '' : ` through "${name}"`}`);
+      if (again !== undefined)
+        throw invalid(
+          `the function "${functions.get(again)!.name}" calls itself${again === key ? '' : ` through "${name}"`}`,
+        );
       if (waiting.length === 0) {
         open.delete(key);
-        sizes.set(key, called.reduce((sum, each) => sum + (sizes.get(each) ?? 1), 0));
+        sizes.set(
+          key,
+          called.reduce((sum, each) => sum + (sizes.get(each) ?? 1), 0),
+        );
         stack.pop();
       } else {
         open.add(key);
@@ -106,5 +141,6 @@ function checkFunctions(model: ModelProto, invalid: (problem: string) => AttnDif
     }
   }
   const total = calledBy(model.graph!.node).reduce((sum, each) => sum + (sizes.get(each) ?? 1), 0);
-  if (total > MOST_NODES) throw invalid(`its functions, written out, are ${total.toPrecision(3)} nodes`);
+  if (total > MOST_NODES)
+    throw invalid(`its functions, written out, are ${total.toPrecision(3)} nodes`);
 }

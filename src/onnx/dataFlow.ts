@@ -5,16 +5,75 @@ import { elementCount } from './tensor.js';
 import { DataType, type NodeProto } from './types.js';
 
 /** Operators that say something of a tensor without holding its values. */
-const VALUE_FREE = ['Shape', 'Size', 'NonZero', 'ArgMax', 'ArgMin', 'IsNaN', 'IsInf', 'Equal', 'Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual'];
+const VALUE_FREE = [
+  'Shape',
+  'Size',
+  'NonZero',
+  'ArgMax',
+  'ArgMin',
+  'IsNaN',
+  'IsInf',
+  'Equal',
+  'Less',
+  'LessOrEqual',
+  'Greater',
+  'GreaterOrEqual',
+];
 /** Operators that move the numbers of their first input, and change none. */
-const MOVING = ['Identity', 'Reshape', 'Flatten', 'Transpose', 'Squeeze', 'Unsqueeze', 'Expand', 'Tile', 'Slice', 'Split', 'Gather', 'GatherND'];
+const MOVING = [
+  'Identity',
+  'Reshape',
+  'Flatten',
+  'Transpose',
+  'Squeeze',
+  'Unsqueeze',
+  'Expand',
+  'Tile',
+  'Slice',
+  'Split',
+  'Gather',
+  'GatherND',
+];
 /** Operators that put numbers elsewhere, choose among them, or write them in another type. */
-const PLACING = ['Cast', 'CastLike', 'Concat', 'Pad', 'Trilu', 'Where', 'Compress', 'GatherElements', 'Scatter', 'ScatterElements', 'ScatterND', 'Dropout', 'Constant', 'ConstantOfShape', 'MemcpyFromHost', 'MemcpyToHost'];
+const PLACING = [
+  'Cast',
+  'CastLike',
+  'Concat',
+  'Pad',
+  'Trilu',
+  'Where',
+  'Compress',
+  'GatherElements',
+  'Scatter',
+  'ScatterElements',
+  'ScatterND',
+  'Dropout',
+  'Constant',
+  'ConstantOfShape',
+  'MemcpyFromHost',
+  'MemcpyToHost',
+];
 const NOT_COMPUTING: ReadonlySet<string> = new Set([...MOVING, ...PLACING, ...VALUE_FREE]);
 /** Operators that make one number of others: of the first input, or of all. */
-const SHAPING = ['Cast', 'CastLike', 'Identity', 'Reshape', 'Squeeze', 'Unsqueeze', 'Expand', 'Tile', 'Neg', 'Sqrt', 'Reciprocal'];
+const SHAPING = [
+  'Cast',
+  'CastLike',
+  'Identity',
+  'Reshape',
+  'Squeeze',
+  'Unsqueeze',
+  'Expand',
+  'Tile',
+  'Neg',
+  'Sqrt',
+  'Reciprocal',
+];
 const COMBINING = ['Mul', 'Div', 'Add', 'Sub', 'Pow'];
-const FLOATS: ReadonlySet<DataType> = new Set([DataType.FLOAT, DataType.FLOAT16, DataType.BFLOAT16]);
+const FLOATS: ReadonlySet<DataType> = new Set([
+  DataType.FLOAT,
+  DataType.FLOAT16,
+  DataType.BFLOAT16,
+]);
 /** What tables of masks and of positions hold, unlike embeddings. */
 const NO_WEIGHTS: ReadonlySet<DataType> = new Set([DataType.BOOL, DataType.INT64, DataType.INT32]);
 
@@ -39,14 +98,16 @@ export interface DataFlow {
 export function dataFlow(graph: OnnxGraph): DataFlow {
   const inferred = elementTypes(graph);
   const integers = new Set<string>();
-  const typeOf = (tensor: string): DataType => (integers.has(tensor) ? DataType.INT64 : inferred(tensor));
+  const typeOf = (tensor: string): DataType =>
+    integers.has(tensor) ? DataType.INT64 : inferred(tensor);
   const isConstant = constants(graph);
   const found = new Set<string>([...graph.inputs].filter((input) => FLOATS.has(inferred(input))));
   const isActivation = (tensor: string): boolean => found.has(tensor);
   for (const node of graph.graph.node) {
     // Types are inferred from first inputs; but what TopK returns second is not of the type that it chose from.
     if (isOp(node, 'TopK')) integers.add(node.output[1]!);
-    else if (integers.has(node.input[0]!) && !isOp(node, 'Cast')) for (const output of node.output) integers.add(output);
+    else if (integers.has(node.input[0]!) && !isOp(node, 'Cast'))
+      for (const output of node.output) integers.add(output);
     if (isOp(node, ...VALUE_FREE)) continue;
     if (!node.input.some(isActivation) && !looksUpEmbedding(node)) continue;
     for (const output of node.output) if (output !== '' && !integers.has(output)) found.add(output);
@@ -56,9 +117,13 @@ export function dataFlow(graph: OnnxGraph): DataFlow {
   function looksUpEmbedding(node: NodeProto): boolean {
     if (!isOp(node, 'Gather') && !isMicrosoftOp(node, 'GatherBlockQuantized')) return false;
     const [table, rows] = node.input as [string, string];
-    return !NO_WEIGHTS.has(typeOf(table)) && !isActivation(table) && isConstant(table) && !isConstant(rows);
+    return (
+      !NO_WEIGHTS.has(typeOf(table)) &&
+      !isActivation(table) &&
+      isConstant(table) &&
+      !isConstant(rows)
+    );
   }
-
 }
 
 function numbers(graph: OnnxGraph): (tensor: string) => boolean {
@@ -80,13 +145,16 @@ function numbers(graph: OnnxGraph): (tensor: string) => boolean {
 }
 
 function constants(graph: OnnxGraph): (tensor: string) => boolean {
-  const sources = (tensor: string): string[] => graph.producer(tensor)?.input.filter((input) => input !== '') ?? [];
-  return memoised(sources, (tensor, isConstant) => (graph.producer(tensor) ? sources(tensor).every(isConstant) : graph.initializers.has(tensor)));
+  const sources = (tensor: string): string[] =>
+    graph.producer(tensor)?.input.filter((input) => input !== '') ?? [];
+  return memoised(sources, (tensor, isConstant) =>
+    graph.producer(tensor) ? sources(tensor).every(isConstant) : graph.initializers.has(tensor),
+  );
 }
 
 /** The node that reads a tensor if there is but one, looking through casts; undefined too for a graph output. */
 export function soleReader(graph: OnnxGraph, tensor: string): NodeProto | undefined {
-  for (let next = tensor; ; ) {
+  for (let next = tensor; ;) {
     const [reader, ...others] = graph.consumers(next);
     if (!reader || others.length > 0 || graph.outputs.has(next)) return undefined;
     if (!isOp(reader, 'Cast', 'Identity')) return reader;
@@ -97,13 +165,15 @@ export function soleReader(graph: OnnxGraph, tensor: string): NodeProto | undefi
 /** The tensor that a chain of nodes began with which only move its numbers. */
 export function movedFrom(graph: OnnxGraph, tensor: string): string {
   let from = tensor;
-  for (let node = graph.producer(from); isOp(node, ...MOVING); node = graph.producer(from)) from = node.input[0]!;
+  for (let node = graph.producer(from); isOp(node, ...MOVING); node = graph.producer(from))
+    from = node.input[0]!;
   return from;
 }
 
 /** The tensor that a chain of casts began with. */
 export function uncast(graph: OnnxGraph, tensor: string): string {
   let from = tensor;
-  for (let node = graph.producer(from); isOp(node, 'Cast', 'Identity'); node = graph.producer(from)) from = node.input[0]!;
+  for (let node = graph.producer(from); isOp(node, 'Cast', 'Identity'); node = graph.producer(from))
+    from = node.input[0]!;
   return from;
 }

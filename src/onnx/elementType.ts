@@ -2,10 +2,27 @@ import { attribute, isOp, type OnnxGraph } from './graph.js';
 import { tensorInfo } from './inputs.js';
 import { DataType, type NodeProto } from './types.js';
 
-const BOOLEAN = ['Equal', 'Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual', 'And', 'Or', 'Xor', 'Not', 'IsNaN', 'IsInf'];
+const BOOLEAN = [
+  'Equal',
+  'Less',
+  'LessOrEqual',
+  'Greater',
+  'GreaterOrEqual',
+  'And',
+  'Or',
+  'Xor',
+  'Not',
+  'IsNaN',
+  'IsInf',
+];
 const INT64 = ['Shape', 'Size', 'NonZero', 'ArgMax', 'ArgMin'];
 /** Operators whose result has the type of an input other than the first. */
-const TYPED_BY_INPUT: Readonly<Record<string, number>> = { Where: 1, DequantizeLinear: 1, CastLike: 1, GatherBlockQuantized: 2 };
+const TYPED_BY_INPUT: Readonly<Record<string, number>> = {
+  Where: 1,
+  DequantizeLinear: 1,
+  CastLike: 1,
+  GatherBlockQuantized: 2,
+};
 
 const cache = new WeakMap<OnnxGraph, (tensor: string) => DataType>();
 
@@ -51,7 +68,11 @@ function ownType(node: NodeProto): DataType | undefined {
   if (isOp(node, ...BOOLEAN)) return DataType.BOOL;
   if (isOp(node, ...INT64)) return DataType.INT64;
   if (isOp(node, 'MatMulInteger')) return DataType.INT32;
-  if (isOp(node, 'Constant')) return attribute(node, 'value')?.t?.dataType ?? (attribute(node, 'value_float') ? DataType.FLOAT : DataType.INT64);
+  if (isOp(node, 'Constant'))
+    return (
+      attribute(node, 'value')?.t?.dataType ??
+      (attribute(node, 'value_float') ? DataType.FLOAT : DataType.INT64)
+    );
   if (isOp(node, 'ConstantOfShape')) return attribute(node, 'value')?.t?.dataType ?? DataType.FLOAT;
   return undefined;
 }

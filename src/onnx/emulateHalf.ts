@@ -1,4 +1,9 @@
-import { TensorProtoSchema, TypeProto_TensorSchema, TypeProtoSchema, ValueInfoProtoSchema } from 'onnx-buf';
+import {
+  TensorProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from 'onnx-buf';
 import { append } from './append.js';
 import { AttnDiffError } from '../errors.js';
 import { GraphBuilder } from './builder.js';
@@ -32,8 +37,14 @@ export function emulateHalf(model: ModelProto, type: HalfType): void {
   const builder = new GraphBuilder(graph, index.names());
   builder.within('emulated', () => {
     for (const node of graph.node) emulate(builder, node, held, type);
-    for (const { name } of graph.input) if (held.has(name) && !index.initializers.has(name)) replaceUses(index.consumers(name), name, builder.cast(name, DataType.FLOAT));
-    graph.initializer = graph.initializer.map((tensor) => (held.has(tensor.name) ? withFields(TensorProtoSchema, tensor, { name: widened(builder, tensor.name) }) : tensor));
+    for (const { name } of graph.input)
+      if (held.has(name) && !index.initializers.has(name))
+        replaceUses(index.consumers(name), name, builder.cast(name, DataType.FLOAT));
+    graph.initializer = graph.initializer.map((tensor) =>
+      held.has(tensor.name)
+        ? withFields(TensorProtoSchema, tensor, { name: widened(builder, tensor.name) })
+        : tensor,
+    );
   });
   graph.output = graph.output.map((value) => (held.has(value.name) ? asFloat(value) : value));
   graph.valueInfo = graph.valueInfo.filter(({ name }) => !held.has(name));
@@ -43,10 +54,23 @@ export function emulateHalf(model: ModelProto, type: HalfType): void {
   sortNodes(graph);
 }
 
-function emulate(builder: GraphBuilder, node: NodeProto, held: ReadonlySet<string>, type: HalfType): void {
-  if (nestedGraphs(node).length > 0 && [...usedNames(node), ...node.output].some((tensor) => held.has(tensor))) {
+function emulate(
+  builder: GraphBuilder,
+  node: NodeProto,
+  held: ReadonlySet<string>,
+  type: HalfType,
+): void {
+  if (
+    nestedGraphs(node).length > 0 &&
+    [...usedNames(node), ...node.output].some((tensor) => held.has(tensor))
+  ) {
     const problem = `the file's ${node.opType} '${node.name || node.output[0]}' holds a graph of its own, in which no rounding is emulated`;
-    throw new AttnDiffError('bad-option', { option: '--activations', value: null, problem, remedy: 'a file without it, or leave the option out' });
+    throw new AttnDiffError('bad-option', {
+      option: '--activations',
+      value: null,
+      problem,
+      remedy: 'a file without it, or leave the option out',
+    });
   }
   node.output = node.output.map((output) => {
     if (!held.has(output)) return output;
@@ -75,5 +99,7 @@ function asFloat(value: ValueInfoProto): ValueInfoProto {
   const { type } = value;
   if (type?.value.case !== 'tensorType') return value;
   const tensor = withFields(TypeProto_TensorSchema, type.value.value, { elemType: DataType.FLOAT });
-  return withFields(ValueInfoProtoSchema, value, { type: withFields(TypeProtoSchema, type, { value: { case: 'tensorType', value: tensor } }) });
+  return withFields(ValueInfoProtoSchema, value, {
+    type: withFields(TypeProtoSchema, type, { value: { case: 'tensorType', value: tensor } }),
+  });
 }

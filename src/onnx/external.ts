@@ -21,13 +21,20 @@ export function externalData(tensor: TensorProto): ExternalData | null {
   if (tensor.dataLocation !== DataLocation.EXTERNAL) return null;
   const fields = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
   const location = fields.get('location');
-  if (!location) throw new AttnDiffError('external-data-invalid', { tensor: tensor.name, problem: 'it names no location' });
+  if (!location)
+    throw new AttnDiffError('external-data-invalid', {
+      tensor: tensor.name,
+      problem: 'it names no location',
+    });
   const number = (key: string): number | null => {
     const text = fields.get(key);
     if (text === undefined) return null;
     const value = Number(text);
     if (text === '' || !Number.isSafeInteger(value) || value < 0) {
-      throw new AttnDiffError('external-data-invalid', { tensor: tensor.name, problem: `its ${key} '${text}' is not a byte count` });
+      throw new AttnDiffError('external-data-invalid', {
+        tensor: tensor.name,
+        problem: `its ${key} '${text}' is not a byte count`,
+      });
     }
     return value;
   };
@@ -36,7 +43,9 @@ export function externalData(tensor: TensorProto): ExternalData | null {
 
 /** The external files that a model names, relative to its own folder; nothing is looked for. */
 export function externalLocations(model: ModelProto): string[] {
-  const named = model.graph ? tensors(model.graph).map((tensor) => externalData(tensor)?.location) : [];
+  const named = model.graph
+    ? tensors(model.graph).map((tensor) => externalData(tensor)?.location)
+    : [];
   return [...new Set(named)].filter((location) => location !== undefined);
 }
 
@@ -71,17 +80,26 @@ export async function checkExternalData(model: ModelProto, folder: string): Prom
     }
     const expected = byteLength(tensor);
     if (expected !== null && data.length !== null && data.length < expected) {
-      throw new AttnDiffError('external-data-invalid', { tensor: tensor.name, problem: `its length is ${data.length} bytes, its shape needs ${expected}` });
+      throw new AttnDiffError('external-data-invalid', {
+        tensor: tensor.name,
+        problem: `its length is ${data.length} bytes, its shape needs ${expected}`,
+      });
     }
     const needed = data.offset + (data.length ?? expected ?? 0);
-    if (needed > size) throw new AttnDiffError('external-data-short', { path, tensor: tensor.name, needed, size });
+    if (needed > size)
+      throw new AttnDiffError('external-data-short', { path, tensor: tensor.name, needed, size });
   }
   return [...sizes.keys()].sort();
 }
 
 function resolveLocation(location: string, folder: string, tensor: string): string {
   const relative = normalize(location);
-  if (isAbsolute(location) || /^[a-zA-Z]:/.test(location) || relative === '..' || relative.startsWith(`..${sep}`)) {
+  if (
+    isAbsolute(location) ||
+    /^[a-zA-Z]:/.test(location) ||
+    relative === '..' ||
+    relative.startsWith(`..${sep}`)
+  ) {
     throw new AttnDiffError('external-data-outside', { location, tensor });
   }
   return join(folder, relative);

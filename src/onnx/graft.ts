@@ -35,7 +35,12 @@ export function graftEmbedding(model: ModelProto, sizes: EmbeddingSizes): Graft 
   const graph = model.graph!;
   const index = new OnnxGraph(model);
   const inputs = modelInputs(index);
-  const [input, ...others] = inputs.filter(({ name, type, shape }) => FLOATS.has(type) && shape.length === 3 && (shape[2] === sizes.hiddenSize || name === 'inputs_embeds'));
+  const [input, ...others] = inputs.filter(
+    ({ name, type, shape }) =>
+      FLOATS.has(type) &&
+      shape.length === 3 &&
+      (shape[2] === sizes.hiddenSize || name === 'inputs_embeds'),
+  );
   if (!input || others.length > 0 || index.names().has(IDS)) return null;
   const table = tableOf(graph.initializer, sizes);
   if (!table) return null;
@@ -48,7 +53,9 @@ export function graftEmbedding(model: ModelProto, sizes: EmbeddingSizes): Graft 
     replaceUses(graph.node, input.name, table.dataType === type ? rows : builder.cast(rows, type));
   });
   const dims = input.shape.slice(0, 2).map((dim, axis) => dim ?? ['batch', 'sequence'][axis]!);
-  graph.input = graph.input.map((value) => (value.name === input.name ? makeValueInfo(IDS, DataType.INT64, dims) : value));
+  graph.input = graph.input.map((value) =>
+    value.name === input.name ? makeValueInfo(IDS, DataType.INT64, dims) : value,
+  );
   graph.node.push(...builder.nodes);
   sortNodes(graph);
   return { input, table: table.name };
@@ -56,16 +63,28 @@ export function graftEmbedding(model: ModelProto, sizes: EmbeddingSizes): Graft 
 
 /** Weights of the vocabulary's size that are called an embedding, or the head's where the two are one. */
 function tableOf(initializers: readonly TensorProto[], sizes: EmbeddingSizes): TensorProto | null {
-  const fitting = initializers.filter((tensor) => FLOATS.has(tensor.dataType) && (isVocabularyFirst(tensor, sizes) || isVocabularyLast(tensor, sizes)));
-  const named = fitting.filter((tensor) => EMBEDDING.test(tensor.name) && isVocabularyFirst(tensor, sizes));
+  const fitting = initializers.filter(
+    (tensor) =>
+      FLOATS.has(tensor.dataType) &&
+      (isVocabularyFirst(tensor, sizes) || isVocabularyLast(tensor, sizes)),
+  );
+  const named = fitting.filter(
+    (tensor) => EMBEDDING.test(tensor.name) && isVocabularyFirst(tensor, sizes),
+  );
   const found = named.length > 0 ? named : sizes.tied ? fitting : [];
   return found.length === 1 ? found[0]! : null;
 }
 
-function isVocabularyFirst({ dims }: TensorProto, { vocabSize, hiddenSize }: EmbeddingSizes): boolean {
+function isVocabularyFirst(
+  { dims }: TensorProto,
+  { vocabSize, hiddenSize }: EmbeddingSizes,
+): boolean {
   return dims.length === 2 && Number(dims[0]) >= vocabSize && Number(dims[1]) === hiddenSize;
 }
 
-function isVocabularyLast({ dims }: TensorProto, { vocabSize, hiddenSize }: EmbeddingSizes): boolean {
+function isVocabularyLast(
+  { dims }: TensorProto,
+  { vocabSize, hiddenSize }: EmbeddingSizes,
+): boolean {
   return dims.length === 2 && Number(dims[1]) >= vocabSize && Number(dims[0]) === hiddenSize;
 }

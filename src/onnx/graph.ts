@@ -1,5 +1,12 @@
 import { numericValues } from './tensor.js';
-import { AttributeType, type AttributeProto, type GraphProto, type ModelProto, type NodeProto, type TensorProto } from './types.js';
+import {
+  AttributeType,
+  type AttributeProto,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+} from './types.js';
 
 /**
  * A decoded graph with an index: who makes a tensor, who uses it, which tensors are constants.
@@ -21,7 +28,9 @@ export class OnnxGraph {
     this.model = model;
     this.graph = model.graph;
     for (const tensor of this.graph.initializer) this.initializers.set(tensor.name, tensor);
-    this.inputs = new Set(this.graph.input.map((input) => input.name).filter((name) => !this.initializers.has(name)));
+    this.inputs = new Set(
+      this.graph.input.map((input) => input.name).filter((name) => !this.initializers.has(name)),
+    );
     this.outputs = new Set(this.graph.output.map((output) => output.name));
     for (const node of this.graph.node) {
       for (const output of node.output) if (output !== '') this.#producers.set(output, node);
@@ -47,14 +56,16 @@ export class OnnxGraph {
   constant(name: string | undefined): TensorProto | undefined {
     const path: string[] = [];
     let found: TensorProto | undefined;
-    for (let next = name; next !== undefined; ) {
+    for (let next = name; next !== undefined;) {
       if (this.#constants.has(next)) {
         found = this.#constants.get(next);
         break;
       }
       path.push(next);
       const node = this.initializers.has(next) ? undefined : this.producer(next);
-      found = this.initializers.get(next) ?? (node?.opType === 'Constant' ? attribute(node, 'value')?.t : undefined);
+      found =
+        this.initializers.get(next) ??
+        (node?.opType === 'Constant' ? attribute(node, 'value')?.t : undefined);
       next = isOp(node, 'Identity', 'Cast') ? node.input[0] : undefined;
     }
     for (const each of path) this.#constants.set(each, found);
@@ -78,8 +89,12 @@ export class OnnxGraph {
 
   /** Every tensor name in use, nested graphs included. */
   names(): Set<string> {
-    const names = new Set<string>([...this.initializers.keys(), ...this.graph.input.map((input) => input.name)]);
-    for (const node of this.graph.node) for (const name of [...node.output, ...usedNames(node)]) names.add(name);
+    const names = new Set<string>([
+      ...this.initializers.keys(),
+      ...this.graph.input.map((input) => input.name),
+    ]);
+    for (const node of this.graph.node)
+      for (const name of [...node.output, ...usedNames(node)]) names.add(name);
     return names;
   }
 }
@@ -119,15 +134,26 @@ export function nestedGraphs(node: NodeProto): GraphProto[] {
 /** Names that a node reads: its inputs and what its nested graphs may take from outside. */
 export function usedNames(node: NodeProto): string[] {
   const own = node.input.filter((name) => name !== '');
-  return [...own, ...nestedGraphs(node).flatMap((graph) => [...graph.node.flatMap(usedNames), ...graph.output.map((output) => output.name)])];
+  return [
+    ...own,
+    ...nestedGraphs(node).flatMap((graph) => [
+      ...graph.node.flatMap(usedNames),
+      ...graph.output.map((output) => output.name),
+    ]),
+  ];
 }
 
 /** Names that a node takes from the graph that it stands in: what its nested graphs make themselves is theirs, whatever else is called so. */
 export function readNames(node: NodeProto): string[] {
   const own = node.input.filter((name) => name !== '');
-  return [...own, ...nestedGraphs(node).flatMap((graph) => {
-    const made = new Set([...graph.input, ...graph.initializer].map(({ name }) => name));
-    for (const inner of graph.node) for (const output of inner.output) made.add(output);
-    return [...graph.node.flatMap(readNames), ...graph.output.map(({ name }) => name)].filter((name) => !made.has(name));
-  })];
+  return [
+    ...own,
+    ...nestedGraphs(node).flatMap((graph) => {
+      const made = new Set([...graph.input, ...graph.initializer].map(({ name }) => name));
+      for (const inner of graph.node) for (const output of inner.output) made.add(output);
+      return [...graph.node.flatMap(readNames), ...graph.output.map(({ name }) => name)].filter(
+        (name) => !made.has(name),
+      );
+    }),
+  ];
 }

@@ -4,7 +4,10 @@ import { DataType } from './types.js';
 export type HalfType = DataType.FLOAT16 | DataType.BFLOAT16;
 
 /** The types of 16 bits by their short names. */
-export const HALF_TYPES = { fp16: DataType.FLOAT16, bf16: DataType.BFLOAT16 } as const satisfies Record<string, HalfType>;
+export const HALF_TYPES = {
+  fp16: DataType.FLOAT16,
+  bf16: DataType.BFLOAT16,
+} as const satisfies Record<string, HalfType>;
 
 /** torch.finfo(dtype).min */
 export const SMALLEST: Readonly<Record<HalfType | DataType.FLOAT, number>> = {

@@ -12,9 +12,13 @@ import type { GraphProto, NodeProto } from './types.js';
  * @returns whether anything was replaced
  */
 export function inlineBranches(graph: GraphProto, condition: string, value: boolean): boolean {
-  const found = new Set(graph.node.filter((node) => isOp(node, 'If') && node.input[0] === condition));
+  const found = new Set(
+    graph.node.filter((node) => isOp(node, 'If') && node.input[0] === condition),
+  );
   if (found.size === 0) return false;
-  graph.node = graph.node.flatMap((node) => (found.has(node) ? branchNodes(graph, node, value) : [node]));
+  graph.node = graph.node.flatMap((node) =>
+    found.has(node) ? branchNodes(graph, node, value) : [node],
+  );
   return true;
 }
 
@@ -26,7 +30,16 @@ function branchNodes(graph: GraphProto, node: NodeProto, value: boolean): NodePr
   const outputs = branch.output.flatMap(({ name }, i) => {
     const output = node.output[i] ?? '';
     // Inside and outside may use one name; then there is nothing left to connect.
-    return name === output || output === '' ? [] : [create(NodeProtoSchema, { name: `attn_diff/inlined/${output}`, opType: 'Identity', input: [name], output: [output] })];
+    return name === output || output === ''
+      ? []
+      : [
+          create(NodeProtoSchema, {
+            name: `attn_diff/inlined/${output}`,
+            opType: 'Identity',
+            input: [name],
+            output: [output],
+          }),
+        ];
   });
   return [...branch.node, ...outputs];
 }

@@ -17,14 +17,20 @@ const MOST_VALUES = 2 ** 20;
  * @param size the batch that the file is for
  * @param axes by the name of an input, where its batch axis is
  */
-export function liftBatch(model: ModelProto, size: number, axes: ReadonlyMap<string, number>): void {
+export function liftBatch(
+  model: ModelProto,
+  size: number,
+  axes: ReadonlyMap<string, number>,
+): void {
   const graph = model.graph!;
   const lift = new Lift(model, size, axes);
   graph.input = graph.input.map((value) => {
     const axis = axes.get(value.name);
     return axis === undefined ? value : opened(value, axis);
   });
-  graph.output = graph.output.map((value) => (tensorInfo(value).shape[0] === size ? opened(value, 0) : value));
+  graph.output = graph.output.map((value) =>
+    tensorInfo(value).shape[0] === size ? opened(value, 0) : value,
+  );
   graph.valueInfo = [];
   for (const node of graph.node) lift.node(node);
   graph.node.push(...lift.builder.nodes);
@@ -33,7 +39,11 @@ export function liftBatch(model: ModelProto, size: number, axes: ReadonlyMap<str
 
 function opened(value: GraphProto['input'][number], axis: number): GraphProto['input'][number] {
   const { name, type, shape } = tensorInfo(value);
-  return makeValueInfo(name, type, shape.map((dim, i) => (i === axis ? OPEN : (dim ?? `${name}_${i}`))));
+  return makeValueInfo(
+    name,
+    type,
+    shape.map((dim, i) => (i === axis ? OPEN : (dim ?? `${name}_${i}`))),
+  );
 }
 
 class Lift {
@@ -79,15 +89,31 @@ class Lift {
   #gather(node: NodeProto): void {
     const dims = this.#index.constant(node.input[1])?.dims.map(Number) ?? [];
     const width = dims.at(-1) ?? 0;
-    if (dims.length < 2 || dims[0] !== this.#size || width < 2 || product(dims) > MOST_VALUES || (attribute(node, 'batch_dims')?.i ?? 0n) !== 0n) return;
+    if (
+      dims.length < 2 ||
+      dims[0] !== this.#size ||
+      width < 2 ||
+      product(dims) > MOST_VALUES ||
+      (attribute(node, 'batch_dims')?.i ?? 0n) !== 0n
+    )
+      return;
     const values = this.#index.values(node.input[1]) ?? [];
     const perRow = values.length / this.#size;
-    if (values.length === 0 || !values.every((value, i) => i % width !== 0 || value === Math.floor(i / perRow))) return;
+    if (
+      values.length === 0 ||
+      !values.every((value, i) => i % width !== 0 || value === Math.floor(i / perRow))
+    )
+      return;
     const within = values.slice(0, perRow).filter((_, i) => i % width !== 0);
     const own = [...dims.slice(1, -1), width - 1];
-    const shape = this.builder.op('Concat', [this.#rows(), this.builder.ints(...own)], { axis: 0n });
+    const shape = this.builder.op('Concat', [this.#rows(), this.builder.ints(...own)], {
+      axis: 0n,
+    });
     node.input[1] = this.builder.op('Expand', [this.#constant(within, [1, ...own]), shape]);
-    node.attribute = [...node.attribute.filter(({ name }) => name !== 'batch_dims'), makeAttribute('batch_dims', 1n)];
+    node.attribute = [
+      ...node.attribute.filter(({ name }) => name !== 'batch_dims'),
+      makeAttribute('batch_dims', 1n),
+    ];
   }
 
   /** A constant [size, 1, …] of 0 to size − 1 counts rows. */
@@ -95,18 +121,33 @@ class Lift {
     for (const [place, name] of node.input.entries()) {
       const constant = this.#index.constant(name);
       const dims = constant?.dims.map(Number) ?? [];
-      if (constant?.dataType !== DataType.INT64 || dims.length < 3 || dims[0] !== this.#size || product(dims) !== this.#size) continue;
+      if (
+        constant?.dataType !== DataType.INT64 ||
+        dims.length < 3 ||
+        dims[0] !== this.#size ||
+        product(dims) !== this.#size
+      )
+        continue;
       const values = this.#index.values(name);
       if (!values?.every((value, i) => value === i)) continue;
-      const rows = this.builder.op('Range', [this.builder.int(0), this.builder.op('Squeeze', [this.#rows(), this.builder.ints(0)]), this.builder.int(1)]);
-      node.input[place] = this.builder.op('Unsqueeze', [rows, this.builder.ints(...dims.slice(1).map((_, axis) => axis + 1))]);
+      const rows = this.builder.op('Range', [
+        this.builder.int(0),
+        this.builder.op('Squeeze', [this.#rows(), this.builder.ints(0)]),
+        this.builder.int(1),
+      ]);
+      node.input[place] = this.builder.op('Unsqueeze', [
+        rows,
+        this.builder.ints(...dims.slice(1).map((_, axis) => axis + 1)),
+      ]);
     }
   }
 
   /** How many rows there are: int64 [1]. */
   #rows(): string {
     const [name, axis] = [...this.#axes][0]!;
-    return this.builder.op('Gather', [this.builder.op('Shape', [name]), this.builder.ints(axis)], { axis: 0n });
+    return this.builder.op('Gather', [this.builder.op('Shape', [name]), this.builder.ints(axis)], {
+      axis: 0n,
+    });
   }
 
   #constant(values: readonly number[], dims: readonly number[]): string {

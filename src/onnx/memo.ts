@@ -5,7 +5,10 @@
  * @param needs the tensors whose property decides, perhaps with more; none of them may need the tensor itself
  * @param decide the property, with that of the others at hand
  */
-export function memoised<T>(needs: (tensor: string) => readonly string[], decide: (tensor: string, of: (other: string) => T) => T): (tensor: string) => T {
+export function memoised<T>(
+  needs: (tensor: string) => readonly string[],
+  decide: (tensor: string, of: (other: string) => T) => T,
+): (tensor: string) => T {
   const known = new Map<string, T>();
   const of = (other: string): T => known.get(other)!;
   return (tensor) => {

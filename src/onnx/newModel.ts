@@ -1,5 +1,10 @@
 import { create } from '@bufbuild/protobuf';
-import { GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
+import {
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+} from 'onnx-buf';
 import { append } from './append.js';
 import { GraphBuilder, makeValueInfo } from './builder.js';
 import { DataType, type ModelProto, type NodeProto, type ValueInfoProto } from './types.js';
@@ -15,13 +20,19 @@ const IR_VERSION = 10n;
  *
  * @param build adds the inputs and nodes, and returns the output
  */
-export function newModel(name: string, build: (builder: GraphBuilder) => string, opsets: Opsets = { '': 18, 'com.microsoft': 1 }): { model: ModelProto; output: string } {
+export function newModel(
+  name: string,
+  build: (builder: GraphBuilder) => string,
+  opsets: Opsets = { '': 18, 'com.microsoft': 1 },
+): { model: ModelProto; output: string } {
   const graph = create(GraphProtoSchema, { name });
   const builder = new GraphBuilder(graph, new Set());
   const output = build(builder);
   builder.output(output, DataType.UNDEFINED);
   append(graph.node, builder.nodes);
-  const opsetImport = Object.entries(opsets).map(([domain, version]) => create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }));
+  const opsetImport = Object.entries(opsets).map(([domain, version]) =>
+    create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }),
+  );
   return { model: create(ModelProtoSchema, { irVersion: IR_VERSION, graph, opsetImport }), output };
 }
 
@@ -31,8 +42,17 @@ export function newModel(name: string, build: (builder: GraphBuilder) => string,
  * @param names of its inputs and outputs there; an empty input is one left out
  * @param infos of its inputs
  */
-export function modelOfNode({ opsetImport }: ModelProto, { opType, domain, attribute }: NodeProto, names: { input: string[]; output: string[] }, infos: ValueInfoProto[]): ModelProto {
+export function modelOfNode(
+  { opsetImport }: ModelProto,
+  { opType, domain, attribute }: NodeProto,
+  names: { input: string[]; output: string[] },
+  infos: ValueInfoProto[],
+): ModelProto {
   const node = create(NodeProtoSchema, { name: opType, opType, domain, attribute, ...names });
   const output = [makeValueInfo(names.output[0]!, DataType.UNDEFINED)];
-  return create(ModelProtoSchema, { irVersion: IR_VERSION, opsetImport, graph: create(GraphProtoSchema, { name: 'one node', node: [node], input: infos, output }) });
+  return create(ModelProtoSchema, {
+    irVersion: IR_VERSION,
+    opsetImport,
+    graph: create(GraphProtoSchema, { name: 'one node', node: [node], input: infos, output }),
+  });
 }

@@ -23,9 +23,12 @@ export function makeNamesSafe(model: ModelProto): void {
 
 function rename(node: NodeProto, taken: Map<string, number>): void {
   if (node.name === '') return;
-  const safe = printable(node.name).replaceAll('"', "'").replaceAll('\\', '/').replace(RESERVED, 'file/$&');
+  const safe = printable(node.name)
+    .replaceAll('"', "'")
+    .replaceAll('\\', '/')
+    .replace(RESERVED, 'file/$&');
   let name = safe;
-  for (let count = taken.get(safe) ?? 1; taken.has(name); ) {
+  for (let count = taken.get(safe) ?? 1; taken.has(name);) {
     taken.set(safe, ++count);
     name = `${safe}#${count}`;
   }

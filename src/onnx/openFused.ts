@@ -67,17 +67,33 @@ class Opening {
     const ones = this.#onesLike(weight);
     if (bias || ones === null || this.#reads(node.output.slice(1, 3))) return false;
     const sum = this.#make(node.output[3] || this.#builder.name('sum'), 'Add', [input, skip]);
-    const normalised = this.#builder.op('SimplifiedLayerNormalization', [sum, ones], { axis: -1n, epsilon: attribute(node, 'epsilon')?.f ?? SKIP_EPSILON, stash_type: 1n });
+    const normalised = this.#builder.op('SimplifiedLayerNormalization', [sum, ones], {
+      axis: -1n,
+      epsilon: attribute(node, 'epsilon')?.f ?? SKIP_EPSILON,
+      stash_type: 1n,
+    });
     this.#make(node.output[0]!, 'Mul', [normalised, weight]);
     return true;
   }
 
   #rotary(node: NodeProto, table: number): boolean {
     const flag = (name: string): boolean => (attribute(node, name)?.i ?? 0n) !== 0n;
-    if (flag('rotary_embedding_dim') || flag('is_packed_batching') || (attribute(node, 'scale')?.f ?? 1) !== 1) return false;
-    const zeros = this.#builder.op('ConstantOfShape', [this.#builder.op('Shape', [node.input[table]!])]);
+    if (
+      flag('rotary_embedding_dim') ||
+      flag('is_packed_batching') ||
+      (attribute(node, 'scale')?.f ?? 1) !== 1
+    )
+      return false;
+    const zeros = this.#builder.op('ConstantOfShape', [
+      this.#builder.op('Shape', [node.input[table]!]),
+    ]);
     const [straight, turned] = [table + 1, table].map((left) => {
-      const half = this.#builder.op('RotaryEmbedding', node.input.with(left, zeros), {}, node.domain);
+      const half = this.#builder.op(
+        'RotaryEmbedding',
+        node.input.with(left, zeros),
+        {},
+        node.domain,
+      );
       this.#last().attribute = node.attribute;
       return half;
     });
@@ -88,7 +104,9 @@ class Opening {
   #takeOutFactor(node: NodeProto): void {
     const factor = attribute(node, 'alpha')?.f ?? 1;
     if (factor === 1) return;
-    node.attribute = node.attribute.map((item) => (item.name === 'alpha' ? makeAttribute('alpha', 1) : item));
+    node.attribute = node.attribute.map((item) =>
+      item.name === 'alpha' ? makeAttribute('alpha', 1) : item,
+    );
     this.#scaleAfter(node, this.#builder.float(factor));
   }
 
@@ -107,7 +125,9 @@ class Opening {
     if (!isOp(node, 'Mul')) return null;
     const at = node.input.findIndex((input) => isNumber(input));
     const rest = node.input[1 - at];
-    return at >= 0 && rest !== undefined && isActivation(rest) ? { rest, factor: node.input[at]! } : null;
+    return at >= 0 && rest !== undefined && isActivation(rest)
+      ? { rest, factor: node.input[at]! }
+      : null;
   }
 
   #scaleAfter(node: NodeProto, factor: string): void {
@@ -118,7 +138,11 @@ class Opening {
   }
 
   #reads(tensors: readonly string[]): boolean {
-    return tensors.some((tensor) => tensor !== '' && (this.#index.consumers(tensor).length > 0 || this.#index.outputs.has(tensor)));
+    return tensors.some(
+      (tensor) =>
+        tensor !== '' &&
+        (this.#index.consumers(tensor).length > 0 || this.#index.outputs.has(tensor)),
+    );
   }
 
   /** A constant of ones of a constant's shape; null where the shape is not known. */
@@ -130,7 +154,14 @@ class Opening {
     if (known !== undefined) return known;
     const name = this.#builder.name('ones');
     const count = dims.reduce((a, b) => a * b, 1);
-    this.#index.graph.initializer.push(makeTensor(name, 'float32', Array.from({ length: count }, () => 1), dims));
+    this.#index.graph.initializer.push(
+      makeTensor(
+        name,
+        'float32',
+        Array.from({ length: count }, () => 1),
+        dims,
+      ),
+    );
     this.#ones.set(key, name);
     return name;
   }

@@ -11,7 +11,17 @@ const OLDEST = 11;
 /** Operators that take `axes` as an input, and since when; before, it was an attribute. */
 const AXES_AS_INPUT: ReadonlyMap<string, number> = new Map([
   ...['Squeeze', 'Unsqueeze', 'ReduceSum'].map((op) => [op, 13] as const),
-  ...['ReduceMean', 'ReduceMax', 'ReduceMin', 'ReduceProd', 'ReduceL1', 'ReduceL2', 'ReduceLogSum', 'ReduceLogSumExp', 'ReduceSumSquare'].map((op) => [op, 18] as const),
+  ...[
+    'ReduceMean',
+    'ReduceMax',
+    'ReduceMin',
+    'ReduceProd',
+    'ReduceL1',
+    'ReduceL2',
+    'ReduceLogSum',
+    'ReduceLogSumExp',
+    'ReduceSumSquare',
+  ].map((op) => [op, 18] as const),
 ]);
 
 /** Until opset 13 these worked on the tensor flattened to 2D at `axis`, which by default was 1. */
@@ -27,7 +37,11 @@ const FLATTENING = ['Softmax', 'LogSoftmax', 'Hardmax'];
 export function raiseOpset(model: ModelProto, version: number): void {
   const from = opsetOf(model, '') ?? 0;
   if (from >= version) return;
-  if (from < OLDEST) throw new AttnDiffError('graph-not-supported', { problem: `its opset is ${from}, and ${OLDEST} is the oldest that is supported`, remedy: 'opset' });
+  if (from < OLDEST)
+    throw new AttnDiffError('graph-not-supported', {
+      problem: `its opset is ${from}, and ${OLDEST} is the oldest that is supported`,
+      remedy: 'opset',
+    });
   convertGraph(model.graph!, from, version);
   setOpset(model, '', version);
 }
@@ -41,7 +55,11 @@ function convertGraph(graph: GraphProto, from: number, to: number): void {
     if (crosses(since)) attributeToInput(graph, node, 'axes', 1, name('axes'));
     if (isOp(node, 'Split')) {
       if (crosses(13)) attributeToInput(graph, node, 'split', 1, name('split'));
-      if (crosses(18) && !node.input[1]) node.attribute = [...node.attribute, makeAttribute('num_outputs', BigInt(node.output.length))];
+      if (crosses(18) && !node.input[1])
+        node.attribute = [
+          ...node.attribute,
+          makeAttribute('num_outputs', BigInt(node.output.length)),
+        ];
     }
     if (isOp(node, 'Dropout') && crosses(12)) {
       // Inference ignores the ratio; without the input it is its default.
@@ -52,7 +70,13 @@ function convertGraph(graph: GraphProto, from: number, to: number): void {
 }
 
 /** Moves an attribute of integers to an input; nothing where the node has none. */
-function attributeToInput(graph: GraphProto, node: NodeProto, attributeName: string, position: number, tensor: string): void {
+function attributeToInput(
+  graph: GraphProto,
+  node: NodeProto,
+  attributeName: string,
+  position: number,
+  tensor: string,
+): void {
   const found = attribute(node, attributeName);
   if (!found) return;
   graph.initializer.push(makeTensor(tensor, 'int64', found.ints.map(Number), [found.ints.length]));
@@ -65,5 +89,8 @@ function attributeToInput(graph: GraphProto, node: NodeProto, attributeName: str
 function convertFlattening(node: NodeProto): void {
   const axis = attribute(node, 'axis');
   if (axis && (axis.i === -1n || axis.i >= 2n)) return;
-  throw new AttnDiffError('graph-not-supported', { problem: `its ${node.opType} '${node.name || node.output[0]}' flattens at axis ${axis?.i ?? 1n}, which opset 13 and later cannot say`, remedy: 'opset' });
+  throw new AttnDiffError('graph-not-supported', {
+    problem: `its ${node.opType} '${node.name || node.output[0]}' flattens at axis ${axis?.i ?? 1n}, which opset 13 and later cannot say`,
+    remedy: 'opset',
+  });
 }

@@ -6,5 +6,9 @@ const INT8_ACTIVATIONS = 4;
 
 /** Whether products with packed weights round what enters them to 8 bits, as accuracy_level 4 asks. */
 export function roundsProducts({ node: nodes }: Pick<GraphProto, 'node'>): boolean {
-  return nodes.some((node) => isMicrosoftOp(node, 'MatMulNBits') && Number(attribute(node, 'accuracy_level')?.i ?? 0) === INT8_ACTIVATIONS);
+  return nodes.some(
+    (node) =>
+      isMicrosoftOp(node, 'MatMulNBits') &&
+      Number(attribute(node, 'accuracy_level')?.i ?? 0) === INT8_ACTIVATIONS,
+  );
 }

@@ -38,7 +38,9 @@ function leaveInFile(tensor: TensorProto, file: Uint8Array, location: string): v
   if (rawData.byteLength < STAYS_IN_FILE || rawData.buffer !== file.buffer) return;
   const offset = rawData.byteOffset - file.byteOffset;
   const fields = { location, offset: String(offset), length: String(rawData.byteLength) };
-  tensor.externalData = Object.entries(fields).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value }));
+  tensor.externalData = Object.entries(fields).map(([key, value]) =>
+    create(StringStringEntryProtoSchema, { key, value }),
+  );
   tensor.dataLocation = DataLocation.EXTERNAL;
   tensor.rawData = new Uint8Array();
 }
@@ -48,7 +50,11 @@ async function readBytes(path: string): Promise<Uint8Array> {
     const { size } = await stat(path);
     if (size === 0) throw new AttnDiffError('model-empty', { path });
     if (size > MAX_PROTOBUF_BYTES) {
-      throw new AttnDiffError('model-not-onnx', { path, problem: 'it is larger than 2 GB, the limit of one protobuf message; export with external data' });
+      throw new AttnDiffError('model-not-onnx', {
+        path,
+        problem:
+          'it is larger than 2 GB, the limit of one protobuf message; export with external data',
+      });
     }
     return await readFile(path);
   } catch (error) {
@@ -67,16 +73,29 @@ async function readBytes(path: string): Promise<Uint8Array> {
  */
 export function decodeModel(bytes: Uint8Array, path: string): ModelProto {
   const extent = scanModel(bytes);
-  const tooMuch = extent === null ? undefined : LIMITS.find(({ part, most }) => extent[part] > most);
-  if (tooMuch) throw new AttnDiffError('model-too-large', { path, part: tooMuch.part, found: extent![tooMuch.part], most: tooMuch.most });
+  const tooMuch =
+    extent === null ? undefined : LIMITS.find(({ part, most }) => extent[part] > most);
+  if (tooMuch)
+    throw new AttnDiffError('model-too-large', {
+      path,
+      part: tooMuch.part,
+      found: extent![tooMuch.part],
+      most: tooMuch.most,
+    });
   let model: ModelProto;
   try {
     model = fromBinary(ModelProtoSchema, bytes);
   } catch {
-    throw new AttnDiffError('model-not-onnx', { path, problem: 'its bytes are not a whole ONNX protobuf: truncated, or another kind of file' });
+    throw new AttnDiffError('model-not-onnx', {
+      path,
+      problem: 'its bytes are not a whole ONNX protobuf: truncated, or another kind of file',
+    });
   }
   if (!model.graph || model.graph.node.length === 0 || model.opsetImport.length === 0) {
-    throw new AttnDiffError('model-not-onnx', { path, problem: 'it holds no graph: truncated, or another kind of file' });
+    throw new AttnDiffError('model-not-onnx', {
+      path,
+      problem: 'it holds no graph: truncated, or another kind of file',
+    });
   }
   return model;
 }

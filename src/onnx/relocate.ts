@@ -13,11 +13,20 @@ import type { ModelProto } from './types.js';
  */
 export async function relocateExternalData(model: ModelProto, folder: string): Promise<string> {
   const root = await realpath(folder);
-  const files = await Promise.all(externalLocations(model).map(async (location) => [location, await realpath(join(folder, location))] as const));
+  const files = await Promise.all(
+    externalLocations(model).map(
+      async (location) => [location, await realpath(join(folder, location))] as const,
+    ),
+  );
   if (!model.graph || files.every(([, path]) => isWithin(path, root))) return folder;
 
-  const common = files.reduce((above, [, path]) => nearestAbove(above, path), dirname(files[0]![1]));
-  const locations = new Map(files.map(([location, path]) => [location, relative(common, path).split(sep).join('/')]));
+  const common = files.reduce(
+    (above, [, path]) => nearestAbove(above, path),
+    dirname(files[0]![1]),
+  );
+  const locations = new Map(
+    files.map(([location, path]) => [location, relative(common, path).split(sep).join('/')]),
+  );
   for (const tensor of tensors(model.graph)) {
     if (!externalData(tensor)) continue;
     for (const field of tensor.externalData) {

@@ -1,5 +1,10 @@
 import { clone, create, type DescMessage, type MessageShape } from '@bufbuild/protobuf';
-import { GraphProtoSchema, ModelProtoSchema, NodeProtoSchema, OperatorSetIdProtoSchema } from 'onnx-buf';
+import {
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+} from 'onnx-buf';
 import { append } from './append.js';
 import { makeValueInfo } from './builder.js';
 import { nestedGraphs, normalDomain, readNames, usedNames, type OnnxGraph } from './graph.js';
@@ -25,7 +30,11 @@ export function copyModel(model: ModelProto): ModelProto {
  * A shallow copy of a message with some fields replaced. Spreading a message would lose the defaults of unset
  * fields, which lie on its prototype.
  */
-export function withFields<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>, fields: Partial<MessageShape<Desc>>): MessageShape<Desc> {
+export function withFields<Desc extends DescMessage>(
+  schema: Desc,
+  message: MessageShape<Desc>,
+  fields: Partial<MessageShape<Desc>>,
+): MessageShape<Desc> {
   return Object.assign(create(schema), message, fields);
 }
 
@@ -55,14 +64,21 @@ export function keepOutputs(model: ModelProto, names: readonly string[]): void {
 /** Drops nodes, initializers and stale shapes that no output needs. Graph inputs stay: they are the model's face. */
 export function dropUnused(graph: GraphProto): void {
   const producers = new Map<string, NodeProto>();
-  for (const node of graph.node) for (const output of node.output) if (output !== '') producers.set(output, node);
-  const { nodes, tensors } = reach(graph.output.map((output) => output.name), (name) => producers.get(name));
+  for (const node of graph.node)
+    for (const output of node.output) if (output !== '') producers.set(output, node);
+  const { nodes, tensors } = reach(
+    graph.output.map((output) => output.name),
+    (name) => producers.get(name),
+  );
   graph.node = graph.node.filter((node) => nodes.has(node));
   graph.initializer = graph.initializer.filter((tensor) => tensors.has(tensor.name));
   graph.valueInfo = graph.valueInfo.filter((value) => tensors.has(value.name));
 }
 
-function reach(from: readonly string[], producer: (name: string) => NodeProto | undefined): { nodes: Set<NodeProto>; tensors: Set<string> } {
+function reach(
+  from: readonly string[],
+  producer: (name: string) => NodeProto | undefined,
+): { nodes: Set<NodeProto>; tensors: Set<string> } {
   const nodes = new Set<NodeProto>();
   const tensors = new Set<string>();
   const open = [...from];
@@ -80,7 +96,8 @@ function reach(from: readonly string[], producer: (name: string) => NodeProto | 
 /** Sorts nodes so that each comes after those it reads from (depth first, keeping the order where it can). */
 export function sortNodes(graph: GraphProto): void {
   const producers = new Map<string, NodeProto>();
-  for (const node of graph.node) for (const output of node.output) if (output !== '') producers.set(output, node);
+  for (const node of graph.node)
+    for (const output of node.output) if (output !== '') producers.set(output, node);
   const sorted: NodeProto[] = [];
   const state = new Map<NodeProto, 'open' | 'done'>();
   for (const root of graph.node) {
@@ -92,13 +109,16 @@ export function sortNodes(graph: GraphProto): void {
       }
       const waiting = readNames(node)
         .map((name) => producers.get(name))
-        .filter((source): source is NodeProto => source !== undefined && state.get(source) !== 'done');
+        .filter(
+          (source): source is NodeProto => source !== undefined && state.get(source) !== 'done',
+        );
       if (waiting.length === 0) {
         state.set(node, 'done');
         sorted.push(node);
         stack.pop();
       } else {
-        if (state.get(node) === 'open') throw new Error(`the graph has a cycle through ${node.name || node.opType}`);
+        if (state.get(node) === 'open')
+          throw new Error(`the graph has a cycle through ${node.name || node.opType}`);
         state.set(node, 'open');
         append(stack, waiting.toReversed());
       }
@@ -117,10 +137,14 @@ export function opsetOf(model: ModelProto, domain: string): number | undefined {
 export function setOpset(model: ModelProto, domain: string, version: number): void {
   const entry = opsetEntry(model, domain);
   if (entry) entry.version = BigInt(version);
-  else model.opsetImport.push(create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }));
+  else
+    model.opsetImport.push(create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }));
 }
 
-function opsetEntry(model: ModelProto, domain: string): ModelProto['opsetImport'][number] | undefined {
+function opsetEntry(
+  model: ModelProto,
+  domain: string,
+): ModelProto['opsetImport'][number] | undefined {
   return model.opsetImport.find((item) => normalDomain(item.domain) === normalDomain(domain));
 }
 
@@ -128,13 +152,22 @@ function opsetEntry(model: ModelProto, domain: string): ModelProto['opsetImport'
  * The part of a graph that computes `outputs`, as a model of its own. `cuts` names tensors that become
  * inputs of the part, so that what lies above them is left out.
  */
-export function extract(graph: OnnxGraph, outputs: readonly { name: string; type: DataType }[], cuts: ReadonlyMap<string, ValueInfoProto>): ModelProto {
-  const { nodes, tensors } = reach(outputs.map(({ name }) => name), (name) => (cuts.has(name) ? undefined : graph.producer(name)));
+export function extract(
+  graph: OnnxGraph,
+  outputs: readonly { name: string; type: DataType }[],
+  cuts: ReadonlyMap<string, ValueInfoProto>,
+): ModelProto {
+  const { nodes, tensors } = reach(
+    outputs.map(({ name }) => name),
+    (name) => (cuts.has(name) ? undefined : graph.producer(name)),
+  );
   return withFields(ModelProtoSchema, graph.model, {
     graph: create(GraphProtoSchema, {
       name: 'part',
       node: graph.graph.node.filter((node) => nodes.has(node)),
-      initializer: graph.graph.initializer.filter((tensor) => tensors.has(tensor.name) && !cuts.has(tensor.name)),
+      initializer: graph.graph.initializer.filter(
+        (tensor) => tensors.has(tensor.name) && !cuts.has(tensor.name),
+      ),
       input: [
         ...graph.graph.input.filter((input) => tensors.has(input.name) && !cuts.has(input.name)),
         ...[...cuts.values()].filter((value) => tensors.has(value.name)),

@@ -11,13 +11,27 @@ import { DataType, type ModelProto, type NodeProto } from './types.js';
 
 /** Operators whose result holds no number that their inputs did not hold, but for its sign. */
 const EXACT: ReadonlySet<string> = new Set(
-  'Identity Cast CastLike Dropout Reshape Flatten Transpose Squeeze Unsqueeze Expand Tile Slice Split Concat Pad Trilu Where Compress Gather GatherElements GatherND Scatter ScatterElements ScatterND TopK OneHot Neg Abs Relu Clip Max Min ReduceMax ReduceMin'.split(' '),
+  'Identity Cast CastLike Dropout Reshape Flatten Transpose Squeeze Unsqueeze Expand Tile Slice Split Concat Pad Trilu Where Compress Gather GatherElements GatherND Scatter ScatterElements ScatterND TopK OneHot Neg Abs Relu Clip Max Min ReduceMax ReduceMin'.split(
+    ' ',
+  ),
 );
 const QUANTISING = ['QuantizeLinear', 'DynamicQuantizeLinear'];
 /** Quantised operators: their float constants are scales. */
-const DEQUANTISING = ['MatMulNBits', 'GatherBlockQuantized', 'MatMulIntegerToFloat', 'DynamicQuantizeMatMul', 'MatMulBnb4', 'QMoE'];
+const DEQUANTISING = [
+  'MatMulNBits',
+  'GatherBlockQuantized',
+  'MatMulIntegerToFloat',
+  'DynamicQuantizeMatMul',
+  'MatMulBnb4',
+  'QMoE',
+];
 /** Which input of a fused attention node is the additive mask. */
-const MASK_INPUT: Readonly<Record<string, number>> = { Attention: 3, 'com.microsoft:Attention': 5, 'com.microsoft:MultiHeadAttention': 5, 'com.microsoft:GroupQueryAttention': 10 };
+const MASK_INPUT: Readonly<Record<string, number>> = {
+  Attention: 3,
+  'com.microsoft:Attention': 5,
+  'com.microsoft:MultiHeadAttention': 5,
+  'com.microsoft:GroupQueryAttention': 10,
+};
 
 /**
  * Makes a float32 graph compute as PyTorch does when a whole Hugging Face model (Qwen2, Qwen3, as of transformers
@@ -54,7 +68,8 @@ export function roundActivations(model: ModelProto, type: HalfType): void {
   const graph = model.graph!;
   const flow = dataFlow(new OnnxGraph(model));
   const rounding = new Rounding(flow, type);
-  for (const node of graph.node.filter(({ output }) => output.some(flow.isActivation))) rounding.visit(node);
+  for (const node of graph.node.filter(({ output }) => output.some(flow.isActivation)))
+    rounding.visit(node);
   rounding.finish();
 }
 
@@ -99,11 +114,18 @@ class Rounding {
     const { graph, typeOf, isActivation, isNumber } = this.#flow;
     if (isOp(node, ...QUANTISING) || multipliesScales(graph, node)) return;
     if (!isOp(node, ...EXACT) && !this.#islands.inside.has(node)) {
-      for (const output of node.output) if (output !== '' && typeOf(output) === DataType.FLOAT) this.#tensors.add(output);
+      for (const output of node.output)
+        if (output !== '' && typeOf(output) === DataType.FLOAT) this.#tensors.add(output);
     }
     if (isOp(node, 'DequantizeLinear') || isMicrosoftOp(node, ...DEQUANTISING)) return;
     for (const [i, input] of node.input.entries()) {
-      if (input === '' || isActivation(input) || typeOf(input) !== DataType.FLOAT || isNumber(input)) continue;
+      if (
+        input === '' ||
+        isActivation(input) ||
+        typeOf(input) !== DataType.FLOAT ||
+        isNumber(input)
+      )
+        continue;
       if (this.#isMask(node, i)) node.input[i] = this.#mask(input);
       else this.#tensors.add(this.#origin(input));
     }
@@ -113,10 +135,15 @@ class Rounding {
   finish(): void {
     const { graph } = this.#flow.graph;
     for (const tensor of this.#tensors) if (!this.#holdsType(tensor)) this.#round(tensor);
-    const newName = <T extends { name: string }>({ name }: T): string => this.#renamed.get(name) ?? name;
-    graph.initializer = graph.initializer.map((item) => withFields(TensorProtoSchema, item, { name: newName(item) }));
+    const newName = <T extends { name: string }>({ name }: T): string =>
+      this.#renamed.get(name) ?? name;
+    graph.initializer = graph.initializer.map((item) =>
+      withFields(TensorProtoSchema, item, { name: newName(item) }),
+    );
     // Up to IR version 3 an initializer is a graph input too.
-    graph.input = graph.input.map((item) => withFields(ValueInfoProtoSchema, item, { name: newName(item) }));
+    graph.input = graph.input.map((item) =>
+      withFields(ValueInfoProtoSchema, item, { name: newName(item) }),
+    );
     append(graph.node, this.#builder.nodes);
     sortNodes(graph);
   }
@@ -124,8 +151,12 @@ class Rounding {
   #isMask(node: NodeProto, input: number): boolean {
     const { graph, isConstant } = this.#flow;
     const tensor = node.input[input]!;
-    if (isOp(node, 'Add')) return !isConstant(tensor) || (graph.constant(tensor)?.dims.length ?? 1) > 1;
-    return MASK_INPUT[node.domain === 'com.microsoft' ? `com.microsoft:${node.opType}` : node.opType] === input;
+    if (isOp(node, 'Add'))
+      return !isConstant(tensor) || (graph.constant(tensor)?.dims.length ?? 1) > 1;
+    return (
+      MASK_INPUT[node.domain === 'com.microsoft' ? `com.microsoft:${node.opType}` : node.opType] ===
+      input
+    );
   }
 
   /** The rounded mask; one that several nodes read is rounded once. */
@@ -148,7 +179,9 @@ class Rounding {
     const { graph, typeOf } = this.#flow;
     const origin = movedFrom(graph, tensor);
     const node = graph.producer(origin);
-    return isOp(node, 'Cast') && typeOf(node.input[0]!) === DataType.FLOAT ? this.#origin(node.input[0]!) : origin;
+    return isOp(node, 'Cast') && typeOf(node.input[0]!) === DataType.FLOAT
+      ? this.#origin(node.input[0]!)
+      : origin;
   }
 
   /** Whether a tensor was cast from the type, as bfloat16 weights are that the graph reads as float32. */
@@ -173,5 +206,8 @@ class Rounding {
 
 /** Whether a node multiplies the scale of a dynamically quantised activation with that of a weight. */
 function multipliesScales(graph: OnnxGraph, node: NodeProto): boolean {
-  return isOp(node, 'Mul') && node.input.some((input) => isOp(graph.producer(input), 'DynamicQuantizeLinear'));
+  return (
+    isOp(node, 'Mul') &&
+    node.input.some((input) => isOp(graph.producer(input), 'DynamicQuantizeLinear'))
+  );
 }

@@ -41,25 +41,34 @@ function normFrom({ graph, isNumber }: DataFlow, square: NodeProto): NodeProto[]
   const mean = soleReader(graph, square.output[0]!);
   if (!isOp(mean, 'ReduceMean')) return [];
   const members = [square];
-  for (let node: NodeProto | undefined = mean; node; ) {
+  for (let node: NodeProto | undefined = mean; node;) {
     members.push(node);
     const next = soleReader(graph, node.output[0]!);
-    const others = next?.input.filter((input) => graph.producer(uncast(graph, input)) !== node) ?? [];
-    node = isOp(next, 'Add', 'Sqrt', 'Reciprocal', 'Div', 'Pow') && others.every(isNumber) ? next : undefined;
+    const others =
+      next?.input.filter((input) => graph.producer(uncast(graph, input)) !== node) ?? [];
+    node =
+      isOp(next, 'Add', 'Sqrt', 'Reciprocal', 'Div', 'Pow') && others.every(isNumber)
+        ? next
+        : undefined;
   }
   return members;
 }
 
 /** Whether a node multiplies an activation with a weight, quantised or not. */
 function isProduct({ graph, isActivation }: DataFlow, node: NodeProto): boolean {
-  if (isOp(node, 'MatMul') || isMicrosoftOp(node, 'FusedMatMul')) return node.input.some((input) => !isActivation(input));
-  if (isOp(node, 'Mul')) return node.input.some((input) => isOp(graph.producer(uncast(graph, input)), 'MatMulInteger'));
+  if (isOp(node, 'MatMul') || isMicrosoftOp(node, 'FusedMatMul'))
+    return node.input.some((input) => !isActivation(input));
+  if (isOp(node, 'Mul'))
+    return node.input.some((input) => isOp(graph.producer(uncast(graph, input)), 'MatMulInteger'));
   return isMicrosoftOp(node, 'MatMulNBits');
 }
 
 function addsBias({ graph, isConstant }: DataFlow, product: NodeProto): boolean {
   const add = soleReader(graph, product.output[0]!);
-  return isOp(add, 'Add') && add.input.some((input) => isConstant(input) && (graph.constant(input)?.dims.length ?? 1) === 1);
+  return (
+    isOp(add, 'Add') &&
+    add.input.some((input) => isConstant(input) && (graph.constant(input)?.dims.length ?? 1) === 1)
+  );
 }
 
 function belongsToSilu({ graph }: DataFlow, sigmoid: NodeProto): boolean {
@@ -68,7 +77,12 @@ function belongsToSilu({ graph }: DataFlow, sigmoid: NodeProto): boolean {
   return isOp(reader, 'Mul') && reader.input.some((input) => uncast(graph, input) === gate);
 }
 
-function routerFrom({ graph }: DataFlow, softmax: NodeProto, inside: Set<NodeProto>, shores: Set<string>): void {
+function routerFrom(
+  { graph }: DataFlow,
+  softmax: NodeProto,
+  inside: Set<NodeProto>,
+  shores: Set<string>,
+): void {
   const choice = soleReader(graph, softmax.output[0]!);
   if (!isOp(choice, 'TopK')) return;
   inside.add(softmax);

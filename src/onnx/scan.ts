@@ -34,7 +34,9 @@ export interface Extent {
  */
 export function scanModel(bytes: Uint8Array): Extent | null {
   const extent: Extent = { nodes: 0, fields: 0, numbers: 0, depth: 0 };
-  const open: { kind: Kind; end: number; depth: number }[] = [{ kind: 'model', end: bytes.length, depth: 0 }];
+  const open: { kind: Kind; end: number; depth: number }[] = [
+    { kind: 'model', end: bytes.length, depth: 0 },
+  ];
   let at = 0;
   const varint = (): number => {
     let value = 0;

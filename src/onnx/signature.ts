@@ -12,14 +12,20 @@ const COMPARED_BYTES = 4096;
  *
  * @param roles tensors to be taken as given; those of one role count as the same
  */
-export function signatures(graph: OnnxGraph, roles: ReadonlyMap<string, string>): (tensor: string) => number {
+export function signatures(
+  graph: OnnxGraph,
+  roles: ReadonlyMap<string, string>,
+): (tensor: string) => number {
   const numbers = new Map<string, number>();
   const numberOf = (key: string): number => {
     const number = numbers.get(key) ?? numbers.size;
     numbers.set(key, number);
     return number;
   };
-  const sources = (tensor: string): string[] => (roles.has(tensor) || graph.initializers.has(tensor) ? [] : (graph.producer(tensor)?.input.filter((input) => input !== '') ?? []));
+  const sources = (tensor: string): string[] =>
+    roles.has(tensor) || graph.initializers.has(tensor)
+      ? []
+      : (graph.producer(tensor)?.input.filter((input) => input !== '') ?? []);
   const keyOf = (tensor: string, signature: (input: string) => number): string => {
     const role = roles.get(tensor);
     if (role !== undefined) return `role ${role}`;
@@ -31,7 +37,9 @@ export function signatures(graph: OnnxGraph, roles: ReadonlyMap<string, string>)
     }
     const node = graph.producer(tensor);
     if (!node) return `name ${tensor}`;
-    const attributes = node.attribute.map((item) => hex(toBinary(AttributeProtoSchema, item))).toSorted();
+    const attributes = node.attribute
+      .map((item) => hex(toBinary(AttributeProtoSchema, item)))
+      .toSorted();
     const inputs = node.input.map((input) => (input === '' ? '' : signature(input)));
     return `${node.domain}:${node.opType}[${attributes.join()}](${inputs.join()})#${node.output.indexOf(tensor)}`;
   };

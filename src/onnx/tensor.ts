@@ -12,7 +12,8 @@ export function elementCount(tensor: TensorProto): number {
 export function byteLength(tensor: TensorProto): number | null {
   const width = BYTES_PER_ELEMENT[tensor.dataType as DataType];
   if (width !== undefined) return elementCount(tensor) * width;
-  if (tensor.dataType === DataType.INT4 || tensor.dataType === DataType.UINT4) return Math.ceil(elementCount(tensor) / 2);
+  if (tensor.dataType === DataType.INT4 || tensor.dataType === DataType.UINT4)
+    return Math.ceil(elementCount(tensor) / 2);
   return null;
 }
 
@@ -73,10 +74,20 @@ const WRITERS: Record<ConstantType, (view: DataView, offset: number, value: numb
 };
 
 /** A tensor of the given values; `dims` [] makes a scalar. */
-export function makeTensor(name: string, type: ConstantType, values: readonly number[], dims: readonly number[]): TensorProto {
+export function makeTensor(
+  name: string,
+  type: ConstantType,
+  values: readonly number[],
+  dims: readonly number[],
+): TensorProto {
   const dataType = DATA_TYPES[type];
   const width = BYTES_PER_ELEMENT[dataType]!;
   const view = new DataView(new ArrayBuffer(values.length * width));
   values.forEach((value, i) => WRITERS[type](view, i * width, value));
-  return create(TensorProtoSchema, { name, dataType, dims: dims.map(BigInt), rawData: new Uint8Array(view.buffer) });
+  return create(TensorProtoSchema, {
+    name,
+    dataType,
+    dims: dims.map(BigInt),
+    rawData: new Uint8Array(view.buffer),
+  });
 }

@@ -11,8 +11,20 @@ import {
   type ValueInfoProto,
 } from 'onnx-buf';
 
-export { TensorProto_DataType as DataType, TensorProto_DataLocation as DataLocation, AttributeProto_AttributeType as AttributeType };
-export type { AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto };
+export {
+  TensorProto_DataType as DataType,
+  TensorProto_DataLocation as DataLocation,
+  AttributeProto_AttributeType as AttributeType,
+};
+export type {
+  AttributeProto,
+  FunctionProto,
+  GraphProto,
+  ModelProto,
+  NodeProto,
+  TensorProto,
+  ValueInfoProto,
+};
 
 /** Bytes per element of the fixed-width data types; 4-bit types are not fixed-width in this sense. */
 export const BYTES_PER_ELEMENT: Readonly<Partial<Record<TensorProto_DataType, number>>> = {
@@ -33,6 +45,9 @@ export const BYTES_PER_ELEMENT: Readonly<Partial<Record<TensorProto_DataType, nu
 
 /** numpy's name of a data type: `float32`, `int64`. */
 export function tensorTypeName(type: TensorProto_DataType): string {
-  const names: Partial<Record<TensorProto_DataType, string>> = { [TensorProto_DataType.FLOAT]: 'float32', [TensorProto_DataType.DOUBLE]: 'float64' };
+  const names: Partial<Record<TensorProto_DataType, string>> = {
+    [TensorProto_DataType.FLOAT]: 'float32',
+    [TensorProto_DataType.DOUBLE]: 'float64',
+  };
   return names[type] ?? (TensorProto_DataType[type] ?? 'undefined').toLowerCase();
 }

@@ -25,10 +25,19 @@ export function widenBfloat16(model: ModelProto): boolean {
   const index = new OnnxGraph(model);
   const casts = graph.node.filter(castsToBfloat16);
   // A cast there and straight back rounds, which every provider can: the graph computes in another type.
-  const computes = casts.some(({ output }) => graph.output.some(({ name }) => name === output[0]) || !index.consumers(output[0]!).every((node) => isOp(node, 'Cast')));
+  const computes = casts.some(
+    ({ output }) =>
+      graph.output.some(({ name }) => name === output[0]) ||
+      !index.consumers(output[0]!).every((node) => isOp(node, 'Cast')),
+  );
   if (weights.length === 0 && !computes) return false;
   const builder = new GraphBuilder(graph, index.names());
-  for (const { name } of weights) replaceUses(index.consumers(name), name, builder.within('widened', () => builder.cast(name, DataType.FLOAT)));
+  for (const { name } of weights)
+    replaceUses(
+      index.consumers(name),
+      name,
+      builder.within('widened', () => builder.cast(name, DataType.FLOAT)),
+    );
   for (const node of casts) node.attribute = [makeAttribute('to', BigInt(DataType.FLOAT))];
   for (const node of graph.node) widenConstant(node);
   graph.input = graph.input.map(widenValue);
@@ -48,9 +57,16 @@ export function widenInputs(model: ModelProto): void {
   const index = new OnnxGraph(model);
   const builder = new GraphBuilder(graph, index.names());
   for (const value of graph.input) {
-    if (widenValue(value) !== value) replaceUses(index.consumers(value.name), value.name, builder.within('narrowed', () => builder.cast(value.name, DataType.BFLOAT16)));
+    if (widenValue(value) !== value)
+      replaceUses(
+        index.consumers(value.name),
+        value.name,
+        builder.within('narrowed', () => builder.cast(value.name, DataType.BFLOAT16)),
+      );
   }
-  graph.input = graph.input.map((value) => (widenValue(value) === value ? value : unnamed(widenValue(value))));
+  graph.input = graph.input.map((value) =>
+    widenValue(value) === value ? value : unnamed(widenValue(value)),
+  );
   append(graph.node, builder.nodes);
   sortNodes(graph);
 }
@@ -64,7 +80,9 @@ function unnamed(value: ValueInfoProto): ValueInfoProto {
   const { type } = value;
   if (type?.value.case !== 'tensorType' || !type.value.value.shape) return value;
   const dim = type.value.value.shape.dim.map((each) =>
-    each.value.case === 'dimParam' ? withFields(TensorShapeProto_DimensionSchema, each, { value: { case: undefined } }) : each,
+    each.value.case === 'dimParam'
+      ? withFields(TensorShapeProto_DimensionSchema, each, { value: { case: undefined } })
+      : each,
   );
   const shape = withFields(TensorShapeProtoSchema, type.value.value.shape, { dim });
   const tensor = withFields(TypeProto_TensorSchema, type.value.value, { shape });
@@ -82,15 +100,27 @@ function widenConstant(node: NodeProto): void {
   node.attribute = node.attribute.map((item) => {
     if (item.t?.dataType !== DataType.BFLOAT16) return item;
     const { rawData, int32Data } = item.t;
-    const halves = rawData.byteLength > 0 ? new Uint16Array(rawData.slice().buffer) : Uint16Array.from(int32Data);
+    const halves =
+      rawData.byteLength > 0
+        ? new Uint16Array(rawData.slice().buffer)
+        : Uint16Array.from(int32Data);
     const wide = Uint32Array.from(halves, (half) => half * 2 ** 16);
-    return withFields(AttributeProtoSchema, item, { t: withFields(TensorProtoSchema, item.t, { dataType: DataType.FLOAT, rawData: new Uint8Array(wide.buffer), int32Data: [] }) });
+    return withFields(AttributeProtoSchema, item, {
+      t: withFields(TensorProtoSchema, item.t, {
+        dataType: DataType.FLOAT,
+        rawData: new Uint8Array(wide.buffer),
+        int32Data: [],
+      }),
+    });
   });
 }
 
 function widenValue(value: ValueInfoProto): ValueInfoProto {
   const { type } = value;
-  if (type?.value.case !== 'tensorType' || type.value.value.elemType !== DataType.BFLOAT16) return value;
+  if (type?.value.case !== 'tensorType' || type.value.value.elemType !== DataType.BFLOAT16)
+    return value;
   const tensor = withFields(TypeProto_TensorSchema, type.value.value, { elemType: DataType.FLOAT });
-  return withFields(ValueInfoProtoSchema, value, { type: withFields(TypeProtoSchema, type, { value: { case: 'tensorType', value: tensor } }) });
+  return withFields(ValueInfoProtoSchema, value, {
+    type: withFields(TypeProtoSchema, type, { value: { case: 'tensorType', value: tensor } }),
+  });
 }

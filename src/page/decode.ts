@@ -12,5 +12,9 @@ export function valueAt({ words, values }: PageColumn, line: number): Value {
 /** The lines of a table as objects; `T` has the types that the table was made of. */
 export function decode<T>({ length, columns }: PageTable): T[] {
   const entries = Object.entries(columns);
-  return Array.from({ length }, (_, line) => Object.fromEntries(entries.map(([name, column]) => [name, valueAt(column, line)])) as T);
+  return Array.from(
+    { length },
+    (_, line) =>
+      Object.fromEntries(entries.map(([name, column]) => [name, valueAt(column, line)])) as T,
+  );
 }

@@ -18,28 +18,56 @@ const METRICS = [
   ['relative L2 against exact', (row: Row) => row.exactRelL2],
 ] as const satisfies readonly (readonly [string, (row: Row) => number])[];
 
-const TITLES: Readonly<Record<Scope, string>> = { local: 'Local: attention', accumulated: 'Accumulated: hidden state' };
+const TITLES: Readonly<Record<Scope, string>> = {
+  local: 'Local: attention',
+  accumulated: 'Accumulated: hidden state',
+};
 
 /** Divergence by layer: one chart for each scope, on one scale of layers. */
 export function divergence(figure: HTMLElement, data: PageData, rows: () => readonly Row[]): void {
   const place = figure.querySelector<HTMLElement>('.chart')!;
-  const series = seriesOf(data.implementations.map(({ name }) => name)).filter(({ name }) => name !== data.reference);
+  const series = seriesOf(data.implementations.map(({ name }) => name)).filter(
+    ({ name }) => name !== data.reference,
+  );
   const layers = Array.from({ length: data.layers }, (_, layer) => String(layer));
-  const metric = choice<(typeof METRICS)[number]>('Metric', METRICS.map((entry) => [entry[0], entry]), redraw);
-  const batch = choice<string | null>('Batch', [...(data.batches.length > 1 ? [[`the worst of ${data.batches.length}`, null] as const] : []), ...data.batches.map((name) => [name, name] as const)], redraw);
+  const metric = choice<(typeof METRICS)[number]>(
+    'Metric',
+    METRICS.map((entry) => [entry[0], entry]),
+    redraw,
+  );
+  const batch = choice<string | null>(
+    'Batch',
+    [
+      ...(data.batches.length > 1 ? [[`the worst of ${data.batches.length}`, null] as const] : []),
+      ...data.batches.map((name) => [name, name] as const),
+    ],
+    redraw,
+  );
   place.before(element('div', { class: 'controls' }, metric.label, batch.label), legend(series));
 
-  const valid = (): Row[] => rows().filter(({ kind, implementation }) => kind === 'valid' && implementation !== data.reference);
+  const valid = (): Row[] =>
+    rows().filter(
+      ({ kind, implementation }) => kind === 'valid' && implementation !== data.reference,
+    );
   let compared: Row[] | null = null;
   const drawing = drawWhenSeen(place, (width) => {
     compared ??= valid();
     const chosen = compared.filter((row) => batch.value() === null || row.batch === batch.value());
     const [name, read] = metric.value();
     const each = width >= 900 ? Math.floor(width / 2) - 8 : width;
-    const points = SCOPES.map((scope) => worstPoints(chosen.filter((row) => row.scope === scope && (scope === 'local' || row.tap !== 'attention')), read));
+    const points = SCOPES.map((scope) =>
+      worstPoints(
+        chosen.filter(
+          (row) => row.scope === scope && (scope === 'local' || row.tap !== 'attention'),
+        ),
+        read,
+      ),
+    );
     const rules = SCOPES.map((scope) => (name === RELATIVE_L2 ? limits(scope) : []));
     const among = [...points.flat(), ...rules.flat()].map(({ value }) => value);
-    return SCOPES.map((scope, i) => panel(scope, name, { points: points[i]!, rules: rules[i]!, among }, each));
+    return SCOPES.map((scope, i) =>
+      panel(scope, name, { points: points[i]!, rules: rules[i]!, among }, each),
+    );
   });
 
   function redraw(): void {
@@ -48,15 +76,30 @@ export function divergence(figure: HTMLElement, data: PageData, rows: () => read
 
   /** What rounding explains: a line for each limit that some implementation has. */
   function limits(scope: Scope): { value: number; text: string }[] {
-    const values = data.implementations.filter((info) => info.name !== data.reference).map(({ rounding }) => rounding[scope]);
-    return [...new Set(values)].map((value) => ({ value, text: `rounding explains ${formatLimit(Number(value.toPrecision(3)))}` }));
+    const values = data.implementations
+      .filter((info) => info.name !== data.reference)
+      .map(({ rounding }) => rounding[scope]);
+    return [...new Set(values)].map((value) => ({
+      value,
+      text: `rounding explains ${formatLimit(Number(value.toPrecision(3)))}`,
+    }));
   }
 
-  function panel(scope: Scope, name: string, parts: Pick<LineChart, 'points' | 'rules' | 'among'>, width: number): HTMLElement {
+  function panel(
+    scope: Scope,
+    name: string,
+    parts: Pick<LineChart, 'points' | 'rules' | 'among'>,
+    width: number,
+  ): HTMLElement {
     const chart = lineChart(
       {
         label: `${TITLES[scope]}: ${name} by layer of ${series.map((each) => each.name).join(', ')}. The table below has the numbers.`,
-        ...parts, series, xs: scope === 'local' ? layers : [...layers, LOGITS], xLabel: 'layer', yLabel: name, isLog: true,
+        ...parts,
+        series,
+        xs: scope === 'local' ? layers : [...layers, LOGITS],
+        xLabel: 'layer',
+        yLabel: name,
+        isLog: true,
         format: formatNumber,
       },
       width,

@@ -1,7 +1,11 @@
 type Child = Node | string;
 
 /** A new element with attributes and children. */
-export function element<K extends keyof HTMLElementTagNameMap>(name: K, attributes: Readonly<Record<string, string>> = {}, ...children: Child[]): HTMLElementTagNameMap[K] {
+export function element<K extends keyof HTMLElementTagNameMap>(
+  name: K,
+  attributes: Readonly<Record<string, string>> = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.append(...children);
@@ -21,8 +25,17 @@ export interface Choice<T> {
  * @param options each with its text
  * @param first which of them is chosen to begin with
  */
-export function choice<T>(name: string, options: readonly (readonly [string, T])[], onChange: () => void, first = 0): Choice<T> {
-  const select = element('select', {}, ...options.map(([text], i) => element('option', { value: String(i) }, text)));
+export function choice<T>(
+  name: string,
+  options: readonly (readonly [string, T])[],
+  onChange: () => void,
+  first = 0,
+): Choice<T> {
+  const select = element(
+    'select',
+    {},
+    ...options.map(([text], i) => element('option', { value: String(i) }, text)),
+  );
   select.selectedIndex = first;
   select.addEventListener('change', onChange);
   const label = element('label', {}, element('span', {}, name), select);

@@ -20,7 +20,13 @@ export interface Grid {
 }
 
 export function gridOf({ size, length, kinds }: TokenMap, { layers, relL2 }: TokenMapStream): Grid {
-  return { size, length, layers, kinds, bytes: Uint8Array.from(atob(relL2), (char) => char.charCodeAt(0)) };
+  return {
+    size,
+    length,
+    layers,
+    kinds,
+    bytes: Uint8Array.from(atob(relL2), (char) => char.charCodeAt(0)),
+  };
 }
 
 /** One cell: layer as an index into the grid's. */
@@ -34,7 +40,10 @@ export function byteAt({ size, length, bytes }: Grid, { row, layer, token }: Cel
   return bytes[(layer * size + row) * length + token]!;
 }
 
-export function kindAt({ length, kinds }: Grid, { row, token }: Pick<Cell, 'row' | 'token'>): string {
+export function kindAt(
+  { length, kinds }: Grid,
+  { row, token }: Pick<Cell, 'row' | 'token'>,
+): string {
   return kinds[row * length + token]!;
 }
 
@@ -77,8 +86,14 @@ export function strips(grid: Grid, row: number, count: number): Strip[] {
     const tokens = Array.from({ length: to - from }, (__, offset) => from + offset);
     const valid = tokens.filter((token) => kindAt(grid, { row, token }) === 'v');
     const counted = valid.length > 0 ? valid : tokens;
-    const bytes = Uint8Array.from(layers, (__, layer) => counted.reduce((worst, token) => Math.max(worst, byteAt(grid, { row, layer, token })), 0));
-    const hidesNaN = counted !== tokens && tokens.some((token) => layers.some((__, layer) => byteAt(grid, { row, layer, token }) === NAN));
+    const bytes = Uint8Array.from(layers, (__, layer) =>
+      counted.reduce((worst, token) => Math.max(worst, byteAt(grid, { row, layer, token })), 0),
+    );
+    const hidesNaN =
+      counted !== tokens &&
+      tokens.some((token) =>
+        layers.some((__, layer) => byteAt(grid, { row, layer, token }) === NAN),
+      );
     return { bytes, kind: valid.length > 0 ? 'v' : kindAt(grid, { row, token: from }), hidesNaN };
   });
 }
@@ -98,16 +113,28 @@ export interface LayerSummary {
 export function layerSummaries(grid: Grid): LayerSummary[] {
   const { size, length, layers } = grid;
   return layers.map((name, layer) => {
-    const summary: LayerSummary = { layer: name, worst: null, nan: { valid: 0, others: 0 }, first: { valid: null, others: null } };
+    const summary: LayerSummary = {
+      layer: name,
+      worst: null,
+      nan: { valid: 0, others: 0 },
+      first: { valid: null, others: null },
+    };
     for (let row = 0; row < size; row++) {
       for (let token = 0; token < length; token++) {
         const byte = byteAt(grid, { row, layer, token });
         const isValid = kindAt(grid, { row, token }) === 'v';
-        if (isValid && (summary.worst === null || byte > summary.worst.byte || (byte === summary.worst.byte && token < summary.worst.token))) summary.worst = { byte, row, token };
+        if (
+          isValid &&
+          (summary.worst === null ||
+            byte > summary.worst.byte ||
+            (byte === summary.worst.byte && token < summary.worst.token))
+        )
+          summary.worst = { byte, row, token };
         if (byte !== NAN) continue;
         const part = isValid ? 'valid' : 'others';
         summary.nan[part] += 1;
-        if (token < (summary.first[part]?.token ?? Infinity)) summary.first[part] = { row, layer, token };
+        if (token < (summary.first[part]?.token ?? Infinity))
+          summary.first[part] = { row, layer, token };
       }
     }
     return summary;
@@ -122,7 +149,11 @@ export function nextNaN(grid: Grid, { row, layer, token }: Cell): Cell | null {
   for (let step = 1; step <= total; step++) {
     const at = (start + step) % total;
     const place = Math.floor(at / layers.length);
-    const cell = { row: Math.floor(place / length), token: place % length, layer: at % layers.length };
+    const cell = {
+      row: Math.floor(place / length),
+      token: place % length,
+      layer: at % layers.length,
+    };
     if (byteAt(grid, cell) === NAN) return cell;
   }
   return null;

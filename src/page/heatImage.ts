@@ -25,7 +25,13 @@ export class Painter {
   readonly #inf: Rgb;
 
   constructor(palette: Palette, [least, most]: readonly [number, number]) {
-    this.#numbers = Array.from({ length: INFINITE }, (_, byte) => rgb(palette.number(most > least ? Math.min(1, Math.max(0, (byte - least) / (most - least))) : 0.5)));
+    this.#numbers = Array.from({ length: INFINITE }, (_, byte) =>
+      rgb(
+        palette.number(
+          most > least ? Math.min(1, Math.max(0, (byte - least) / (most - least))) : 0.5,
+        ),
+      ),
+    );
     this.#paper = rgb(palette.paper);
     this.#ink = rgb(palette.ink);
     this.#nan = rgb(palette.nan);
@@ -41,7 +47,8 @@ export class Painter {
     const colour = this.#colour(byte, x, y);
     if (shade === 'none') return colour;
     if (byte === NAN || byte === INFINITE) return mixed(colour, this.#paper, LINE);
-    const isLine = (x + y) % HATCH === 0 || (shade === 'fullyMasked' && (x - y + HATCH * 1000) % HATCH === 0);
+    const isLine =
+      (x + y) % HATCH === 0 || (shade === 'fullyMasked' && (x - y + HATCH * 1000) % HATCH === 0);
     return isLine ? mixed(this.#ink, this.#paper, LINE) : mixed(colour, this.#paper, DIMMED);
   }
 
@@ -60,7 +67,8 @@ export class Painter {
   /** A small sample of what a byte looks like on tokens of a kind. */
   sample(byte: number, kind: string): string {
     return canvasUrl(22, 14, (pixels) => {
-      for (let y = 0; y < 14; y++) for (let x = 0; x < 22; x++) pixels.set(x, y, this.pixel(byte, kind, x, y));
+      for (let y = 0; y < 14; y++)
+        for (let x = 0; x < 22; x++) pixels.set(x, y, this.pixel(byte, kind, x, y));
     });
   }
 
@@ -70,12 +78,18 @@ export class Painter {
    * @param bands the strips of each band, and its upper edge
    * @param layer pixels that a layer is tall
    */
-  bands(width: number, height: number, bands: readonly { strips: readonly Strip[]; top: number }[], layer: number): string {
+  bands(
+    width: number,
+    height: number,
+    bands: readonly { strips: readonly Strip[]; top: number }[],
+    layer: number,
+  ): string {
     return canvasUrl(width, height, (pixels) => {
       for (const { strips, top } of bands) {
         for (const [x, { bytes, kind }] of strips.entries()) {
           for (const [i, byte] of bytes.entries()) {
-            for (let y = top + i * layer; y < top + (i + 1) * layer; y++) pixels.set(x, y, this.pixel(byte, kind, x, y));
+            for (let y = top + i * layer; y < top + (i + 1) * layer; y++)
+              pixels.set(x, y, this.pixel(byte, kind, x, y));
           }
         }
       }
@@ -94,7 +108,11 @@ function rgb(text: string): Rgb {
 }
 
 function mixed(a: Rgb, b: Rgb, share: number): Rgb {
-  return [a[0] * share + b[0] * (1 - share), a[1] * share + b[1] * (1 - share), a[2] * share + b[2] * (1 - share)];
+  return [
+    a[0] * share + b[0] * (1 - share),
+    a[1] * share + b[1] * (1 - share),
+    a[2] * share + b[2] * (1 - share),
+  ];
 }
 
 interface Pixels {

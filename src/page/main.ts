@@ -18,7 +18,8 @@ const once = <T>(make: () => T): (() => T) => {
 const rows = once(() => decode<Row>(data.tables.rows));
 const rangeRows = once(() => decode<RangeRow>(data.tables.ranges));
 const overall = once(() => decode<Range>(data.overall));
-const rangesOf = (batch: string | null): readonly Range[] => (batch === null ? overall() : rangeRows().filter((row) => row.batch === batch));
+const rangesOf = (batch: string | null): readonly Range[] =>
+  batch === null ? overall() : rangeRows().filter((row) => row.batch === batch);
 
 const CHARTS: Readonly<Record<string, (figure: HTMLElement) => void>> = {
   divergence: (figure) => divergence(figure, data, rows),
@@ -29,11 +30,14 @@ const CHARTS: Readonly<Record<string, (figure: HTMLElement) => void>> = {
 };
 
 startTheme(document.querySelector('header')!, redraw);
-for (const figure of document.querySelectorAll<HTMLElement>('figure[data-chart]')) CHARTS[figure.dataset['chart']!]!(figure);
-const tables = [...document.querySelectorAll<HTMLDetailsElement>('details[data-table]')].map((details) => {
-  const name = details.dataset['table'] as PageTableName;
-  return lazyTable(details, name, data.tables[name]);
-});
+for (const figure of document.querySelectorAll<HTMLElement>('figure[data-chart]'))
+  CHARTS[figure.dataset['chart']!]!(figure);
+const tables = [...document.querySelectorAll<HTMLDetailsElement>('details[data-table]')].map(
+  (details) => {
+    const name = details.dataset['table'] as PageTableName;
+    return lazyTable(details, name, data.tables[name]);
+  },
+);
 
 /** In print everything is there, in the light theme, and afterwards all is as it was. */
 let afterwards: (() => void) | null = null;

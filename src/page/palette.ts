@@ -13,6 +13,18 @@ export interface Palette {
 
 /** The least is near the colour of the paper, the most is far from it. */
 export const PALETTES: Readonly<Record<Theme, Palette>> = {
-  light: { paper: '#ffffff', ink: '#1b1f24', nan: '#d6006c', inf: '#e85d00', number: (share) => interpolateCividis(1 - share) },
-  dark: { paper: '#14181d', ink: '#e8ebee', nan: '#ff4fa8', inf: '#ff8a3d', number: interpolateCividis },
+  light: {
+    paper: '#ffffff',
+    ink: '#1b1f24',
+    nan: '#d6006c',
+    inf: '#e85d00',
+    number: (share) => interpolateCividis(1 - share),
+  },
+  dark: {
+    paper: '#14181d',
+    ink: '#e8ebee',
+    nan: '#ff4fa8',
+    inf: '#ff8a3d',
+    number: interpolateCividis,
+  },
 };

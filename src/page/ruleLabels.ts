@@ -23,7 +23,12 @@ const CHARACTER = 6.6;
 const LINE = 17;
 /** Pixels between two places at which a line is looked at. */
 const STEP = 3;
-const PLACES: readonly LabelPlace[] = [{ end: 'right', side: 'above' }, { end: 'left', side: 'above' }, { end: 'right', side: 'below' }, { end: 'left', side: 'below' }];
+const PLACES: readonly LabelPlace[] = [
+  { end: 'right', side: 'above' },
+  { end: 'left', side: 'above' },
+  { end: 'right', side: 'below' },
+  { end: 'left', side: 'below' },
+];
 /** What is worse than to stand on any part of any line. */
 const FORBIDDEN = 1e6;
 
@@ -34,15 +39,26 @@ const FORBIDDEN = 1e6;
  * @param rules where a level line is, in pixels from the top, and its text
  * @param lines the points of each line, in order; one of a single point is that point
  */
-export function labelPlaces(rules: readonly { y: number; text: string }[], lines: readonly (readonly Pixel[])[], frame: Frame): LabelPlace[] {
+export function labelPlaces(
+  rules: readonly { y: number; text: string }[],
+  lines: readonly (readonly Pixel[])[],
+  frame: Frame,
+): LabelPlace[] {
   const drawn = lines.flatMap(along);
   const taken: Frame[] = [];
   return rules.map(({ y, text }) => {
     const boxes = PLACES.map((place) => ({ place, box: boxOf(place, y, text, frame) }));
     const cost = (box: Frame): number => {
       const isOutside = box.top < frame.top - LINE || box.bottom > frame.bottom;
-      const others = rules.filter((other) => other.y !== y && other.y > box.top && other.y < box.bottom).length;
-      return drawn.filter((at) => isIn(at, box)).length + others * ((box.right - box.left) / STEP) + (isOutside ? FORBIDDEN : 0) + taken.filter((each) => overlaps(each, box)).length * FORBIDDEN;
+      const others = rules.filter(
+        (other) => other.y !== y && other.y > box.top && other.y < box.bottom,
+      ).length;
+      return (
+        drawn.filter((at) => isIn(at, box)).length +
+        others * ((box.right - box.left) / STEP) +
+        (isOutside ? FORBIDDEN : 0) +
+        taken.filter((each) => overlaps(each, box)).length * FORBIDDEN
+      );
     };
     const best = boxes.reduce((least, each) => (cost(each.box) < cost(least.box) ? each : least));
     taken.push(best.box);
@@ -52,8 +68,11 @@ export function labelPlaces(rules: readonly { y: number; text: string }[], lines
 
 function boxOf({ end, side }: LabelPlace, y: number, text: string, { left, right }: Frame): Frame {
   const width = text.length * CHARACTER;
-  const vertical = side === 'above' ? { top: y - LINE, bottom: y - 1 } : { top: y + 1, bottom: y + LINE };
-  return end === 'right' ? { ...vertical, left: right - width, right } : { ...vertical, left, right: left + width };
+  const vertical =
+    side === 'above' ? { top: y - LINE, bottom: y - 1 } : { top: y + 1, bottom: y + LINE };
+  return end === 'right'
+    ? { ...vertical, left: right - width, right }
+    : { ...vertical, left, right: left + width };
 }
 
 /** A line as points so near to each other that none of it is missed. */
@@ -61,7 +80,10 @@ function along(points: readonly Pixel[]): Pixel[] {
   return points.flatMap((from, i) => {
     const to = points[i + 1] ?? from;
     const count = Math.max(1, Math.ceil(Math.hypot(to.x - from.x, to.y - from.y) / STEP));
-    return Array.from({ length: count }, (_, k) => ({ x: from.x + ((to.x - from.x) * k) / count, y: from.y + ((to.y - from.y) * k) / count }));
+    return Array.from({ length: count }, (_, k) => ({
+      x: from.x + ((to.x - from.x) * k) / count,
+      y: from.y + ((to.y - from.y) * k) / count,
+    }));
   });
 }
 

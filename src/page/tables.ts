@@ -18,7 +18,11 @@ export interface LazyTable {
   print(): void;
 }
 
-export function lazyTable(details: HTMLDetailsElement, name: PageTableName, table: PageTable): LazyTable {
+export function lazyTable(
+  details: HTMLDetailsElement,
+  name: PageTableName,
+  table: PageTable,
+): LazyTable {
   let made: ReturnType<typeof sortableTable> | null = null;
   const make = (): ReturnType<typeof sortableTable> => {
     if (made) return made;
@@ -32,7 +36,11 @@ export function lazyTable(details: HTMLDetailsElement, name: PageTableName, tabl
   return { print: () => make().extend(PRINTED) };
 }
 
-function sortableTable(name: PageTableName, table: PageTable, title: string): { element: HTMLElement; extend(count: number): void } {
+function sortableTable(
+  name: PageTableName,
+  table: PageTable,
+  title: string,
+): { element: HTMLElement; extend(count: number): void } {
   const columns = TABLE_COLUMNS[name].filter((column) => table.columns[column.name] !== undefined);
   let sort: { column: string; direction: Direction } | null = null;
   let lines: number[] = [];
@@ -40,22 +48,61 @@ function sortableTable(name: PageTableName, table: PageTable, title: string): { 
   const filters = FILTERS[name].flatMap((key) => {
     const words = wordsOf(table.columns[key]!);
     const head = columns.find((column) => column.name === key)?.head ?? key;
-    return words.length < 2 ? [] : [{ key, choice: choice<string | null>(head, [['all', null], ...words.map((word) => [word === 'fullyMasked' ? 'fully masked' : word, word] as const)], arrange) }];
+    return words.length < 2
+      ? []
+      : [
+          {
+            key,
+            choice: choice<string | null>(
+              head,
+              [
+                ['all', null],
+                ...words.map(
+                  (word) => [word === 'fullyMasked' ? 'fully masked' : word, word] as const,
+                ),
+              ],
+              arrange,
+            ),
+          },
+        ];
   });
   const status = element('p', { class: 'note', role: 'status' });
   const body = element('tbody');
   const heads = columns.map((column) => headOf(column, () => sortBy(column)));
-  const frame = element('div', { class: 'scroll tall', role: 'region', tabindex: '0', 'aria-label': title }, element('table', {}, element('caption', { class: 'visually-hidden' }, title), element('thead', {}, element('tr', {}, ...heads)), body));
+  const frame = element(
+    'div',
+    { class: 'scroll tall', role: 'region', tabindex: '0', 'aria-label': title },
+    element(
+      'table',
+      {},
+      element('caption', { class: 'visually-hidden' }, title),
+      element('thead', {}, element('tr', {}, ...heads)),
+      body,
+    ),
+  );
   frame.addEventListener('scroll', () => {
     if (frame.scrollTop + frame.clientHeight > frame.scrollHeight - AHEAD) extend(shown + CHUNK);
   });
   arrange();
-  return { element: element('div', {}, element('div', { class: 'controls' }, ...filters.map((filter) => filter.choice.label)), status, frame), extend };
+  return {
+    element: element(
+      'div',
+      {},
+      element('div', { class: 'controls' }, ...filters.map((filter) => filter.choice.label)),
+      status,
+      frame,
+    ),
+    extend,
+  };
 
   function sortBy({ name: column, kind }: ColumnSpec): void {
-    const first: Direction = kind === 'number' && column !== 'layer' && column !== 'head' ? 'descending' : 'ascending';
+    const first: Direction =
+      kind === 'number' && column !== 'layer' && column !== 'head' ? 'descending' : 'ascending';
     const other: Direction = first === 'ascending' ? 'descending' : 'ascending';
-    sort = { column, direction: sort?.column === column && sort.direction === first ? other : first };
+    sort = {
+      column,
+      direction: sort?.column === column && sort.direction === first ? other : first,
+    };
     for (const [i, head] of heads.entries()) {
       if (columns[i]!.name === column) head.setAttribute('aria-sort', sort.direction);
       else head.removeAttribute('aria-sort');
@@ -64,7 +111,11 @@ function sortableTable(name: PageTableName, table: PageTable, title: string): { 
   }
 
   function arrange(): void {
-    const chosen = new Map(filters.flatMap(({ key, choice: { value } }) => (value() === null ? [] : [[key, value()!] as const])));
+    const chosen = new Map(
+      filters.flatMap(({ key, choice: { value } }) =>
+        value() === null ? [] : [[key, value()!] as const],
+      ),
+    );
     lines = arranged(table, chosen, sort);
     shown = 0;
     body.replaceChildren();
@@ -74,7 +125,9 @@ function sortableTable(name: PageTableName, table: PageTable, title: string): { 
 
   function extend(count: number): void {
     const next = lines.slice(shown, count);
-    body.append(...next.map((line) => element('tr', {}, ...columns.map((column) => cellOf(column, line)))));
+    body.append(
+      ...next.map((line) => element('tr', {}, ...columns.map((column) => cellOf(column, line)))),
+    );
     shown += next.length;
     const rest = lines.length - shown;
     status.textContent = `${formatCount(lines.length)} of ${formatCount(table.length)} lines${rest === 0 ? '' : `; ${formatCount(shown)} are here, the others come as you scroll`}`;

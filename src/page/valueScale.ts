@@ -31,20 +31,34 @@ export function valueScale(values: readonly number[], isLog: boolean): ValueScal
 }
 
 function logScale(values: readonly number[]): ValueScale {
-  const exponents = values.filter((value) => value > 0 && value < Infinity).map((value) => Math.log10(value));
-  const [least, most] = exponents.length === 0 ? EMPTY_EXPONENTS : [Math.floor(Math.min(...exponents) + 1e-9), Math.ceil(Math.max(...exponents) - 1e-9)];
+  const exponents = values
+    .filter((value) => value > 0 && value < Infinity)
+    .map((value) => Math.log10(value));
+  const [least, most] =
+    exponents.length === 0
+      ? EMPTY_EXPONENTS
+      : [Math.floor(Math.min(...exponents) + 1e-9), Math.ceil(Math.max(...exponents) - 1e-9)];
   const [low, high] = [least, Math.max(most, least + 1)];
   const zero = 10 ** (low - 1);
   const top = 10 ** (high + 1);
   const step = Math.ceil((high - low + 1) / MOST_TICKS);
-  const decades = Array.from({ length: Math.floor((high - low) / step) + 1 }, (_, i) => 10 ** (low + i * step)).map((at) => ({ at, text: formatLimit(Number(at.toPrecision(1))) }));
+  const decades = Array.from(
+    { length: Math.floor((high - low) / step) + 1 },
+    (_, i) => 10 ** (low + i * step),
+  ).map((at) => ({ at, text: formatLimit(Number(at.toPrecision(1))) }));
   const hasZero = values.some((value) => value <= 0);
   const above = nameOf(values);
   return {
     type: 'log',
     domain: [hasZero ? zero : 10 ** low, above === null ? 10 ** high : top],
-    ticks: [...(hasZero ? [{ at: zero, text: '0' }] : []), ...decades, ...(above === null ? [] : [{ at: top, text: above }])],
-    place: (value) => placed(value, top) ?? (value <= 0 ? { at: zero, kind: 'zero' } : { at: value, kind: 'number' }),
+    ticks: [
+      ...(hasZero ? [{ at: zero, text: '0' }] : []),
+      ...decades,
+      ...(above === null ? [] : [{ at: top, text: above }]),
+    ],
+    place: (value) =>
+      placed(value, top) ??
+      (value <= 0 ? { at: zero, kind: 'zero' } : { at: value, kind: 'number' }),
   };
 }
 
@@ -52,13 +66,22 @@ function linearScale(values: readonly number[]): ValueScale {
   const finite = values.filter((value) => Number.isFinite(value));
   const [least, most] = finite.length === 0 ? [0, 1] : [Math.min(...finite), Math.max(...finite)];
   // A difference that the labels could not show is no reason to stretch the axis.
-  const span = Math.max(most - least, Math.max(Math.abs(least), Math.abs(most)) * SMALLEST_SPAN) || 1;
+  const span =
+    Math.max(most - least, Math.max(Math.abs(least), Math.abs(most)) * SMALLEST_SPAN) || 1;
   const middle = (least + most) / 2;
   const [low, high] = [middle - span * 0.55, middle + span * 0.55];
   const above = nameOf(values);
   const top = high + span * 0.15;
-  const inner = linearTicks(low, high, MOST_TICKS - 1).map((at) => ({ at, text: formatLimit(Number(at.toPrecision(5))) }));
-  return { type: 'linear', domain: [low, above === null ? high : top], ticks: [...inner, ...(above === null ? [] : [{ at: top, text: above }])], place: (value) => placed(value, top) ?? { at: value, kind: 'number' } };
+  const inner = linearTicks(low, high, MOST_TICKS - 1).map((at) => ({
+    at,
+    text: formatLimit(Number(at.toPrecision(5))),
+  }));
+  return {
+    type: 'linear',
+    domain: [low, above === null ? high : top],
+    ticks: [...inner, ...(above === null ? [] : [{ at: top, text: above }])],
+    place: (value) => placed(value, top) ?? { at: value, kind: 'number' },
+  };
 }
 
 function placed(value: number, top: number): Placed | null {
@@ -68,6 +91,9 @@ function placed(value: number, top: number): Placed | null {
 
 /** What stands above the numbers; null where nothing does. */
 function nameOf(values: readonly number[]): string | null {
-  const names = [...(values.some(Number.isNaN) ? ['NaN'] : []), ...(values.some((value) => Math.abs(value) === Infinity) ? ['Inf'] : [])];
+  const names = [
+    ...(values.some(Number.isNaN) ? ['NaN'] : []),
+    ...(values.some((value) => Math.abs(value) === Infinity) ? ['Inf'] : []),
+  ];
   return names.length === 0 ? null : names.join(', ');
 }

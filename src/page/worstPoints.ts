@@ -14,7 +14,13 @@ export function worstPoints(rows: readonly Row[], read: (row: Row) => number): L
     const key = JSON.stringify([implementation, x]);
     const value = read(row);
     const known = points.get(key);
-    if (known === undefined || isWorse(value, known.value)) points.set(key, { series: implementation, x, value, note: `${placeText(layer, tap)}, batch ${batch}` });
+    if (known === undefined || isWorse(value, known.value))
+      points.set(key, {
+        series: implementation,
+        x,
+        value,
+        note: `${placeText(layer, tap)}, batch ${batch}`,
+      });
   }
   return [...points.values()];
 }

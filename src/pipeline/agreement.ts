@@ -15,8 +15,13 @@ export interface Agreement {
  *
  * @param isMeant which elements count; all, unless told otherwise
  */
-export function agreement(x: ArrayLike<number>, reference: ArrayLike<number>, isMeant: (index: number) => boolean = () => true): Agreement {
-  if (x.length !== reference.length) return { relL2: Infinity, clash: null, nonFinite: 0, identical: false };
+export function agreement(
+  x: ArrayLike<number>,
+  reference: ArrayLike<number>,
+  isMeant: (index: number) => boolean = () => true,
+): Agreement {
+  if (x.length !== reference.length)
+    return { relL2: Infinity, clash: null, nonFinite: 0, identical: false };
   let delta = 0;
   let norm = 0;
   let nonFinite = 0;

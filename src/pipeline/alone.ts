@@ -33,7 +33,11 @@ export interface Alone {
 }
 
 /** A model of one layer's attention under one stream's settings, from Q, K and V; its output is [B,H,S,D]. */
-export function alone({ name, settings }: Pick<Stream, 'name' | 'settings'>, { scale, softcap, sinks, mask: rule }: AlonePlace, { batch, inputs }: Case): Alone {
+export function alone(
+  { name, settings }: Pick<Stream, 'name' | 'settings'>,
+  { scale, softcap, sinks, mask: rule }: AlonePlace,
+  { batch, inputs }: Case,
+): Alone {
   if (name === 'original') throw new Error('the nodes of the file are not built');
   const { decoding = null, ownMask = null } = batchForm([batch]);
   const { computeOps, opsets } = implementationOf(name, settings);
@@ -41,13 +45,34 @@ export function alone({ name, settings }: Pick<Stream, 'name' | 'settings'>, { s
   const { model, output } = newModel(
     'attention of one layer',
     (builder) => {
-      for (const [role, { dims }] of Object.entries(inputs)) builder.input(role, DataType.FLOAT, dims);
+      for (const [role, { dims }] of Object.entries(inputs))
+        builder.input(role, DataType.FLOAT, dims);
       const mask = maskInputs(builder, ownMask);
       added = mask.added;
-      const [heads, kvHeads, headDim] = [inputs.query.dims[1]!, inputs.key.dims[1]!, inputs.query.dims[3]!];
-      return attend(builder, name, { query: 'query', key: 'key', value: 'value', heads, kvHeads, headDim, scale, softcap, sinks, mask: maskSpecOf(rule, settings), masks: mask.masks, settings, decoding });
+      const [heads, kvHeads, headDim] = [
+        inputs.query.dims[1]!,
+        inputs.key.dims[1]!,
+        inputs.query.dims[3]!,
+      ];
+      return attend(builder, name, {
+        query: 'query',
+        key: 'key',
+        value: 'value',
+        heads,
+        kvHeads,
+        headDim,
+        scale,
+        softcap,
+        sinks,
+        mask: maskSpecOf(rule, settings),
+        masks: mask.masks,
+        settings,
+        decoding,
+      });
     },
-    Object.fromEntries(opsets.map(({ domain, version }) => [domain, Math.max(version, domain === '' ? 18 : 1)])),
+    Object.fromEntries(
+      opsets.map(({ domain, version }) => [domain, Math.max(version, domain === '' ? 18 : 1)]),
+    ),
   );
   return { model, feeds: { ...inputs, ...addedFeeds(added, batch, 1) }, output, computeOps };
 }

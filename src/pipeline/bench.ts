@@ -32,7 +32,10 @@ export interface PreparedBench {
  *
  * @throws AttnDiffError codes of exit 2 and 3
  */
-export async function prepareBench(config: BenchConfig, hub: HubOptions = {}): Promise<PreparedBench> {
+export async function prepareBench(
+  config: BenchConfig,
+  hub: HubOptions = {},
+): Promise<PreparedBench> {
   const loaded = await loadModel(config.model, { dtype: config.dtype, hub });
   const { maxPositions, vocabSize } = loaded.source.config;
   const beyond = config.lengths.find((length) => length > maxPositions);
@@ -41,16 +44,29 @@ export async function prepareBench(config: BenchConfig, hub: HubOptions = {}): P
   for (const { label, name, settings } of config.implementations) {
     // What keeps the file's own nodes from a run is padding, and here there is none.
     const problem = name === 'original' ? null : obstacle(loaded, name, settings);
-    if (problem !== null) throw new AttnDiffError('not-buildable', { implementation: label, problem });
+    if (problem !== null)
+      throw new AttnDiffError('not-buildable', { implementation: label, problem });
   }
-  return { config, loaded, batches: config.lengths.map((length) => fullBatch({ size: config.batch, length, vocabSize })) };
+  return {
+    config,
+    loaded,
+    batches: config.lengths.map((length) => fullBatch({ size: config.batch, length, vocabSize })),
+  };
 }
 
 /** @throws AttnDiffError bad-option for sizes that the file's inputs do not have */
 function checkFixed({ lengths, batch }: BenchConfig, { fixed }: LoadedModel): void {
-  const bad = (option: string, value: string, what: string, size: number): AttnDiffError => new AttnDiffError('bad-option', { option, value, problem: `${inputText(fixed.input!)} fixes the ${what} to ${size}`, remedy: `${option} ${size}` });
-  if (fixed.length !== null && lengths.some((length) => length !== fixed.length)) throw bad('--lengths', lengths.join(','), 'length', fixed.length);
-  if (fixed.batch !== null && batch !== fixed.batch) throw bad('--batch', `${batch}`, 'batch', fixed.batch);
+  const bad = (option: string, value: string, what: string, size: number): AttnDiffError =>
+    new AttnDiffError('bad-option', {
+      option,
+      value,
+      problem: `${inputText(fixed.input!)} fixes the ${what} to ${size}`,
+      remedy: `${option} ${size}`,
+    });
+  if (fixed.length !== null && lengths.some((length) => length !== fixed.length))
+    throw bad('--lengths', lengths.join(','), 'length', fixed.length);
+  if (fixed.batch !== null && batch !== fixed.batch)
+    throw bad('--batch', `${batch}`, 'batch', fixed.batch);
 }
 
 /**
@@ -59,8 +75,20 @@ function checkFixed({ lengths, batch }: BenchConfig, { fixed }: LoadedModel): vo
  *
  * @throws AttnDiffError not-buildable, site-not-recognised (exit 3); what ended the first, where none could be measured (exit 4)
  */
-export async function runBench({ config, loaded, batches }: PreparedBench, runners: Runners, onProgress: (progress: Progress) => void = () => undefined): Promise<BenchReport> {
-  const { implementations: streams, baseline, lengths, batch: size, repeat, warmup, timeout } = config;
+export async function runBench(
+  { config, loaded, batches }: PreparedBench,
+  runners: Runners,
+  onProgress: (progress: Progress) => void = () => undefined,
+): Promise<BenchReport> {
+  const {
+    implementations: streams,
+    baseline,
+    lengths,
+    batch: size,
+    repeat,
+    warmup,
+    timeout,
+  } = config;
   const rounds = warmup + repeat;
   const total = 1 + batches.length * (rounds + 2);
   let done = 0;
@@ -69,7 +97,20 @@ export async function runBench({ config, loaded, batches }: PreparedBench, runne
   const sites = await resolveSites(loaded, runners.at({ timeout }));
   checkWindows(streams, sites);
   const measured: { batch: Batch; entries: Entry[] }[] = [];
-  for (const batch of batches) measured.push({ batch, entries: await measure(batch, { loaded, sites, streams, runners, timeout, warmup, rounds, step }) });
+  for (const batch of batches)
+    measured.push({
+      batch,
+      entries: await measure(batch, {
+        loaded,
+        sites,
+        streams,
+        runners,
+        timeout,
+        warmup,
+        rounds,
+        step,
+      }),
+    });
   onProgress({ stage: 'done', done: total, total });
   const entries = measured.flatMap((each) => each.entries);
   if (entries.every(({ error }) => error !== null)) throw entries[0]!.error;
@@ -93,14 +134,22 @@ interface Round extends Pick<BenchConfig, 'timeout' | 'warmup'> {
   step: (stage: string) => void;
 }
 
-async function measure(batch: Batch, { loaded, sites, streams, runners, timeout, warmup, rounds, step }: Round): Promise<Entry[]> {
+async function measure(
+  batch: Batch,
+  { loaded, sites, streams, runners, timeout, warmup, rounds, step }: Round,
+): Promise<Entry[]> {
   const random = mulberry32(batch.length);
-  const entrants = streams.map((stream) => new Entrant(loaded, sites, stream, batch, runners.fresh(placeOf(laneFor(stream), timeout))));
+  const entrants = streams.map(
+    (stream) =>
+      new Entrant(loaded, sites, stream, batch, runners.fresh(placeOf(laneFor(stream), timeout))),
+  );
   try {
     step(`length ${batch.length}: loading`);
     for (const entrant of entrants) await entrant.open();
     for (let round = 0; round < rounds; round++) {
-      step(`length ${batch.length}: ${round < warmup ? 'warming up' : `pass ${round - warmup + 1} of ${rounds - warmup}`}`);
+      step(
+        `length ${batch.length}: ${round < warmup ? 'warming up' : `pass ${round - warmup + 1} of ${rounds - warmup}`}`,
+      );
       for (const entrant of shuffled(entrants, random)) await entrant.pass(round >= warmup);
     }
     step(`length ${batch.length}: seeing which kernels run`);
@@ -120,7 +169,11 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
 
 /** The rows of one length, their ratios taken against the baseline's. */
 function benchRows(batch: Batch, entries: readonly Entry[], baseline: string): BenchRow[] {
-  const numbers = entries.map(({ info, seconds, peakBytes }) => ({ name: info.name, seconds: info.failure ? null : spread(seconds), peakMiB: info.failure ? null : peakBytes / MIB }));
+  const numbers = entries.map(({ info, seconds, peakBytes }) => ({
+    name: info.name,
+    seconds: info.failure ? null : spread(seconds),
+    peakMiB: info.failure ? null : peakBytes / MIB,
+  }));
   const base = numbers.find(({ name }) => name === baseline);
   return entries.map(({ info: { name, failure, ...info } }, i) => {
     const { seconds, peakMiB } = numbers[i]!;

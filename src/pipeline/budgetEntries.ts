@@ -29,7 +29,10 @@ export function checkBudgetEntries(budgets: readonly Budget[], planned: Planned)
 }
 
 function hasLists({ taps, scopes, layers, implementations, batches, kinds }: Budget): boolean {
-  return [taps, scopes, layers, implementations, batches].some((list) => list !== null) || kinds.join() !== 'valid';
+  return (
+    [taps, scopes, layers, implementations, batches].some((list) => list !== null) ||
+    kinds.join() !== 'valid'
+  );
 }
 
 /** The places of all rows that the run will have. */
@@ -53,17 +56,34 @@ function plannedPlaces({ batches, layers, implementations }: Planned): BudgetPla
   });
 }
 
-function refusal(budget: Budget, idle: UnmatchedEntry, planned: Planned, places: readonly BudgetPlace[]): AttnDiffError {
+function refusal(
+  budget: Budget,
+  idle: UnmatchedEntry,
+  planned: Planned,
+  places: readonly BudgetPlace[],
+): AttnDiffError {
   const { source } = budget;
   const { key, entry } = idle;
   const there = thereIs(key, planned, places);
-  const problem = idle.isUnknown ? `${key === 'layers' ? entry : JSON.stringify(entry)} matches no ${NOUN[key].one}` : `${JSON.stringify(entry)} matches nothing together with what else the budget names`;
+  const problem = idle.isUnknown
+    ? `${key === 'layers' ? entry : JSON.stringify(entry)} matches no ${NOUN[key].one}`
+    : `${JSON.stringify(entry)} matches nothing together with what else the budget names`;
   if (source.kind === 'config') {
     const place = source.key.replace(/[^.]*$/, key);
-    return new AttnDiffError('config-file-invalid', { path: source.path, line: source.line, key: place, problem: `${problem}; ${NOUN[key].many} are ${there}; --unset budgets leaves all budgets out` });
+    return new AttnDiffError('config-file-invalid', {
+      path: source.path,
+      line: source.line,
+      key: place,
+      problem: `${problem}; ${NOUN[key].many} are ${there}; --unset budgets leaves all budgets out`,
+    });
   }
   const option = source.kind === 'flag' ? source.flag.replace(/[^.]*$/, key) : key;
-  return new AttnDiffError('bad-option', { option, value: entry, problem: `it ${problem.slice(problem.indexOf('matches'))}`, remedy: `one of ${there}` });
+  return new AttnDiffError('bad-option', {
+    option,
+    value: entry,
+    problem: `it ${problem.slice(problem.indexOf('matches'))}`,
+    remedy: `one of ${there}`,
+  });
 }
 
 const NOUN: Readonly<Record<UnmatchedEntry['key'], { one: string; many: string }>> = {
@@ -78,10 +98,17 @@ const NOUN: Readonly<Record<UnmatchedEntry['key'], { one: string; many: string }
 const MOST_NAMED = 20;
 
 /** What there is of a kind, between commas. */
-function thereIs(key: UnmatchedEntry['key'], { layers, reference }: Planned, places: readonly BudgetPlace[]): string {
-  if (key === 'layers') return layers.length === 1 ? String(layers[0]) : `${layers[0]} to ${layers.at(-1)}`;
+function thereIs(
+  key: UnmatchedEntry['key'],
+  { layers, reference }: Planned,
+  places: readonly BudgetPlace[],
+): string {
+  if (key === 'layers')
+    return layers.length === 1 ? String(layers[0]) : `${layers[0]} to ${layers.at(-1)}`;
   const values = new Set(places.map((place) => place[key]));
   if (key === 'implementation' && values.size > 1) values.delete(reference);
   const names = [...values];
-  return names.length > MOST_NAMED ? `${names.slice(0, MOST_NAMED).join(', ')} and ${names.length - MOST_NAMED} more` : names.join(', ');
+  return names.length > MOST_NAMED
+    ? `${names.slice(0, MOST_NAMED).join(', ')} and ${names.length - MOST_NAMED} more`
+    : names.join(', ');
 }

@@ -35,7 +35,10 @@ export function openCheckpoint(path: string, run: PreparedRun, resume: boolean):
     try {
       return step();
     } catch (error) {
-      throw new AttnDiffError('output-not-writable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
+      throw new AttnDiffError('output-not-writable', {
+        path,
+        problem: (error as NodeJS.ErrnoException).code ?? String(error),
+      });
     }
   };
   const text = guard(() => (existsSync(path) ? readFileSync(path, 'utf8') : null));
@@ -58,15 +61,24 @@ export function openCheckpoint(path: string, run: PreparedRun, resume: boolean):
   };
 }
 
-function readDone(text: string, path: string, { key, run }: { key: Key; run: PreparedRun }, resume: boolean): BatchResult[] {
+function readDone(
+  text: string,
+  path: string,
+  { key, run }: { key: Key; run: PreparedRun },
+  resume: boolean,
+): BatchResult[] {
   // What follows the last line end was cut off while it was written.
-  const [first, ...rest] = text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter((part) => part !== '');
+  const [first, ...rest] = text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split('\n')
+    .filter((part) => part !== '');
   let saved: Partial<Key>;
   let results: BatchResult[];
   try {
     saved = parse(first ?? 'null') as Partial<Key>;
     results = rest.map((part) => parse(part) as BatchResult);
-    if (typeof saved?.model !== 'string') throw new SyntaxError('it is no list of finished batches');
+    if (typeof saved?.model !== 'string')
+      throw new SyntaxError('it is no list of finished batches');
   } catch (error) {
     throw new AttnDiffError('resume-unreadable', { path, problem: (error as Error).message });
   }
@@ -82,32 +94,72 @@ function readDone(text: string, path: string, { key, run }: { key: Key; run: Pre
 }
 
 /** What is wrong with results as those of the first batches of a run; null where nothing is. */
-function doneProblem(results: readonly BatchResult[], { config, loaded, batches }: PreparedRun): string | null {
-  if (results.length > batches.length) return `it holds ${results.length} batches, and the run has ${batches.length}`;
+function doneProblem(
+  results: readonly BatchResult[],
+  { config, loaded, batches }: PreparedRun,
+): string | null {
+  if (results.length > batches.length)
+    return `it holds ${results.length} batches, and the run has ${batches.length}`;
   for (const [i, result] of results.entries()) {
     const problem = resultProblem(result);
     if (problem !== null) return `line ${i + 2}, ${problem}`;
-    const stray = [...result.rows, ...result.effects, ...result.ranges, ...(result.map ? [result.map] : [])].find(({ batch }) => batch !== batches[i]!.name);
-    if (stray) return `line ${i + 2} is of batch ${stray.batch}, and should be of ${batches[i]!.name}`;
+    const stray = [
+      ...result.rows,
+      ...result.effects,
+      ...result.ranges,
+      ...(result.map ? [result.map] : []),
+    ].find(({ batch }) => batch !== batches[i]!.name);
+    if (stray)
+      return `line ${i + 2} is of batch ${stray.batch}, and should be of ${batches[i]!.name}`;
   }
-  const failed = new Set(results.flatMap(({ failures }) => failures.map(({ implementation }) => implementation)));
-  const implementations = config.implementations.filter(({ hidden }) => !hidden).map(({ label }) => ({ name: label, isComplete: !failed.has(label) }));
-  const run = { layers: loaded.source.config.layers, reference: config.reference, batches: batches.slice(0, results.length).map(describeBatch), implementations };
-  return rowsProblem(run, results.flatMap(({ rows }) => rows), results.flatMap(({ effects }) => effects));
+  const failed = new Set(
+    results.flatMap(({ failures }) => failures.map(({ implementation }) => implementation)),
+  );
+  const implementations = config.implementations
+    .filter(({ hidden }) => !hidden)
+    .map(({ label }) => ({ name: label, isComplete: !failed.has(label) }));
+  const run = {
+    layers: loaded.source.config.layers,
+    reference: config.reference,
+    batches: batches.slice(0, results.length).map(describeBatch),
+    implementations,
+  };
+  return rowsProblem(
+    run,
+    results.flatMap(({ rows }) => rows),
+    results.flatMap(({ effects }) => effects),
+  );
 }
 
 function keyOf({ config, loaded, batches }: PreparedRun): Key {
   const { attnDiff, onnxruntime } = describeHost();
-  const { command: _command, reports: _reports, headsTold: _headsTold, ci: _ci, gate: _gate, baseline: _baseline, saveBaseline: _saveBaseline, resume: _resume, ...options } = config;
+  const {
+    command: _command,
+    reports: _reports,
+    headsTold: _headsTold,
+    ci: _ci,
+    gate: _gate,
+    baseline: _baseline,
+    saveBaseline: _saveBaseline,
+    resume: _resume,
+    ...options
+  } = config;
   const data = createHash('sha256');
-  for (const { inputIds, attentionMask } of batches) data.update(bytes(inputIds)).update(bytes(attentionMask));
+  for (const { inputIds, attentionMask } of batches)
+    data.update(bytes(inputIds)).update(bytes(attentionMask));
   const model = createHash('sha256').update(readFileSync(loaded.source.onnxPath));
   // Gigabytes of external weights are told apart by size and time.
   for (const file of loaded.externalFiles) {
     const { size, mtimeMs } = statSync(join(loaded.source.onnxPath, '..', file));
     model.update(`${file} ${size} ${mtimeMs}`);
   }
-  return { model: model.digest('hex'), options: createHash('sha256').update(JSON.stringify(options)).digest('hex'), data: data.digest('hex'), 'attn-diff': attnDiff, onnxruntime };
+  return {
+    model: model.digest('hex'),
+    options: createHash('sha256').update(JSON.stringify(options)).digest('hex'),
+    data: data.digest('hex'),
+    'attn-diff': attnDiff,
+    onnxruntime,
+  };
 }
 
 function bytes({ buffer, byteOffset, byteLength }: BigInt64Array): Uint8Array {
@@ -121,5 +173,9 @@ function line(value: unknown): string {
 
 function parse(text: string): unknown {
   checkNesting(text);
-  return JSON.parse(text, (_key, item: unknown) => (typeof item === 'object' && item !== null && 'nonFinite' in item ? Number(item.nonFinite) : item));
+  return JSON.parse(text, (_key, item: unknown) =>
+    typeof item === 'object' && item !== null && 'nonFinite' in item
+      ? Number(item.nonFinite)
+      : item,
+  );
 }

@@ -5,7 +5,12 @@ import { AttnDiffError } from '../errors.js';
 import { outsideKeys } from './configPaths.js';
 import { readTextFile } from './textFile.js';
 
-export const CONFIG_NAMES = ['attn-diff.config.json', 'attn-diff.config.jsonc', 'attn-diff.config.yaml', 'attn-diff.config.yml'] as const;
+export const CONFIG_NAMES = [
+  'attn-diff.config.json',
+  'attn-diff.config.jsonc',
+  'attn-diff.config.yaml',
+  'attn-diff.config.yml',
+] as const;
 
 /**
  * The configuration that a command is to take: the file that is named, or the one that lies in the current folder.
@@ -18,7 +23,11 @@ export function loadConfigFile(named: string | boolean | undefined = true): Conf
   if (named === false) return null;
   if (typeof named === 'string') {
     const file = read(named);
-    if (file === null) throw new AttnDiffError('config-file-unreadable', { path: named, problem: 'it has no key attn-diff' });
+    if (file === null)
+      throw new AttnDiffError('config-file-unreadable', {
+        path: named,
+        problem: 'it has no key attn-diff',
+      });
     return file;
   }
   const all = configsHere();
@@ -33,11 +42,17 @@ export function loadConfigFile(named: string | boolean | undefined = true): Conf
  * @throws AttnDiffError config-file-unreadable, config-file-invalid, of a package.json
  */
 export function configsHere(): string[] {
-  return [...CONFIG_NAMES.filter((name) => existsSync(name)), ...(existsSync('package.json') && read('package.json') ? ['package.json'] : [])];
+  return [
+    ...CONFIG_NAMES.filter((name) => existsSync(name)),
+    ...(existsSync('package.json') && read('package.json') ? ['package.json'] : []),
+  ];
 }
 
 function read(path: string): ConfigFile | null {
-  const file = readConfigFile(readTextFile(path, (problem) => new AttnDiffError('config-file-unreadable', { path, problem })), path);
+  const file = readConfigFile(
+    readTextFile(path, (problem) => new AttnDiffError('config-file-unreadable', { path, problem })),
+    path,
+  );
   return file && { ...file, raw: relativeTo(dirname(path), file.raw) };
 }
 
@@ -46,8 +61,16 @@ function relativeTo(folder: string, raw: ConfigFile['raw']): ConfigFile['raw'] {
   if (folder === '.') return raw;
   const moved = (path: string): string => (isAbsolute(path) ? path : join(folder, path));
   const result = { ...raw };
-  for (const key of ['prompts', 'data', 'mask', 'output', 'baseline', 'history'] as const) if (raw[key] !== undefined) result[key] = moved(raw[key]);
-  if (raw.model !== undefined && (/^\.\.?[/\\]/.test(raw.model) || existsSync(moved(raw.model)))) result.model = moved(raw.model);
-  if (raw.report) result.report = raw.report.map((target) => target.replace(/^([^=]*)=([^]*)$/, (_, format: string, path: string) => `${format}=${moved(path)}`));
+  for (const key of ['prompts', 'data', 'mask', 'output', 'baseline', 'history'] as const)
+    if (raw[key] !== undefined) result[key] = moved(raw[key]);
+  if (raw.model !== undefined && (/^\.\.?[/\\]/.test(raw.model) || existsSync(moved(raw.model))))
+    result.model = moved(raw.model);
+  if (raw.report)
+    result.report = raw.report.map((target) =>
+      target.replace(
+        /^([^=]*)=([^]*)$/,
+        (_, format: string, path: string) => `${format}=${moved(path)}`,
+      ),
+    );
   return result;
 }

@@ -8,12 +8,21 @@ import type { TensorData } from '../types.js';
  * @param isMeant tokens that count, by their place in [B·S]; where none does, nothing is constant
  * @param rounding what elements may differ by, relative to the largest magnitude of the token that they are held against
  */
-export function isConstantByToken(tensor: TensorData, isMeant: (token: number) => boolean, rounding: number): boolean {
+export function isConstantByToken(
+  tensor: TensorData,
+  isMeant: (token: number) => boolean,
+  rounding: number,
+): boolean {
   const tokens = tensor.dims[0]! * tensor.dims.at(-2)!;
-  const meant = Array.from({ length: tokens }, (_, token) => token).filter(isMeant).map((token) => valuesOf(tensor, token));
+  const meant = Array.from({ length: tokens }, (_, token) => token)
+    .filter(isMeant)
+    .map((token) => valuesOf(tensor, token));
   const [first] = meant;
   if (!first || meant.some((values) => !values.every(Number.isFinite))) return false;
-  return meant.every((values) => isNear(values, (i) => first[i]!, rounding * largest(first))) || meant.every((values) => isNear(values, () => values[0]!, rounding * largest(values)));
+  return (
+    meant.every((values) => isNear(values, (i) => first[i]!, rounding * largest(first))) ||
+    meant.every((values) => isNear(values, () => values[0]!, rounding * largest(values)))
+  );
 }
 
 function valuesOf({ dims, data }: TensorData, token: number): Float64Array {

@@ -98,5 +98,7 @@ export function cudaLack(
 
 function isTooOld(cards: readonly Gpu[], version: number | null): boolean {
   const oldest = OLDEST_DRIVER[version ?? 0];
-  return cards.some(({ driver }) => oldest !== undefined && Number.parseInt(driver ?? '', 10) < oldest);
+  return cards.some(
+    ({ driver }) => oldest !== undefined && Number.parseInt(driver ?? '', 10) < oldest,
+  );
 }

@@ -3,7 +3,14 @@ import { cpus } from 'node:os';
 import { createRequire } from 'node:module';
 import type { AttentionSite } from '../attention/site.js';
 import { onnxRuntimeVersion } from '../runners/version.js';
-import { TOKEN_KINDS, type Batch, type BatchInfo, type HostInfo, type ModelInfo, type TokenKind } from '../types.js';
+import {
+  TOKEN_KINDS,
+  type Batch,
+  type BatchInfo,
+  type HostInfo,
+  type ModelInfo,
+  type TokenKind,
+} from '../types.js';
 import type { LoadedModel } from './load.js';
 import { modelPrecision } from './precision.js';
 
@@ -29,7 +36,9 @@ export function describeModel({ source, graph, opset, sites, widened }: LoadedMo
 
 /** Other pre-norm decoders work where nothing in them is special; the report says that they were taken so. */
 function familyOf(modelType: string): string {
-  return modelType.startsWith('qwen') ? modelType : `${modelType}, recognised as a Llama-like decoder`;
+  return modelType.startsWith('qwen')
+    ? modelType
+    : `${modelType}, recognised as a Llama-like decoder`;
 }
 
 /** torch's two exporters write the same producer; TorchScript's names its nodes by module path, dynamo's by operator. */
@@ -60,12 +69,40 @@ export function packageVersion(): string {
 export function describeBatch(batch: Batch): BatchInfo {
   const count = (kind: TokenKind): number => batch.kinds.filter((item) => item === kind).length;
   const { name, padding, size, length, source } = batch;
-  return { name, padding, size, length, source, sha256: batchDigest(batch), tokens: Object.fromEntries(TOKEN_KINDS.map((kind) => [kind, count(kind)])) as Record<TokenKind, number> };
+  return {
+    name,
+    padding,
+    size,
+    length,
+    source,
+    sha256: batchDigest(batch),
+    tokens: Object.fromEntries(TOKEN_KINDS.map((kind) => [kind, count(kind)])) as Record<
+      TokenKind,
+      number
+    >,
+  };
 }
 
 /** SHA-256, in hexadecimal, of all that makes a batch what it is: its shape, token ids, masks, documents and past. */
-function batchDigest({ size, length, past, inputIds, attentionMask, documents, mask }: Batch): string {
-  const hash = createHash('sha256').update(JSON.stringify({ size, length, past, documents: documents !== null, mask: mask?.dims ?? null, additive: (mask?.additive ?? null) !== null }));
+function batchDigest({
+  size,
+  length,
+  past,
+  inputIds,
+  attentionMask,
+  documents,
+  mask,
+}: Batch): string {
+  const hash = createHash('sha256').update(
+    JSON.stringify({
+      size,
+      length,
+      past,
+      documents: documents !== null,
+      mask: mask?.dims ?? null,
+      additive: (mask?.additive ?? null) !== null,
+    }),
+  );
   for (const array of [inputIds, attentionMask, documents, mask?.allowed, mask?.additive]) {
     if (array) hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
   }

@@ -12,7 +12,11 @@ export function validRelL2(x: TensorData, ref: TensorData, batch: Batch): number
   return relative(sum(delta), sum(norm));
 }
 
-function squaresByHead(x: TensorData, ref: TensorData, { kinds, length }: Batch): { delta: Float64Array; norm: Float64Array } {
+function squaresByHead(
+  x: TensorData,
+  ref: TensorData,
+  { kinds, length }: Batch,
+): { delta: Float64Array; norm: Float64Array } {
   const [, heads, , headDim] = x.dims as [number, number, number, number];
   const [delta, norm] = [new Float64Array(heads), new Float64Array(heads)];
   for (let i = 0; i < x.data.length; i++) {

@@ -19,8 +19,15 @@ import { tried } from './tried.js';
  * @param timeout seconds that one step of a provider may take
  */
 export async function diagnose(runners: Runners, timeout: number): Promise<Diagnosis> {
-  const [providers, gpus, loader] = await Promise.all([checkEvery(runners, timeout), findGpus(), systemLoader()]);
-  const found = await diagnoseCuda(providers.find(({ name }) => name === 'cuda')!, gpus ?? []);
+  const [providers, gpus, loader] = await Promise.all([
+    checkEvery(runners, timeout),
+    findGpus(),
+    systemLoader(),
+  ]);
+  const found = await diagnoseCuda(
+    providers.find(({ name }) => name === 'cuda')!,
+    gpus ?? [],
+  );
   return {
     schema: DOCTOR_SCHEMA,
     machine: describeMachine(),
@@ -29,7 +36,11 @@ export async function diagnose(runners: Runners, timeout: number): Promise<Diagn
     vulkan: findVulkan(loader),
     cuda: found?.cuda ?? null,
     libraries: found?.libraries ?? [],
-    implementations: await tried(capabilities(providers.filter(({ status }) => status === 'works').map(({ name }) => name)), runners, timeout),
+    implementations: await tried(
+      capabilities(providers.filter(({ status }) => status === 'works').map(({ name }) => name)),
+      runners,
+      timeout,
+    ),
   };
 }
 
@@ -38,16 +49,25 @@ async function checkEvery(runners: Runners, timeout: number): Promise<ProviderCh
   return Promise.all(
     PROVIDERS.map(async (name): Promise<ProviderCheck> => {
       const bundled = available.get(name) ?? null;
-      if (bundled === null) return { name, status: 'not-on-platform', bundled, ran: [], problem: null };
+      if (bundled === null)
+        return { name, status: 'not-on-platform', bundled, ran: [], problem: null };
       return { name, bundled, ...(await check(name, runners, timeout)) };
     }),
   );
 }
 
-async function check(provider: ProviderName, runners: Runners, timeout: number): Promise<Pick<ProviderCheck, 'status' | 'ran' | 'problem'>> {
+async function check(
+  provider: ProviderName,
+  runners: Runners,
+  timeout: number,
+): Promise<Pick<ProviderCheck, 'status' | 'ran' | 'problem'>> {
   try {
     const nodes = await runOneNode(runners.fresh({ provider, timeout }));
-    const ran = nodes.map((node) => ({ operator: node.opType, provider: shortProvider(node.provider), types: ranIn(node) }));
+    const ran = nodes.map((node) => ({
+      operator: node.opType,
+      provider: shortProvider(node.provider),
+      types: ranIn(node),
+    }));
     const isThere = ran.length > 0 && ran.every((node) => node.provider === provider);
     return { status: isThere ? 'works' : 'falls-back', ran, problem: null };
   } catch (error) {

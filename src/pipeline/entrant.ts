@@ -34,7 +34,13 @@ export class Entrant {
   #peakBytes = 0;
   #error: unknown = null;
 
-  constructor(loaded: LoadedModel, sites: readonly ResolvedSite[], stream: Stream, batch: Batch, runner: Runner) {
+  constructor(
+    loaded: LoadedModel,
+    sites: readonly ResolvedSite[],
+    stream: Stream,
+    batch: Batch,
+    runner: Runner,
+  ) {
     this.#loaded = loaded;
     this.#sites = sites;
     this.#stream = stream;
@@ -46,7 +52,11 @@ export class Entrant {
     await this.#step(async () => {
       this.#emptyBytes = (await this.#runner.memory()).resident;
       const { model, feeds, outputs } = await this.#model();
-      this.#open = { session: await this.#runner.open({ model, prepack: true }, 'timing a forward pass'), feeds, outputs };
+      this.#open = {
+        session: await this.#runner.open({ model, prepack: true }, 'timing a forward pass'),
+        feeds,
+        outputs,
+      };
     });
   }
 
@@ -100,12 +110,26 @@ export class Entrant {
     const { sizes, sites } = this.#loaded;
     try {
       const { model, graph, feeds, outputs } = await this.#model();
-      const session = await this.#runner.open({ model, profile: true, prepack: true }, 'seeing which kernel runs');
+      const session = await this.#runner.open(
+        { model, profile: true, prepack: true },
+        'seeing which kernel runs',
+      );
       await session.measure(feeds, outputs);
       const executed = await session.executed();
       await session.close();
-      const infos = implementationInfos([this.#stream], this.#sites, { graph, executed, printed: this.#runner.printed() }, this.#ownPrecision());
-      const named = await nameFlashKernel(infos, [this.#stream], sizes, this.#runner, sites.some(({ sink }) => sink !== null));
+      const infos = implementationInfos(
+        [this.#stream],
+        this.#sites,
+        { graph, executed, printed: this.#runner.printed() },
+        this.#ownPrecision(),
+      );
+      const named = await nameFlashKernel(
+        infos,
+        [this.#stream],
+        sizes,
+        this.#runner,
+        sites.some(({ sink }) => sink !== null),
+      );
       return (await tellInnerType(named, sizes, this.#runner))[0]!;
     } catch (error) {
       if (!failureOf(error, null)) throw error;
@@ -118,6 +142,8 @@ export class Entrant {
   }
 
   #ownPrecision(): OwnPrecision {
-    return precisionOn(this.#stream.settings.provider, this.#loaded, this.#sites, { activations: null });
+    return precisionOn(this.#stream.settings.provider, this.#loaded, this.#sites, {
+      activations: null,
+    });
   }
 }

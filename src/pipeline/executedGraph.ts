@@ -27,7 +27,11 @@ export class ExecutedGraph {
     this.#executed = executed;
     this.#places = new Map(executed.map(({ name }, i) => [name, i]));
     const given = new Set(graph.graph.node.map(({ name }) => name));
-    this.#made = executed.flatMap(({ name, opType }, place) => (given.has(name) || !computesNumbers(opType) ? [] : [{ place, after: isNameless(name, opType) ? null : beginningOf(name, given) }]));
+    this.#made = executed.flatMap(({ name, opType }, place) =>
+      given.has(name) || !computesNumbers(opType)
+        ? []
+        : [{ place, after: isNameless(name, opType) ? null : beginningOf(name, given) }],
+    );
   }
 
   /**
@@ -56,26 +60,51 @@ export class ExecutedGraph {
   /** A node that ran and computes the same of the same: ONNX Runtime runs one of several such nodes. */
   #twinOf(node: NodeProto): ExecutedNode | undefined {
     const { graph } = this.graph;
-    const twin = graph.node.find((other) => other !== node && other.opType === node.opType && this.#seen(other) !== undefined && this.#areAlike(node, other, MOST_STEPS));
+    const twin = graph.node.find(
+      (other) =>
+        other !== node &&
+        other.opType === node.opType &&
+        this.#seen(other) !== undefined &&
+        this.#areAlike(node, other, MOST_STEPS),
+    );
     return twin && this.#seen(twin);
   }
 
   #areAlike(one: NodeProto, other: NodeProto, steps: number): boolean {
     if (one === other) return true;
-    if (steps === 0 || one.opType !== other.opType || normalDomain(one.domain) !== normalDomain(other.domain) || one.input.length !== other.input.length) return false;
+    if (
+      steps === 0 ||
+      one.opType !== other.opType ||
+      normalDomain(one.domain) !== normalDomain(other.domain) ||
+      one.input.length !== other.input.length
+    )
+      return false;
     const inputsAgree = one.input.every((input, i) => {
       const against = other.input[i]!;
       if (input === against) return true;
       const [a, b] = [this.graph.producer(input), this.graph.producer(against)];
-      return a !== undefined && b !== undefined && a.output.indexOf(input) === b.output.indexOf(against) && this.#areAlike(a, b, steps - 1);
+      return (
+        a !== undefined &&
+        b !== undefined &&
+        a.output.indexOf(input) === b.output.indexOf(against) &&
+        this.#areAlike(a, b, steps - 1)
+      );
     });
     return inputsAgree && isDeepStrictEqual(one.attribute, other.attribute);
   }
 
   #inPlaceOf(node: NodeProto): ExecutedNode[] {
-    const after = this.#nearest(this.#makersFor(node), (above) => this.#makersFor(above)).reduce((a, b) => Math.max(a, b), -1);
-    const before = this.#nearest(this.#readersOf(node), (below) => this.#readersOf(below)).reduce((a, b) => Math.min(a, b), this.#executed.length);
-    return this.#made.filter(({ place, after: name }) => name === null && place > after && place < before).map(({ place }) => this.#executed[place]!);
+    const after = this.#nearest(this.#makersFor(node), (above) => this.#makersFor(above)).reduce(
+      (a, b) => Math.max(a, b),
+      -1,
+    );
+    const before = this.#nearest(this.#readersOf(node), (below) => this.#readersOf(below)).reduce(
+      (a, b) => Math.min(a, b),
+      this.#executed.length,
+    );
+    return this.#made
+      .filter(({ place, after: name }) => name === null && place > after && place < before)
+      .map(({ place }) => this.#executed[place]!);
   }
 
   #makersFor(node: NodeProto): NodeProto[] {

@@ -4,7 +4,16 @@ import { deviate, maskSpecOf, streamOf } from '../attention/settings.js';
 import { allowedMask, rowHasKey } from '../batch/index.js';
 import { SCALE_GRID, type Change } from '../metrics/index.js';
 import type { ModelConfig } from '../model/index.js';
-import { ALIGNMENTS, ATTENTION_PRECISIONS, MASK_FILLS, type AttentionPrecision, type AttentionSettings, type Batch, type MaskSpec, type Stream } from '../types.js';
+import {
+  ALIGNMENTS,
+  ATTENTION_PRECISIONS,
+  MASK_FILLS,
+  type AttentionPrecision,
+  type AttentionSettings,
+  type Batch,
+  type MaskSpec,
+  type Stream,
+} from '../types.js';
 
 export type Computation = Pick<Stream, 'label' | 'name' | 'settings'>;
 
@@ -26,10 +35,17 @@ export function changeable({ label, name, settings }: Stream, batch: Batch): Com
   const { precision, maskForm, alignment, deviation } = settings;
   const rounds = name === 'sdpa' || name === 'flash' ? precision : 'fp32';
   const form = maskForm === 'additive' || batch.mask?.additive ? 'additive' : 'boolean';
-  const parts = ['eager', ...(rounds === 'fp32' ? [] : [`precision=${rounds}`, 'scores=fp32']), ...(form === 'boolean' ? ['mask=boolean'] : [])];
+  const parts = [
+    'eager',
+    ...(rounds === 'fp32' ? [] : [`precision=${rounds}`, 'scores=fp32']),
+    ...(form === 'boolean' ? ['mask=boolean'] : []),
+  ];
   // ONNX Runtime's own causal masking is aligned top-left where keys came before.
   const aligned = maskForm === 'causal' && precision === 'fp32' ? 'top-left' : alignment;
-  return { ...streamOf('eager', { precision: rounds, maskForm: form, alignment: aligned, deviation }), label: parts.join(':') };
+  return {
+    ...streamOf('eager', { precision: rounds, maskForm: form, alignment: aligned, deviation }),
+    label: parts.join(':'),
+  };
 }
 
 /**
@@ -45,7 +61,11 @@ export function changesOf({ settings }: Computation, place: Place): Change[] {
   };
   return [
     ...maskChanges(settings, place).filter((change) => isSingle(settings, change) && isNew(change)),
-    ...[...scales(place), ...headsAndPositions(place), ...FLUSHED_BELOW.map((below): Change => ({ kind: 'flush', below }))].filter((change) => isSingle(settings, change)),
+    ...[
+      ...scales(place),
+      ...headsAndPositions(place),
+      ...FLUSHED_BELOW.map((below): Change => ({ kind: 'flush', below })),
+    ].filter((change) => isSingle(settings, change)),
     ...roundings(settings),
   ];
 }
@@ -53,14 +73,21 @@ export function changesOf({ settings }: Computation, place: Place): Change[] {
 /** The computation as it is at one site, without a deviation that does nothing there. */
 export function atSite(computation: Computation, { maskSummary }: Place['site']): Computation {
   const { deviation } = computation.settings;
-  const isIdle = deviation?.kind === 'window' && deviation.slidingOnly && maskSummary.window === null;
-  return isIdle ? { ...computation, settings: { ...computation.settings, deviation: null } } : computation;
+  const isIdle =
+    deviation?.kind === 'window' && deviation.slidingOnly && maskSummary.window === null;
+  return isIdle
+    ? { ...computation, settings: { ...computation.settings, deviation: null } }
+    : computation;
 }
 
 /** Whether it is one change: settings hold one deviation, and another in its place takes the first back. */
 export function isSingle(settings: AttentionSettings, change: Change): boolean {
   const changed = deviate(settings, change);
-  return settings.deviation === null || changed.deviation === settings.deviation || changed.deviation?.kind === settings.deviation.kind;
+  return (
+    settings.deviation === null ||
+    changed.deviation === settings.deviation ||
+    changed.deviation?.kind === settings.deviation.kind
+  );
 }
 
 /**
@@ -71,9 +98,23 @@ export function variantsOf(changed: Computation, { site, batch }: Place): Comput
   const mask = maskSpecOf(site.maskSummary, changed.settings);
   const { dims, data } = rowHasKey(batch, mask);
   const heads = dims[1] ?? 1;
-  const keyless = data.some((has, i) => has === 0 && batch.kinds[Math.floor(i / (heads * batch.length)) * batch.length + (i % batch.length)] === 'valid');
+  const keyless = data.some(
+    (has, i) =>
+      has === 0 &&
+      batch.kinds[Math.floor(i / (heads * batch.length)) * batch.length + (i % batch.length)] ===
+        'valid',
+  );
   const maskForm = changed.settings.maskForm === 'boolean' ? 'boolean' : 'additive';
-  return keyless ? [changed, { label: `${changed.label}, sdpa`, name: 'sdpa', settings: { ...changed.settings, maskForm } }] : [changed];
+  return keyless
+    ? [
+        changed,
+        {
+          label: `${changed.label}, sdpa`,
+          name: 'sdpa',
+          settings: { ...changed.settings, maskForm },
+        },
+      ]
+    : [changed];
 }
 
 /**
@@ -105,7 +146,10 @@ export function cured({ settings }: Computation, window: number | null, change: 
     case 'positions':
       return { ...change, by: -change.by };
     case 'head-order':
-      return { kind: change.kind, order: change.order.map((_, head) => change.order.indexOf(head)) };
+      return {
+        kind: change.kind,
+        order: change.order.map((_, head) => change.order.indexOf(head)),
+      };
     default:
       return change;
   }
@@ -116,7 +160,10 @@ function maskChanges(settings: AttentionSettings, place: Place): Change[] {
   const window = (to: number | null): Change => ({ kind: 'window', to });
   return [
     ...windows(settings, place).map(window),
-    ...ALIGNMENTS.filter((to) => to !== settings.alignment).map((to): Change => ({ kind: 'alignment', to })),
+    ...ALIGNMENTS.filter((to) => to !== settings.alignment).map((to): Change => ({
+      kind: 'alignment',
+      to,
+    })),
     { kind: 'mask-ignored', part: 'padding' },
     { kind: 'padding-side' },
     { kind: 'mask-ignored', part: 'causal' },
@@ -127,9 +174,18 @@ function maskChanges(settings: AttentionSettings, place: Place): Change[] {
 }
 
 /** None, the site's own, config.json's, and their neighbours. */
-function windows(settings: AttentionSettings, { site: { maskSummary }, batch, config }: Place): (number | null)[] {
-  const known = [maskSummary.window, config.slidingWindow, maskSpecOf(maskSummary, settings).window].flatMap((window) => (window === null ? [] : [window, window - 1, window + 1]));
-  return [null, ...new Set(known)].filter((window) => window === null || (window >= 1 && window < batch.length));
+function windows(
+  settings: AttentionSettings,
+  { site: { maskSummary }, batch, config }: Place,
+): (number | null)[] {
+  const known = [
+    maskSummary.window,
+    config.slidingWindow,
+    maskSpecOf(maskSummary, settings).window,
+  ].flatMap((window) => (window === null ? [] : [window, window - 1, window + 1]));
+  return [null, ...new Set(known)].filter(
+    (window) => window === null || (window >= 1 && window < batch.length),
+  );
 }
 
 function powersOfTwo(limit: number): number[] {
@@ -138,34 +194,65 @@ function powersOfTwo(limit: number): number[] {
 
 /** The scales that are taken by mistake (1, 1/D, 1/√hidden, 1/hidden, 1/D^¼), and a grid around the right one. */
 function scales({ site, sizes: { headDim, hiddenSize } }: Place): Change[] {
-  const mistaken = [1, 1 / headDim, 1 / Math.sqrt(hiddenSize), 1 / hiddenSize, headDim ** -0.25].map((scale) => scale / site.scale);
-  const factors = [...mistaken, ...SCALE_GRID].filter((factor, i, all) => Math.abs(factor - 1) > 1e-6 && all.indexOf(factor) === i);
+  const mistaken = [
+    1,
+    1 / headDim,
+    1 / Math.sqrt(hiddenSize),
+    1 / hiddenSize,
+    headDim ** -0.25,
+  ].map((scale) => scale / site.scale);
+  const factors = [...mistaken, ...SCALE_GRID].filter(
+    (factor, i, all) => Math.abs(factor - 1) > 1e-6 && all.indexOf(factor) === i,
+  );
   return factors.map((factor) => ({ kind: 'scale', factor }));
 }
 
-function headsAndPositions({ site, batch, sizes: { heads, kvHeads, headDim }, config: { rope } }: Place): Change[] {
-  const changes: Change[] = site.qkv.grouped && kvHeads > 1 && kvHeads < heads ? [{ kind: 'kv-mapping' }] : [];
+function headsAndPositions({
+  site,
+  batch,
+  sizes: { heads, kvHeads, headDim },
+  config: { rope },
+}: Place): Change[] {
+  const changes: Change[] =
+    site.qkv.grouped && kvHeads > 1 && kvHeads < heads ? [{ kind: 'kv-mapping' }] : [];
   if (rope === null) return changes;
-  const inverseFrequencies = Array.from({ length: headDim / 2 }, (_, i) => rope.theta ** ((-2 * i) / headDim) / rope.factor);
+  const inverseFrequencies = Array.from(
+    { length: headDim / 2 },
+    (_, i) => rope.theta ** ((-2 * i) / headDim) / rope.factor,
+  );
   const steps = new Set([1, -1, 2, -2, ...paddings(batch).map((padding) => -padding)]);
-  return [...changes, ...Array.from(steps, (by): Change => ({ kind: 'positions', by, inverseFrequencies }))];
+  return [
+    ...changes,
+    ...Array.from(steps, (by): Change => ({ kind: 'positions', by, inverseFrequencies })),
+  ];
 }
 
 /** Tokens of padding in the rows that have some, the least first. */
 function paddings({ size, length, attentionMask }: Batch): number[] {
-  const counts = Array.from({ length: size }, (_, b) => attentionMask.subarray(b * length, (b + 1) * length).reduce((count, bit) => count + Number(bit === 0n), 0));
-  return [...new Set(counts)].filter((count) => count > 0).toSorted((a, b) => a - b).slice(0, MOST_PADDINGS);
+  const counts = Array.from({ length: size }, (_, b) =>
+    attentionMask
+      .subarray(b * length, (b + 1) * length)
+      .reduce((count, bit) => count + Number(bit === 0n), 0),
+  );
+  return [...new Set(counts)]
+    .filter((count) => count > 0)
+    .toSorted((a, b) => a - b)
+    .slice(0, MOST_PADDINGS);
 }
 
 function roundings(settings: AttentionSettings): Change[] {
   const form = settings.maskForm === 'boolean' ? 'additive' : 'boolean';
-  const others = (now: AttentionPrecision): AttentionPrecision[] => ATTENTION_PRECISIONS.filter((each) => each !== now);
+  const others = (now: AttentionPrecision): AttentionPrecision[] =>
+    ATTENTION_PRECISIONS.filter((each) => each !== now);
   return [
     ...others(settings.scoresPrecision).map((to): Change => ({ kind: 'scores-precision', to })),
     ...others(settings.softmaxPrecision).map((to): Change => ({ kind: 'softmax-precision', to })),
     ...others(settings.precision).map((to): Change => ({ kind: 'precision', to })),
     { kind: 'mask-form', to: form },
-    ...MASK_FILLS.filter((fill) => fill !== settings.maskFill).map((fill): Change => ({ kind: 'fill', to: fill })),
+    ...MASK_FILLS.filter((fill) => fill !== settings.maskFill).map((fill): Change => ({
+      kind: 'fill',
+      to: fill,
+    })),
   ];
 }
 
@@ -176,7 +263,8 @@ function fingerprint({ batch }: Place, mask: MaskSpec): string {
   const hash = createHash('sha1');
   for (let row = 0; row < data.length / batch.length; row++) {
     const token = Math.floor(row / (heads * batch.length)) * batch.length + (row % batch.length);
-    if (batch.kinds[token] === 'valid') hash.update(data.subarray(row * batch.length, (row + 1) * batch.length));
+    if (batch.kinds[token] === 'valid')
+      hash.update(data.subarray(row * batch.length, (row + 1) * batch.length));
   }
   return hash.digest('base64');
 }

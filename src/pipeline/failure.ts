@@ -16,7 +16,12 @@ export function failureOf(error: unknown, batch: string | null): Failure | null 
     }
     case 'runner-crashed': {
       const { stage, signal } = error.args as ErrorArgs['runner-crashed'];
-      return { kind: signal === 'SIGKILL' ? 'out-of-memory' : 'crashed', problem: signal, stage, batch };
+      return {
+        kind: signal === 'SIGKILL' ? 'out-of-memory' : 'crashed',
+        problem: signal,
+        stage,
+        batch,
+      };
     }
     case 'out-of-memory':
     case 'model-refused':
@@ -24,7 +29,12 @@ export function failureOf(error: unknown, batch: string | null): Failure | null 
     case 'rebuilt-refused':
     case 'execution-failed': {
       const { stage, problem } = error.args as ErrorArgs['execution-failed'];
-      return { kind: error.code === 'out-of-memory' ? 'out-of-memory' : 'error', problem, stage, batch };
+      return {
+        kind: error.code === 'out-of-memory' ? 'out-of-memory' : 'error',
+        problem,
+        stage,
+        batch,
+      };
     }
     default:
       return null;
@@ -51,7 +61,12 @@ export async function onRebuilt<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!isError(error, 'model-refused') || error.args.reason === 'kernel' || error.args.reason === 'weights') throw error;
+    if (
+      !isError(error, 'model-refused') ||
+      error.args.reason === 'kernel' ||
+      error.args.reason === 'weights'
+    )
+      throw error;
     const { stage, problem } = error.args;
     throw new AttnDiffError('rebuilt-refused', { stage, problem });
   }

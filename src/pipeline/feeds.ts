@@ -4,14 +4,25 @@ import type { DiffGraph } from '../attention/rebuild.js';
 import type { ModelInput } from '../attention/inputRoles.js';
 import type { AddedInput } from '../attention/maskInputs.js';
 import { PAGE } from '../attention/implementations/varlen.js';
-import { allowedMask, packIndices, rowHasKey, unpadIndices, type PackedIndices } from '../batch/index.js';
+import {
+  allowedMask,
+  packIndices,
+  rowHasKey,
+  unpadIndices,
+  type PackedIndices,
+} from '../batch/index.js';
 import type { Batch, BatchMask, TensorData, Tensors } from '../types.js';
 import { modelFeeds } from './tokenFeeds.js';
 
 export { modelFeeds };
 
 /** Feeds for a rebuilt graph: the model's own inputs, the batch as often as it is stacked, and those that rebuilding added. */
-export function diffFeeds(inputs: readonly ModelInput[], sizes: Pick<Sizes, 'kvHeads' | 'headDim'>, { slots, added }: Pick<DiffGraph, 'slots' | 'added'>, batch: Batch): Tensors {
+export function diffFeeds(
+  inputs: readonly ModelInput[],
+  sizes: Pick<Sizes, 'kvHeads' | 'headDim'>,
+  { slots, added }: Pick<DiffGraph, 'slots' | 'added'>,
+  batch: Batch,
+): Tensors {
   return { ...modelFeeds(inputs, sizes, batch, slots), ...addedFeeds(added, batch, slots) };
 }
 
@@ -36,7 +47,9 @@ export function addedFeeds(added: readonly AddedInput[], batch: Batch, copies: n
   const { size, length } = batch;
   const known = new Map<string, ReturnType<typeof unpadIndices>>();
   const unpad = (part: 'all' | 'prefill'): ReturnType<typeof unpadIndices> => {
-    const found = known.get(part) ?? unpadIndices(batch, part === 'all' ? undefined : { from: 0, to: batch.past });
+    const found =
+      known.get(part) ??
+      unpadIndices(batch, part === 'all' ? undefined : { from: 0, to: batch.past });
     known.set(part, found);
     return found;
   };
@@ -50,13 +63,29 @@ export function addedFeeds(added: readonly AddedInput[], batch: Batch, copies: n
         return { type: 'bool', ...rowHasKey(batch, input.mask) };
       case 'bias':
       case 'additive':
-        return { type: 'float32', dims: batch.mask!.dims, data: input.role === 'additive' ? batch.mask!.additive! : biasOf(batch.mask!) };
+        return {
+          type: 'float32',
+          dims: batch.mask!.dims,
+          data: input.role === 'additive' ? batch.mask!.additive! : biasOf(batch.mask!),
+        };
       case 'valid':
-        return { type: 'bool', dims: [size, 1, length, 1], data: Uint8Array.from(batch.kinds, (kind) => Number(kind === 'valid')) };
+        return {
+          type: 'bool',
+          dims: [size, 1, length, 1],
+          data: Uint8Array.from(batch.kinds, (kind) => Number(kind === 'valid')),
+        };
       case 'gather':
-        return { type: 'int64', dims: [unpad(input.part).rows, unpad(input.part).length], data: unpad(input.part).gather };
+        return {
+          type: 'int64',
+          dims: [unpad(input.part).rows, unpad(input.part).length],
+          data: unpad(input.part).gather,
+        };
       case 'scatter':
-        return { type: 'int64', dims: [size, unpad(input.part).scatter.length / size], data: unpad(input.part).scatter };
+        return {
+          type: 'int64',
+          dims: [size, unpad(input.part).scatter.length / size],
+          data: unpad(input.part).scatter,
+        };
       case 'seqlensK':
         return { type: 'int32', dims: [unpad(input.part).rows], data: unpad(input.part).seqlensK };
       case 'packedGather':
@@ -69,10 +98,18 @@ export function addedFeeds(added: readonly AddedInput[], batch: Batch, copies: n
         return { type: 'int32', dims: [packed().rows], data: new Int32Array(packed().rows) };
       case 'packedPages': {
         const perRow = Math.ceil(length / PAGE);
-        return { type: 'int32', dims: [packed().rows, perRow], data: Int32Array.from({ length: packed().rows * perRow }, (_, i) => i) };
+        return {
+          type: 'int32',
+          dims: [packed().rows, perRow],
+          data: Int32Array.from({ length: packed().rows * perRow }, (_, i) => i),
+        };
       }
       case 'positionIds':
-        return { type: 'int64', dims: [size * copies, length], data: repeat(batch.positionIds, copies) };
+        return {
+          type: 'int64',
+          dims: [size * copies, length],
+          data: repeat(batch.positionIds, copies),
+        };
       case 'totalLength':
         return { type: 'int32', dims: [], data: Int32Array.of(unpad(input.part).length) };
     }

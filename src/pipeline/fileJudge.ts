@@ -19,10 +19,18 @@ export type FileRows = Row[] | null;
 type RunOf = Pick<RunConfig, 'implementations' | 'reference' | 'precision' | 'activations'>;
 
 /** The file's own nodes as a stream, where the reference runs. */
-export function fileStream({ implementations, reference }: Pick<RunOf, 'implementations' | 'reference'>): Stream {
+export function fileStream({
+  implementations,
+  reference,
+}: Pick<RunOf, 'implementations' | 'reference'>): Stream {
   const taken = implementations.some(({ label }) => label === 'original');
   const { provider } = lanesOf(implementations, reference).home;
-  return { label: taken ? 'original*' : 'original', name: 'original', settings: { ...DEFAULT_SETTINGS, provider }, hidden: true };
+  return {
+    label: taken ? 'original*' : 'original',
+    name: 'original',
+    settings: { ...DEFAULT_SETTINGS, provider },
+    hidden: true,
+  };
 }
 
 /** Streams of a run that may give the bits of the file's own nodes: those in float32 on the CPU's usual kernels. */
@@ -30,7 +38,11 @@ export function standIns(config: RunOf): Stream[] {
   const { home } = lanesOf(config.implementations, config.reference);
   if (config.activations !== null || home.provider !== 'cpu') return [];
   return withBaselines(home.streams, config.precision).streams.filter(
-    ({ name, settings }) => (name === 'eager' || name === 'sdpa' || name === 'flash') && settings.precision === 'fp32' && settings.kernel === null && settings.deviation === null,
+    ({ name, settings }) =>
+      (name === 'eager' || name === 'sdpa' || name === 'flash') &&
+      settings.precision === 'fp32' &&
+      settings.kernel === null &&
+      settings.deviation === null,
   );
 }
 
@@ -40,7 +52,12 @@ export function standIns(config: RunOf): Stream[] {
  *
  * @param identical streams that gave the same bits on the probe, at every layer and on every kind of token
  */
-export function planFile(config: RunOf, loaded: LoadedModel, batches: readonly Batch[], identical: readonly Stream[]): FilePlan {
+export function planFile(
+  config: RunOf,
+  loaded: LoadedModel,
+  batches: readonly Batch[],
+  identical: readonly Stream[],
+): FilePlan {
   const { label } = fileStream(config);
   const own = config.implementations.find(({ name }) => name === 'original');
   const plan = { label, stream: null, obstacle: null } as const;
@@ -68,13 +85,21 @@ export class FileJudge {
   #failure: Failure | null = null;
 
   /** @param runnerAt the runner of a lane, which no other lane of the run has */
-  constructor(context: PartContext, plan: FilePlan, runnerAt: (place: ReturnType<typeof placeOf>) => Runner) {
+  constructor(
+    context: PartContext,
+    plan: FilePlan,
+    runnerAt: (place: ReturnType<typeof placeOf>) => Runner,
+  ) {
     const stream = { ...fileStream(context.config), label: plan.label };
     this.#stream = stream;
     this.#plan = plan;
     // The file as it is: nothing planted, nothing rounded.
     const { plant: _plant, ...rest } = context;
-    this.#context = { ...rest, config: { ...context.config, reference: stream.label, activations: null }, truth: stream.label };
+    this.#context = {
+      ...rest,
+      config: { ...context.config, reference: stream.label, activations: null },
+      truth: stream.label,
+    };
     const { home } = lanesOf(context.config.implementations, context.config.reference);
     this.#runner = () => runnerAt(placeForFile(home, context.config.timeout));
   }
@@ -92,10 +117,26 @@ export class FileJudge {
   async rowsOf(batch: Batch, rows: readonly Row[]): Promise<FileRows> {
     if (this.#failure !== null || !this.#isNeeded(rows)) return null;
     try {
-      const part = (this.#part ??= await openPart(this.#context, { streams: [this.#stream], runner: this.#runner(), bare: true }));
+      const part = (this.#part ??= await openPart(this.#context, {
+        streams: [this.#stream],
+        runner: this.#runner(),
+        bare: true,
+      }));
       const pass = await part.run(batch, 0);
-      const logits = part.head ? (await part.head.run(pass.outputs[part.head.cut]!, batch, 0, await this.#context.predictions.tokensOf(batch))).stats : [];
-      return withRatios(aggregate([...pass.stats, ...logits], [batch]), { fp32: this.#stream.label, plain: this.#stream.label }).filter(isNonFinite);
+      const logits = part.head
+        ? (
+            await part.head.run(
+              pass.outputs[part.head.cut]!,
+              batch,
+              0,
+              await this.#context.predictions.tokensOf(batch),
+            )
+          ).stats
+        : [];
+      return withRatios(aggregate([...pass.stats, ...logits], [batch]), {
+        fp32: this.#stream.label,
+        plain: this.#stream.label,
+      }).filter(isNonFinite);
     } catch (error) {
       this.#failure = failureOf(error, batch.name);
       if (!this.#failure) throw error;
@@ -127,7 +168,11 @@ function isNonFinite({ nan, inf }: Row): boolean {
 }
 
 /** What came of it in all batches. */
-export function fileJudgement(plan: FilePlan, batches: readonly { name: string; rows: FileRows }[], failure: Failure | null): FileJudgement {
+export function fileJudgement(
+  plan: FilePlan,
+  batches: readonly { name: string; rows: FileRows }[],
+  failure: Failure | null,
+): FileJudgement {
   const ran = batches.flatMap(({ name, rows }) => (rows === null ? [] : [{ name, rows }]));
   return {
     ...plan,
@@ -144,10 +189,27 @@ export function fileJudgement(plan: FilePlan, batches: readonly { name: string; 
  *
  * @param order names of all batches
  */
-export function mergedFile(parts: readonly [FileJudgement, ...FileJudgement[]], order: readonly string[]): FileJudgement {
-  const inOrder = <T>(items: readonly T[], batchOf: (item: T) => string): T[] => items.toSorted((a, b) => order.indexOf(batchOf(a)) - order.indexOf(batchOf(b)));
-  const [failed] = inOrder(parts.filter(({ failure }) => failure !== null), ({ failure }) => failure!.batch ?? '');
+export function mergedFile(
+  parts: readonly [FileJudgement, ...FileJudgement[]],
+  order: readonly string[],
+): FileJudgement {
+  const inOrder = <T>(items: readonly T[], batchOf: (item: T) => string): T[] =>
+    items.toSorted((a, b) => order.indexOf(batchOf(a)) - order.indexOf(batchOf(b)));
+  const [failed] = inOrder(
+    parts.filter(({ failure }) => failure !== null),
+    ({ failure }) => failure!.batch ?? '',
+  );
   // Where machines differ, so may the streams that give the same bits; where none does on one, the file ran there.
   const plan = failed ?? parts.find(({ means }) => means === 'ran') ?? parts[0];
-  return { ...plan, batches: inOrder(parts.flatMap(({ batches }) => batches), (name) => name), rows: inOrder(parts.flatMap(({ rows }) => rows), ({ batch }) => batch) };
+  return {
+    ...plan,
+    batches: inOrder(
+      parts.flatMap(({ batches }) => batches),
+      (name) => name,
+    ),
+    rows: inOrder(
+      parts.flatMap(({ rows }) => rows),
+      ({ batch }) => batch,
+    ),
+  };
 }

@@ -17,8 +17,17 @@ export interface Handed {
  * @param other the stream that takes it
  * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
-export async function handOut(context: SecondPass, reference: Stream, other: Stream, batch: Batch): Promise<Handed> {
-  const diff = rebuildAgain(context, [batch], { streams: [reference], reference: reference.label, share: { siteInputs: other.name === 'original' } });
+export async function handOut(
+  context: SecondPass,
+  reference: Stream,
+  other: Stream,
+  batch: Batch,
+): Promise<Handed> {
+  const diff = rebuildAgain(context, [batch], {
+    streams: [reference],
+    reference: reference.label,
+    share: { siteInputs: other.name === 'original' },
+  });
   keepOutputs(diff.model, [...new Set(diff.shared.map(({ output }) => output))]);
   return { diff, outputs: await runDiffGraph(context, reference, diff, batch, {}) };
 }
@@ -33,7 +42,19 @@ export function handed({ diff, outputs }: Handed, key: string): TensorData {
  *
  * @param given what it takes from another graph
  */
-export async function runDiffGraph(context: SecondPass, stream: Stream, diff: DiffGraph, batch: Batch, given: Tensors): Promise<Tensors> {
+export async function runDiffGraph(
+  context: SecondPass,
+  stream: Stream,
+  diff: DiffGraph,
+  batch: Batch,
+  given: Tensors,
+): Promise<Tensors> {
   const { loaded } = context;
-  return runOnce(runnerOf(context, stream), diff.model, { ...diffFeeds(loaded.inputs, loaded.sizes, diff, batch), ...given }, 'looking into a divergence', loaded.folder);
+  return runOnce(
+    runnerOf(context, stream),
+    diff.model,
+    { ...diffFeeds(loaded.inputs, loaded.sizes, diff, batch), ...given },
+    'looking into a divergence',
+    loaded.folder,
+  );
 }

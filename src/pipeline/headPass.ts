@@ -61,7 +61,12 @@ export interface HeadPass {
    */
   begin(hidden: TensorData, batch: Batch, batchIndex: number, tokens?: Int32Array | null): HeadRun;
   /** Runs the head on the tokens of a batch, some at a time. */
-  run(hidden: TensorData, batch: Batch, batchIndex: number, tokens?: Int32Array | null): Promise<HeadResult>;
+  run(
+    hidden: TensorData,
+    batch: Batch,
+    batchIndex: number,
+    tokens?: Int32Array | null,
+  ): Promise<HeadResult>;
   close(): Promise<void>;
 }
 
@@ -71,7 +76,17 @@ export interface HeadPass {
  * only their float64 copies are kept small.
  */
 export function openHead(options: HeadOptions): PlannedHead {
-  const { graph, logits, streams, reference, truth, folder, width, exchange = null, chunkElements = CHUNK_ELEMENTS } = options;
+  const {
+    graph,
+    logits,
+    streams,
+    reference,
+    truth,
+    folder,
+    width,
+    exchange = null,
+    chunkElements = CHUNK_ELEMENTS,
+  } = options;
   const split = headSplit(graph, logits);
   const indexOf = (label: string): number => {
     const index = streams.findIndex((stream) => stream.label === label);
@@ -79,14 +94,23 @@ export function openHead(options: HeadOptions): PlannedHead {
     return index;
   };
   const taken = exchange === 'take';
-  const head = buildHead(graph, split, { count: streams.length, reference: taken ? null : indexOf(reference), truth: taken ? null : indexOf(truth), share: exchange === 'share' });
+  const head = buildHead(graph, split, {
+    count: streams.length,
+    reference: taken ? null : indexOf(reference),
+    truth: taken ? null : indexOf(truth),
+    share: exchange === 'share',
+  });
   const body = withWideCut(graph, split.cut);
   const perChunk = Math.max(1, Math.floor(chunkElements / (width * streams.length)));
   return {
     ...body,
     open: async (runner) => {
-      const session = await runner.open(modelRequest(head.model, folder), 'running the language-model head');
-      const begin: HeadPass['begin'] = (hidden, batch, batchIndex, tokens = null) => new HeadRun({ ...options, head, session }, hidden, batch, batchIndex, tokens);
+      const session = await runner.open(
+        modelRequest(head.model, folder),
+        'running the language-model head',
+      );
+      const begin: HeadPass['begin'] = (hidden, batch, batchIndex, tokens = null) =>
+        new HeadRun({ ...options, head, session }, hidden, batch, batchIndex, tokens);
       return {
         cut: body.cut,
         perChunk,
@@ -104,7 +128,10 @@ export function openHead(options: HeadOptions): PlannedHead {
 
 /** So many tokens, some at a time. */
 export function chunksOf(tokens: number, perChunk: number): { from: number; to: number }[] {
-  return Array.from({ length: Math.ceil(tokens / perChunk) }, (_, i) => ({ from: i * perChunk, to: Math.min(tokens, (i + 1) * perChunk) }));
+  return Array.from({ length: Math.ceil(tokens / perChunk) }, (_, i) => ({
+    from: i * perChunk,
+    to: Math.min(tokens, (i + 1) * perChunk),
+  }));
 }
 
 interface OpenHead extends HeadOptions {
@@ -125,14 +152,22 @@ export class HeadRun {
   readonly #targets: BigInt64Array;
   readonly #rows: Float64Array[][];
 
-  constructor(open: OpenHead, hidden: TensorData, batch: Batch, batchIndex: number, places: Int32Array | null) {
+  constructor(
+    open: OpenHead,
+    hidden: TensorData,
+    batch: Batch,
+    batchIndex: number,
+    places: Int32Array | null,
+  ) {
     this.#open = open;
     this.#batchIndex = batchIndex;
     this.#all = batch.size * batch.length;
     this.#places = places;
     this.tokens = places?.length ?? this.#all;
-    this.#hidden = places === null ? hidden : rowsAt(hidden, places, open.streams.length, this.#all);
-    const target = (token: number): bigint => (hasTarget(batch, token) ? batch.inputIds[token + 1]! : 0n);
+    this.#hidden =
+      places === null ? hidden : rowsAt(hidden, places, open.streams.length, this.#all);
+    const target = (token: number): bigint =>
+      hasTarget(batch, token) ? batch.inputIds[token + 1]! : 0n;
     this.#targets = BigInt64Array.from({ length: this.tokens }, (_, i) => target(places?.[i] ?? i));
     this.#rows = open.streams.map(() => HEAD_ROWS.map(() => new Float64Array(this.tokens)));
   }
@@ -143,26 +178,48 @@ export class HeadRun {
    * @param given the logits that another head shares, where this one takes them
    * @returns what this head shares; null where it does not
    */
-  async chunk(from: number, to: number, given: SharedLogits | null = null): Promise<SharedLogits | null> {
+  async chunk(
+    from: number,
+    to: number,
+    given: SharedLogits | null = null,
+  ): Promise<SharedLogits | null> {
     const { head, session, streams } = this.#open;
     const { exchange } = head;
-    const extra: Tensors = exchange && given ? { [exchange.reference]: given.reference, [exchange.truth]: given.truth } : {};
-    const outputs = await session.run({ ...chunkFeeds(head, this.#hidden, this.#targets, streams.length, from, to), ...extra });
+    const extra: Tensors =
+      exchange && given
+        ? { [exchange.reference]: given.reference, [exchange.truth]: given.truth }
+        : {};
+    const outputs = await session.run({
+      ...chunkFeeds(head, this.#hidden, this.#targets, streams.length, from, to),
+      ...extra,
+    });
     const values = outputs[head.output]!.data as Float64Array;
     for (const [stream, own] of this.#rows.entries()) {
       for (const [row, destination] of own.entries()) {
-        destination.set(probeRow(values, { row, stream, streams: streams.length, tokens: to - from }), from);
+        destination.set(
+          probeRow(values, { row, stream, streams: streams.length, tokens: to - from }),
+          from,
+        );
       }
     }
-    return exchange && !given ? { reference: outputs[exchange.reference]!, truth: outputs[exchange.truth]! } : null;
+    return exchange && !given
+      ? { reference: outputs[exchange.reference]!, truth: outputs[exchange.truth]! }
+      : null;
   }
 
   /** @param l2Ref norms of the reference's logits, [tokens], where the reference is not among the streams */
   result(l2Ref?: Float64Array): HeadResult {
     const { streams, reference, width } = this.#open;
     const batch = this.#batchIndex;
-    const records = this.#rows.map((own) => Object.fromEntries(HEAD_ROWS.map((name, row) => [name, this.#placed(own[row]!)])) as Record<(typeof HEAD_ROWS)[number], Float64Array>);
-    const measured = this.#places === null ? {} : { measured: this.#placed(new Uint8Array(this.tokens).fill(1)) };
+    const records = this.#rows.map(
+      (own) =>
+        Object.fromEntries(HEAD_ROWS.map((name, row) => [name, this.#placed(own[row]!)])) as Record<
+          (typeof HEAD_ROWS)[number],
+          Float64Array
+        >,
+    );
+    const measured =
+      this.#places === null ? {} : { measured: this.#placed(new Uint8Array(this.tokens).fill(1)) };
     const norms = l2Ref ?? records[streams.findIndex(({ label }) => label === reference)]!.l2;
     return {
       stats: records.map(({ nll: _nll, kl: _kl, top1: _top1, ...values }, stream) => ({
@@ -177,7 +234,15 @@ export class HeadRun {
         ...maxima(values),
         l2Ref: norms,
       })),
-      effects: records.map(({ nll, kl, top1, nan }, stream) => ({ batch, implementation: streams[stream]!.label, nll, kl, top1, nan, ...measured })),
+      effects: records.map(({ nll, kl, top1, nan }, stream) => ({
+        batch,
+        implementation: streams[stream]!.label,
+        nll,
+        kl,
+        top1,
+        nan,
+        ...measured,
+      })),
     };
   }
 
@@ -190,14 +255,25 @@ export class HeadRun {
   }
 }
 
-function chunkFeeds({ hidden: input, targets: targetInput, chunk }: HeadModel, hidden: TensorData, targets: BigInt64Array, streams: number, from: number, to: number): Tensors {
+function chunkFeeds(
+  { hidden: input, targets: targetInput, chunk }: HeadModel,
+  hidden: TensorData,
+  targets: BigInt64Array,
+  streams: number,
+  from: number,
+  to: number,
+): Tensors {
   const tokens = targets.length;
   const width = hidden.data.length / (streams * tokens);
   const whole: TensorData = { ...hidden, dims: [streams, tokens, width] };
   return {
     [input]: chunk === null ? tokensOf(whole, from, to) : whole,
     [targetInput]: { type: 'int64', dims: [to - from], data: targets.slice(from, to) },
-    ...(chunk === null ? {} : { [chunk]: { type: 'int64', dims: [2], data: BigInt64Array.of(BigInt(from), BigInt(to)) } }),
+    ...(chunk === null
+      ? {}
+      : {
+          [chunk]: { type: 'int64', dims: [2], data: BigInt64Array.of(BigInt(from), BigInt(to)) },
+        }),
   };
 }
 
@@ -214,13 +290,21 @@ function tokensOf({ type, dims, data }: TensorData, from: number, to: number): T
 }
 
 /** Some rows of every stream, as [streams, rows, width]. */
-function rowsAt({ type, data }: TensorData, places: Int32Array, streams: number, tokens: number): TensorData {
+function rowsAt(
+  { type, data }: TensorData,
+  places: Int32Array,
+  streams: number,
+  tokens: number,
+): TensorData {
   const width = data.length / (streams * tokens);
   const rows = new Float32Array(streams * places.length * width);
   for (let stream = 0; stream < streams; stream++) {
     places.forEach((place, i) => {
       const start = (stream * tokens + place) * width;
-      rows.set((data as Float32Array).subarray(start, start + width), (stream * places.length + i) * width);
+      rows.set(
+        (data as Float32Array).subarray(start, start + width),
+        (stream * places.length + i) * width,
+      );
     });
   }
   return { type, dims: [streams, places.length, width], data: rows };

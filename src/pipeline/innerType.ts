@@ -11,18 +11,43 @@ import { runOnce } from './once.js';
  *
  * @param runner in whose process the streams run
  */
-export async function tellInnerType(infos: readonly ImplementationInfo[], sizes: HeadSizes, runner: Runner): Promise<ImplementationInfo[]> {
+export async function tellInnerType(
+  infos: readonly ImplementationInfo[],
+  sizes: HeadSizes,
+  runner: Runner,
+): Promise<ImplementationInfo[]> {
   const told: ImplementationInfo[] = [];
   for (const info of infos) {
-    const operator = info.ran.join() === 'fp16' ? FUSED.find((name) => info.kernel.split(' ')[0] === name) : undefined;
+    const operator =
+      info.ran.join() === 'fp16'
+        ? FUSED.find((name) => info.kernel.split(' ')[0] === name)
+        : undefined;
     if (operator === undefined) {
       told.push(info);
       continue;
     }
     const { model, feeds, output } = halfProof(operator, sizes);
-    const numbers = await unlessFailing(async () => Array.from((await runOnce(runner, model, feeds, 'telling what a kernel keeps its scores in'))[output]!.data, Number), []);
-    const what = numbers.length === 0 ? null : numbers.every((value) => value === 1) ? 'stay finite: a wider type inside' : numbers.every(Number.isNaN) ? 'become NaN: fp16 inside' : null;
-    told.push(what === null ? info : { ...info, evidence: `${info.evidence}; scores past 65504 ${what}` });
+    const numbers = await unlessFailing(
+      async () =>
+        Array.from(
+          (await runOnce(runner, model, feeds, 'telling what a kernel keeps its scores in'))[
+            output
+          ]!.data,
+          Number,
+        ),
+      [],
+    );
+    const what =
+      numbers.length === 0
+        ? null
+        : numbers.every((value) => value === 1)
+          ? 'stay finite: a wider type inside'
+          : numbers.every(Number.isNaN)
+            ? 'become NaN: fp16 inside'
+            : null;
+    told.push(
+      what === null ? info : { ...info, evidence: `${info.evidence}; scores past 65504 ${what}` },
+    );
   }
   return told;
 }

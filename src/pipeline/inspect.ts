@@ -17,7 +17,11 @@ import { resolveSites } from './resolve.js';
  *
  * @throws AttnDiffError codes of exit 3, execution-failed
  */
-export async function inspect(path: string, runner: Runner, options: ModelOptions = {}): Promise<Inspection> {
+export async function inspect(
+  path: string,
+  runner: Runner,
+  options: ModelOptions = {},
+): Promise<Inspection> {
   return (await survey(path, runner, options)).inspection;
 }
 
@@ -26,13 +30,23 @@ export async function inspect(path: string, runner: Runner, options: ModelOption
  *
  * @throws AttnDiffError as {@link inspect}
  */
-export async function survey(path: string, runner: Runner, options: ModelOptions = {}): Promise<{ inspection: Inspection; hasTokenizer: boolean }> {
+export async function survey(
+  path: string,
+  runner: Runner,
+  options: ModelOptions = {},
+): Promise<{ inspection: Inspection; hasTokenizer: boolean }> {
   const loaded = await loadModel(path, options);
   const sites = await resolveSites(loaded, runner);
   const { findings, checked } = await compareGraphWithConfig(loaded, sites, runner);
   const inspection = {
     model: describeModel(loaded),
-    inputs: loaded.fileInputs.map((input) => (loaded.graft && input.role === 'ids' ? loaded.graft.input : input)).map(({ name, type, shape }) => ({ name, type: tensorTypeName(type), shape: shape.map((dim) => dim ?? '?') })),
+    inputs: loaded.fileInputs
+      .map((input) => (loaded.graft && input.role === 'ids' ? loaded.graft.input : input))
+      .map(({ name, type, shape }) => ({
+        name,
+        type: tensorTypeName(type),
+        shape: shape.map((dim) => dim ?? '?'),
+      })),
     inputNotes: inputNotes(loaded),
     outputs: loaded.outputs,
     logits: (await resolveLogits(loaded, runner)).logits,

@@ -45,15 +45,29 @@ export function lanesOf(streams: readonly Stream[], reference: string): Lanes {
 
 /** The version of ai.onnx that a stream's nodes need at least; 0 where the file's own will do. */
 export function neededOpset({ name, settings }: Stream): number {
-  return name === 'original' ? 0 : Math.max(...implementationOf(name, settings).opsets.map(({ domain, version }) => (domain === '' ? version : 0)));
+  return name === 'original'
+    ? 0
+    : Math.max(
+        ...implementationOf(name, settings).opsets.map(({ domain, version }) =>
+          domain === '' ? version : 0,
+        ),
+      );
 }
 
 /** A lane of one stream alone. */
 export function laneFor(stream: Stream): Lane {
   const { provider } = stream.settings;
-  return { provider, environment: environmentOf(stream.name, stream.settings), group: provider === 'cpu' ? '' : `opset ${neededOpset(stream)}`, streams: [stream] };
+  return {
+    provider,
+    environment: environmentOf(stream.name, stream.settings),
+    group: provider === 'cpu' ? '' : `opset ${neededOpset(stream)}`,
+    streams: [stream],
+  };
 }
 
-export function placeOf({ provider, environment, group }: Lane, timeout: number | null): RunnerPlace {
+export function placeOf(
+  { provider, environment, group }: Lane,
+  timeout: number | null,
+): RunnerPlace {
   return { provider, environment, group, timeout };
 }

@@ -1,6 +1,13 @@
 import { basename, dirname } from 'node:path';
 import type { Sizes } from '../attention/evaluate.js';
-import { classifyInputs, fixedSizes, sizeAxes, USE_CACHE_BRANCH, type FixedSizes, type ModelInput } from '../attention/inputRoles.js';
+import {
+  classifyInputs,
+  fixedSizes,
+  sizeAxes,
+  USE_CACHE_BRANCH,
+  type FixedSizes,
+  type ModelInput,
+} from '../attention/inputRoles.js';
 import { ringCaches } from '../attention/recognise/groupQuery.js';
 import { nameResidualSums } from '../attention/recognise/residual.js';
 import { recogniseSites } from '../attention/recognise/index.js';
@@ -10,7 +17,13 @@ import type { AttentionSite } from '../attention/site.js';
 import { checkGraph } from '../onnx/checkGraph.js';
 import { classifyOutputs, type LogitsOutput, type Outputs } from '../head/outputs.js';
 import { configuredWindow } from '../metrics/index.js';
-import { locateModel, openModelSource, type ModelConfig, type ModelOptions, type ModelSource } from '../model/index.js';
+import {
+  locateModel,
+  openModelSource,
+  type ModelConfig,
+  type ModelOptions,
+  type ModelSource,
+} from '../model/index.js';
 import { checkExternalData, externalLocations } from '../onnx/external.js';
 import { makeNamesSafe } from '../onnx/nodeNames.js';
 import { OnnxGraph } from '../onnx/graph.js';
@@ -82,20 +95,39 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
   const graft = graftEmbedding(model, { ...source.config, tied: source.config.tiedEmbeddings });
   const asWritten = copyModel(model);
   const widened = widenBfloat16(model);
-  const unmodified = folder === beside && !widened && !graft ? { path: source.onnxPath } : { bytes: encodeModel(model), folder };
+  const unmodified =
+    folder === beside && !widened && !graft
+      ? { path: source.onnxPath }
+      : { bytes: encodeModel(model), folder };
   const opset = opsetOf(model, '') ?? 0;
   const { config } = source;
   let graph = readable(model);
   let sites = recogniseSites(graph, config.attentionLayers, source.onnxPath);
-  const fileInputs = withWindows(withRingCaches(classifyInputs(graph, sites, config.vocabSize), ringCaches(graph)), config);
+  const fileInputs = withWindows(
+    withRingCaches(classifyInputs(graph, sites, config.vocabSize), ringCaches(graph)),
+    config,
+  );
   const fixed = fixedSizes(fileInputs);
   const declared = graph.graph.output;
   if (fixed.batch !== null) {
-    liftBatch(model, fixed.batch, new Map(fileInputs.flatMap((input) => sizeAxes(input).flatMap(([size, axis]) => (size === 'batch' ? [[input.name, axis] as const] : [])))));
+    liftBatch(
+      model,
+      fixed.batch,
+      new Map(
+        fileInputs.flatMap((input) =>
+          sizeAxes(input).flatMap(([size, axis]) =>
+            size === 'batch' ? [[input.name, axis] as const] : [],
+          ),
+        ),
+      ),
+    );
     graph = new OnnxGraph(model);
     sites = recogniseSites(graph, config.attentionLayers, source.onnxPath);
   }
-  const narrow = widened && fixed.batch === null ? narrowed(asWritten, config.attentionLayers, source.onnxPath) : null;
+  const narrow =
+    widened && fixed.batch === null
+      ? narrowed(asWritten, config.attentionLayers, source.onnxPath)
+      : null;
   return {
     source,
     graph,
@@ -104,7 +136,13 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
     widened,
     narrow,
     folder,
-    inputs: fixed.batch === null ? fileInputs : classifyInputs(graph, sites, config.vocabSize).map((input, i) => ({ ...fileInputs[i]!, shape: input.shape })),
+    inputs:
+      fixed.batch === null
+        ? fileInputs
+        : classifyInputs(graph, sites, config.vocabSize).map((input, i) => ({
+            ...fileInputs[i]!,
+            shape: input.shape,
+          })),
     fileInputs,
     fixed,
     graft,
@@ -113,7 +151,13 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
     externalFiles,
     sites,
     strayCasts: strayCasts(narrow?.graph ?? graph, narrow?.sites ?? sites),
-    sizes: { heads: config.heads, kvHeads: config.kvHeads, headDim: config.headDim, hiddenSize: config.hiddenSize, vocabSize: config.vocabSize },
+    sizes: {
+      heads: config.heads,
+      kvHeads: config.kvHeads,
+      headDim: config.headDim,
+      hiddenSize: config.hiddenSize,
+      vocabSize: config.vocabSize,
+    },
   };
 }
 
@@ -130,7 +174,11 @@ function readable(model: ModelProto): OnnxGraph {
 }
 
 /** A bfloat16 model in the form that widened ones are rebuilt from. */
-function narrowed(model: ModelProto, layers: readonly number[], path: string): NonNullable<LoadedModel['narrow']> {
+function narrowed(
+  model: ModelProto,
+  layers: readonly number[],
+  path: string,
+): NonNullable<LoadedModel['narrow']> {
   widenInputs(model);
   const graph = readable(model);
   return { graph, sites: recogniseSites(graph, layers, path) };
@@ -146,13 +194,24 @@ function withRingCaches(inputs: ModelInput[], rings: ReadonlyMap<string, number>
 
 /** Outputs with the shapes that the file declares, its fixed batch included. */
 function asDeclared({ outputs, ...rest }: Outputs, declared: readonly ValueInfoProto[]): Outputs {
-  return { ...rest, outputs: outputs.map((output, i) => ({ ...output, shape: tensorInfo(declared[i]!).shape.map((dim) => dim ?? '?') })) };
+  return {
+    ...rest,
+    outputs: outputs.map((output, i) => ({
+      ...output,
+      shape: tensorInfo(declared[i]!).shape.map((dim) => dim ?? '?'),
+    })),
+  };
 }
 
 /** A mask that is fed whole is as causal as config.json says, and has the window that its layers are to have: one that all have, or that its name speaks of. */
 function withWindows(inputs: ModelInput[], config: ModelConfig): ModelInput[] {
   const windows = new Set(config.attentionLayers.map((layer) => configuredWindow(config, layer)));
   const sliding = [...windows].find((window): window is number => window !== null) ?? null;
-  const slides = ({ name }: ModelInput): boolean => windows.size === 1 || /slid|window|local/i.test(name);
-  return inputs.map((input) => (input.role === 'mask-4d' ? { ...input, causal: config.isCausal, window: slides(input) ? sliding : null } : input));
+  const slides = ({ name }: ModelInput): boolean =>
+    windows.size === 1 || /slid|window|local/i.test(name);
+  return inputs.map((input) =>
+    input.role === 'mask-4d'
+      ? { ...input, causal: config.isCausal, window: slides(input) ? sliding : null }
+      : input,
+  );
 }

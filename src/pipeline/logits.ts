@@ -37,39 +37,84 @@ interface Selection {
  *
  * @throws AttnDiffError execution-failed, graph-not-supported
  */
-export async function resolveLogits(loaded: Pick<LoadedModel, 'graph' | 'logits' | 'sizes' | 'folder' | 'inputs' | 'fixed'>, runner: Runner): Promise<Predictions> {
+export async function resolveLogits(
+  loaded: Pick<LoadedModel, 'graph' | 'logits' | 'sizes' | 'folder' | 'inputs' | 'fixed'>,
+  runner: Runner,
+): Promise<Predictions> {
   const { graph, logits, sizes } = loaded;
   if (logits === null) return NONE;
-  const info = (tokens: LogitsTokens): LogitsInfo => ({ output: logits.name, width: logits.width, tokens });
+  const info = (tokens: LogitsTokens): LogitsInfo => ({
+    output: logits.name,
+    width: logits.width,
+    tokens,
+  });
   const { cut, entering, unselected } = headSplit(graph, logits.name);
   const selections = [
     ...(cut === entering ? [] : [selectionOf(graph, cut, entering, sizes.hiddenSize)]),
-    ...(unselected === logits.name ? [] : [selectionOf(graph, unselected, logits.name, logits.width)]),
+    ...(unselected === logits.name
+      ? []
+      : [selectionOf(graph, unselected, logits.name, logits.width)]),
   ];
   if (selections.length === 0) return { ...NONE, logits: info('all') };
   const tokensOf = async (batch: Batch): Promise<Int32Array | null> => {
-    let tokens: Int32Array = Int32Array.from({ length: batch.size * batch.length }, (_, token) => token);
-    for (const selection of selections) tokens = await selectedOf(tokens, selection, batch, loaded, runner);
-    return tokens.length === batch.size * batch.length && tokens.every((token, i) => token === i) ? null : tokens;
+    let tokens: Int32Array = Int32Array.from(
+      { length: batch.size * batch.length },
+      (_, token) => token,
+    );
+    for (const selection of selections)
+      tokens = await selectedOf(tokens, selection, batch, loaded, runner);
+    return tokens.length === batch.size * batch.length && tokens.every((token, i) => token === i)
+      ? null
+      : tokens;
   };
   const probe = maskProbeBatch(loaded.fixed.length ?? PROBE_LENGTH);
   const found = await tokensOf(probe);
   if (found?.some((token) => !Number.isInteger(token) || token < 0)) return NONE;
-  return { logits: info(found === null ? 'all' : isLast(found, probe) ? 'last' : 'some'), tokensOf };
+  return {
+    logits: info(found === null ? 'all' : isLast(found, probe) ? 'last' : 'some'),
+    tokensOf,
+  };
 }
 
 function selectionOf(graph: OnnxGraph, from: string, to: string, width: number): Selection {
-  return { from, to, width, model: extract(graph, [{ name: to, type: DataType.UNDEFINED }], new Map([[from, makeValueInfo(from, DataType.FLOAT)]])) };
+  return {
+    from,
+    to,
+    width,
+    model: extract(
+      graph,
+      [{ name: to, type: DataType.UNDEFINED }],
+      new Map([[from, makeValueInfo(from, DataType.FLOAT)]]),
+    ),
+  };
 }
 
 /** Which of some tokens, of which each row of the batch has as many, a selection leaves; −1 for what is no token. */
-async function selectedOf(tokens: Int32Array, { model, from, to, width }: Selection, batch: Batch, { sizes, folder, inputs: all }: Pick<LoadedModel, 'sizes' | 'folder' | 'inputs'>, runner: Runner): Promise<Int32Array> {
+async function selectedOf(
+  tokens: Int32Array,
+  { model, from, to, width }: Selection,
+  batch: Batch,
+  { sizes, folder, inputs: all }: Pick<LoadedModel, 'sizes' | 'folder' | 'inputs'>,
+  runner: Runner,
+): Promise<Int32Array> {
   const elements = tokens.length * width > MOST_ELEMENTS ? 1 : width;
-  const numbers: TensorData = { type: 'float32', dims: [batch.size, tokens.length / batch.size, elements], data: new Float32Array(tokens.length * elements) };
-  (numbers.data as Float32Array).forEach((_, i, data) => (data[i] = tokens[Math.floor(i / elements)]!));
+  const numbers: TensorData = {
+    type: 'float32',
+    dims: [batch.size, tokens.length / batch.size, elements],
+    data: new Float32Array(tokens.length * elements),
+  };
+  (numbers.data as Float32Array).forEach(
+    (_, i, data) => (data[i] = tokens[Math.floor(i / elements)]!),
+  );
   const part = new OnnxGraph(model);
   const inputs = all.filter(({ name }) => name !== from && part.inputs.has(name));
-  const outputs = await runOnce(runner, model, { ...modelFeeds(inputs, sizes, batch, 1), [from]: numbers }, 'finding the tokens that have logits', folder);
+  const outputs = await runOnce(
+    runner,
+    model,
+    { ...modelFeeds(inputs, sizes, batch, 1), [from]: numbers },
+    'finding the tokens that have logits',
+    folder,
+  );
   const chosen = outputs[to]!.data as Float32Array;
   return Int32Array.from({ length: Math.ceil(chosen.length / elements) }, (_, row) => {
     const own = chosen.subarray(row * elements, (row + 1) * elements);

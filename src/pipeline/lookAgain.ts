@@ -9,7 +9,10 @@ import type { SecondPass } from './secondPass.js';
  *
  * @throws AttnDiffError execution-failed, runner-crashed, where it is asked
  */
-export function lookAgain(context: SecondPass, options: ExplainOptions = { allLayers: false }): SecondLook {
+export function lookAgain(
+  context: SecondPass,
+  options: ExplainOptions = { allLayers: false },
+): SecondLook {
   return {
     origin: (place) => originOf(place, context),
     nodes: (place) => partedNodes(place, context),

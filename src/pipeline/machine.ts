@@ -19,7 +19,11 @@ const NVIDIA = '10de:';
 export function describeMachine(): Machine {
   // In a container, less than the machine has; 0 or undefined where nothing limits it.
   const limit = process.constrainedMemory() || Infinity;
-  return { ...describeHost(), cores: cpus().length || availableParallelism(), memoryBytes: Math.min(totalmem(), limit) };
+  return {
+    ...describeHost(),
+    cores: cpus().length || availableParallelism(),
+    memoryBytes: Math.min(totalmem(), limit),
+  };
 }
 
 /** Versions, processor and, where one of these execution providers runs on a GPU, which GPU that is and whose libraries it runs with. */
@@ -33,7 +37,8 @@ export async function describeEnvironment(
   return {
     ...host,
     gpu: gpuInUse(providers, await findGpus(), drivers),
-    cudaLibraries: nvidia === undefined ? null : foldersText((await findLibraries(nvidia)).libraries),
+    cudaLibraries:
+      nvidia === undefined ? null : foldersText((await findLibraries(nvidia)).libraries),
   };
 }
 
@@ -44,7 +49,9 @@ function foldersText(libraries: readonly NeededLibrary[]): string | null {
     if (path === null) continue;
     byFolder.set(dirname(path), [...(byFolder.get(dirname(path)) ?? []), name]);
   }
-  return [...byFolder].map(([folder, names]) => `${names.join(', ')} in ${folder}`).join('; ') || null;
+  return (
+    [...byFolder].map(([folder, names]) => `${names.join(', ')} in ${folder}`).join('; ') || null
+  );
 }
 
 /**
@@ -53,7 +60,10 @@ function foldersText(libraries: readonly NeededLibrary[]): string | null {
  * @returns null where neither can be asked
  */
 export async function findGpus(): Promise<Gpu[] | null> {
-  const printed = await programOutput('nvidia-smi', ['--query-gpu=name,driver_version,memory.total', '--format=csv,noheader']);
+  const printed = await programOutput('nvidia-smi', [
+    '--query-gpu=name,driver_version,memory.total',
+    '--format=csv,noheader',
+  ]);
   const nvidia = parseNvidiaSmi(printed ?? '');
   if (process.platform !== 'linux') return nvidia.length > 0 ? nvidia : null;
   const others = drmCards().filter(({ name }) => nvidia.length === 0 || !name.startsWith(NVIDIA));
@@ -62,18 +72,37 @@ export async function findGpus(): Promise<Gpu[] | null> {
 
 function drmCards(): Gpu[] {
   // Besides the cards themselves their sockets (card0-HDMI-A-1) are listed.
-  return entries(DRM).filter((name) => /^card\d+$/.test(name)).map((card) => {
-    const [vendor, device, uevent] = ['vendor', 'device', 'uevent'].map((file) => content(join(DRM, card, 'device', file)));
-    return parseDrmCard(card, { vendor: vendor ?? null, device: device ?? null, uevent: uevent ?? null });
-  });
+  return entries(DRM)
+    .filter((name) => /^card\d+$/.test(name))
+    .map((card) => {
+      const [vendor, device, uevent] = ['vendor', 'device', 'uevent'].map((file) =>
+        content(join(DRM, card, 'device', file)),
+      );
+      return parseDrmCard(card, {
+        vendor: vendor ?? null,
+        device: device ?? null,
+        uevent: uevent ?? null,
+      });
+    });
 }
 
 /** The loader of Vulkan, and the drivers that it would load. Null where WebGPU does without. */
 export function findVulkan(loader: Pick<Loader, 'find'>): Vulkan | null {
   if (process.platform !== 'linux') return null;
-  const files = [pathsOf('VK_DRIVER_FILES'), pathsOf('VK_ICD_FILENAMES'), VULKAN_FOLDERS].find((paths) => paths.length > 0)!;
-  const manifests = files.flatMap((file) => (existsSync(file) && !file.endsWith('.json') ? entries(file).map((name) => join(file, name)) : [file])).filter((file) => file.endsWith('.json'));
-  return { loader: loader.find('libvulkan.so.1'), drivers: manifests.map((file) => parseVulkanDriver(file, content(file))) };
+  const files = [pathsOf('VK_DRIVER_FILES'), pathsOf('VK_ICD_FILENAMES'), VULKAN_FOLDERS].find(
+    (paths) => paths.length > 0,
+  )!;
+  const manifests = files
+    .flatMap((file) =>
+      existsSync(file) && !file.endsWith('.json')
+        ? entries(file).map((name) => join(file, name))
+        : [file],
+    )
+    .filter((file) => file.endsWith('.json'));
+  return {
+    loader: loader.find('libvulkan.so.1'),
+    drivers: manifests.map((file) => parseVulkanDriver(file, content(file))),
+  };
 }
 
 function entries(folder: string): string[] {

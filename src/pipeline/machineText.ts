@@ -12,15 +12,32 @@ export function parseNvidiaSmi(text: string): Gpu[] {
     if (fields.length !== 3 || !name || !driver || memory === undefined) return [];
     const size = /^(\d+) MiB$/.exec(memory)?.[1];
     // It writes `[N/A]` or `[Not Supported]` for what it does not know.
-    return [{ name, driver: driver.startsWith('[') ? null : driver, memoryBytes: size === undefined ? null : Number(size) * MIB, source: 'nvidia-smi' }];
+    return [
+      {
+        name,
+        driver: driver.startsWith('[') ? null : driver,
+        memoryBytes: size === undefined ? null : Number(size) * MIB,
+        source: 'nvidia-smi',
+      },
+    ];
   });
 }
 
 /** What the Linux kernel tells of a card: the files `vendor`, `device` and `uevent` of its device; null for one that is not there. */
-export function parseDrmCard(card: string, { vendor, device, uevent }: Readonly<Record<'vendor' | 'device' | 'uevent', string | null>>): Gpu {
-  const [vendorId, deviceId] = [vendor, device].map((text) => /^0x([\da-f]{4})\s*$/i.exec(text ?? '')?.[1]?.toLowerCase());
+export function parseDrmCard(
+  card: string,
+  { vendor, device, uevent }: Readonly<Record<'vendor' | 'device' | 'uevent', string | null>>,
+): Gpu {
+  const [vendorId, deviceId] = [vendor, device].map((text) =>
+    /^0x([\da-f]{4})\s*$/i.exec(text ?? '')?.[1]?.toLowerCase(),
+  );
   const driver = /^DRIVER=(\S+)\s*$/m.exec(uevent ?? '')?.[1] ?? null;
-  return { name: vendorId && deviceId ? `${vendorId}:${deviceId}` : card, driver, memoryBytes: null, source: 'drm' };
+  return {
+    name: vendorId && deviceId ? `${vendorId}:${deviceId}` : card,
+    driver,
+    memoryBytes: null,
+    source: 'drm',
+  };
 }
 
 /** The library in a Vulkan driver's manifest: `{"ICD": {"library_path": …}}`. */
@@ -36,7 +53,10 @@ export function parseVulkanDriver(file: string, text: string | null): VulkanDriv
 }
 
 /** Vulkan drivers that compute on the processor, by their libraries. */
-const SOFTWARE: readonly (readonly [RegExp, string])[] = [[/swiftshader/i, 'SwiftShader'], [/lvp|lavapipe/i, 'llvmpipe']];
+const SOFTWARE: readonly (readonly [RegExp, string])[] = [
+  [/swiftshader/i, 'SwiftShader'],
+  [/lvp|lavapipe/i, 'llvmpipe'],
+];
 
 const UNKNOWN = 'unknown';
 
@@ -47,16 +67,27 @@ const UNKNOWN = 'unknown';
  * @param gpus null where nothing tells of them
  * @param drivers what Vulkan's loader would load; null where WebGPU does without
  */
-export function gpuInUse(providers: readonly ProviderName[], gpus: readonly Gpu[] | null, drivers: readonly VulkanDriver[] | null): string | null {
+export function gpuInUse(
+  providers: readonly ProviderName[],
+  gpus: readonly Gpu[] | null,
+  drivers: readonly VulkanDriver[] | null,
+): string | null {
   const asked = [...new Set(providers)].filter((provider) => provider !== 'cpu').toSorted();
   const named = asked.map((provider) => [provider, gpuOf(provider, gpus ?? [], drivers)] as const);
   const [first] = named;
   if (!first) return null;
-  return named.every(([, name]) => name === first[1]) ? first[1] : named.map(([provider, name]) => `${provider}: ${name}`).join('; ');
+  return named.every(([, name]) => name === first[1])
+    ? first[1]
+    : named.map(([provider, name]) => `${provider}: ${name}`).join('; ');
 }
 
-function gpuOf(provider: ProviderName, gpus: readonly Gpu[], drivers: readonly VulkanDriver[] | null): string {
-  if (provider === 'cuda' || provider === 'tensorrt') return cardsText(gpus.filter(({ source }) => source === 'nvidia-smi'));
+function gpuOf(
+  provider: ProviderName,
+  gpus: readonly Gpu[],
+  drivers: readonly VulkanDriver[] | null,
+): string {
+  if (provider === 'cuda' || provider === 'tensorrt')
+    return cardsText(gpus.filter(({ source }) => source === 'nvidia-smi'));
   if (provider !== 'webgpu' || drivers === null) return UNKNOWN;
   // With several drivers WebGPU itself chooses, and does not tell.
   const [driver, ...others] = drivers;
@@ -72,5 +103,8 @@ function cardsText(gpus: readonly Gpu[]): string {
     const text = driver === null ? name : `${name}, driver ${driver}`;
     counts.set(text, (counts.get(text) ?? 0) + 1);
   }
-  return [...counts].map(([text, count]) => (count === 1 ? text : `${count} × ${text}`)).join(' + ') || UNKNOWN;
+  return (
+    [...counts].map(([text, count]) => (count === 1 ? text : `${count} × ${text}`)).join(' + ') ||
+    UNKNOWN
+  );
 }

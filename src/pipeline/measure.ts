@@ -5,7 +5,19 @@ import type { RunConfig } from '../config/index.js';
 import { OnnxGraph } from '../onnx/graph.js';
 import { aggregate, effectRows, tokenMap, withRatios } from '../metrics/index.js';
 import type { Runners } from '../runners/types.js';
-import { PADDING_SIDES, type Batch, type EffectRow, type Failure, type ImplementationInfo, type LogitsInfo, type ProviderName, type RangeRow, type Row, type Stream, type TokenMap } from '../types.js';
+import {
+  PADDING_SIDES,
+  type Batch,
+  type EffectRow,
+  type Failure,
+  type ImplementationInfo,
+  type LogitsInfo,
+  type ProviderName,
+  type RangeRow,
+  type Row,
+  type Stream,
+  type TokenMap,
+} from '../types.js';
 import { withBaselines, type StreamPlan } from './baselines.js';
 import { failed, implementationInfos, unseen } from './evidence.js';
 import { failureOf } from './failure.js';
@@ -55,18 +67,48 @@ export interface Measurement {
  * @param plant a fault, to see that it is found
  * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
-export async function openMeasurement(config: RunConfig, loaded: LoadedModel, sites: readonly ResolvedSite[], batches: readonly Batch[], runners: Runners, { file = NOTHING_BESIDES, plant }: { file?: FilePlan; plant?: RebuildOptions['plant'] | undefined } = {}): Promise<Measurement> {
+export async function openMeasurement(
+  config: RunConfig,
+  loaded: LoadedModel,
+  sites: readonly ResolvedSite[],
+  batches: readonly Batch[],
+  runners: Runners,
+  {
+    file = NOTHING_BESIDES,
+    plant,
+  }: { file?: FilePlan; plant?: RebuildOptions['plant'] | undefined } = {},
+): Promise<Measurement> {
   const { home, others } = lanesOf(config.implementations, config.reference);
   const plan = withBaselines(home.streams, config.precision, home.provider);
   const predictions = await resolveLogits(loaded, runners.at({ timeout: config.timeout }));
-  const context: PartContext = { config, loaded, sites, batches, predictions, truth: plan.truth, ...(plant && { plant }) };
-  const measuring = new Measuring(context, runners, plan, home, others, new FileJudge(context, file, (place) => runners.at(place)));
+  const context: PartContext = {
+    config,
+    loaded,
+    sites,
+    batches,
+    predictions,
+    truth: plan.truth,
+    ...(plant && { plant }),
+  };
+  const measuring = new Measuring(
+    context,
+    runners,
+    plan,
+    home,
+    others,
+    new FileJudge(context, file, (place) => runners.at(place)),
+  );
   await measuring.openHome();
   return measuring;
 }
 
 /** The file's own nodes run beside no others. */
-const NOTHING_BESIDES: FilePlan = { means: 'asked', label: 'original', stream: null, obstacle: null };
+const NOTHING_BESIDES: FilePlan = {
+  means: 'asked',
+  label: 'original',
+  stream: null,
+  obstacle: null,
+};
 
 /** A lane with its part, which is opened when it is first needed: null until then, and again when it has failed. */
 interface OpenLane {
@@ -97,7 +139,14 @@ class Measuring implements Measurement {
   readonly #file: FileJudge;
   #hasRun = false;
 
-  constructor(context: PartContext, runners: Runners, plan: StreamPlan, home: Lane, others: readonly Lane[], file: FileJudge) {
+  constructor(
+    context: PartContext,
+    runners: Runners,
+    plan: StreamPlan,
+    home: Lane,
+    others: readonly Lane[],
+    file: FileJudge,
+  ) {
     this.#file = file;
     this.logits = context.predictions.logits;
     this.#context = context;
@@ -122,7 +171,13 @@ class Measuring implements Measurement {
     const { hidden, ...result } = await this.#passed(batch);
     const file = await this.#file.rowsOf(batch, [...result.rows, ...hidden]);
     const { failure, label } = this.#file;
-    return { ...result, failures: failure ? [...result.failures, { implementation: label, failure }] : result.failures, file };
+    return {
+      ...result,
+      failures: failure
+        ? [...result.failures, { implementation: label, failure }]
+        : result.failures,
+      file,
+    };
   }
 
   async #passed(batch: Batch): Promise<Passed> {
@@ -156,23 +211,47 @@ class Measuring implements Measurement {
         if (!part.head) return;
         const cut = own.outputs[part.head.cut]!;
         const rows = (cut.data.length / part.diff.slots) * part.streams.length;
-        heads.push({ lane: open, run: part.head.begin({ ...cut, dims: [], data: (cut.data as Float32Array).subarray(0, rows) }, batch, 0, tokens) });
+        heads.push({
+          lane: open,
+          run: part.head.begin(
+            { ...cut, dims: [], data: (cut.data as Float32Array).subarray(0, rows) },
+            batch,
+            0,
+            tokens,
+          ),
+        });
       });
     }
-    const logits = homeHead && home.head ? await this.#runHeads(homeHead, heads, home.head.perChunk, batch) : [];
+    const logits =
+      homeHead && home.head ? await this.#runHeads(homeHead, heads, home.head.perChunk, batch) : [];
     // A lane that splits as late as here has streams that this batch has not been through.
     if (this.#others.some((each) => !done.has(each))) return this.#pass(batch);
-    const stats = [...bodies.flatMap((body) => body.stats), ...logits.flatMap((each) => each.stats)];
+    const stats = [
+      ...bodies.flatMap((body) => body.stats),
+      ...logits.flatMap((each) => each.stats),
+    ];
     const rows = withRatios(aggregate(stats, [batch]), this.#plan.baselines);
-    const orderOf = ({ implementation }: { implementation: string }): number => config.implementations.findIndex(({ label }) => label === implementation);
+    const orderOf = ({ implementation }: { implementation: string }): number =>
+      config.implementations.findIndex(({ label }) => label === implementation);
     const isShown = (row: { implementation: string }): boolean => orderOf(row) >= 0;
     return {
       rows: rows.filter(isShown),
       hidden: rows.filter((row) => !isShown(row)),
-      effects: effectRows(logits.flatMap(({ effects }) => effects).filter(isShown), [batch], config.reference).filter(({ targets }) => tokens === null || targets > 0).toSorted((a, b) => orderOf(a) - orderOf(b)),
-      ranges: readRanges(home.diff, pass.outputs, batch).filter(({ head }) => config.heads || head === null),
+      effects: effectRows(
+        logits.flatMap(({ effects }) => effects).filter(isShown),
+        [batch],
+        config.reference,
+      )
+        .filter(({ targets }) => tokens === null || targets > 0)
+        .toSorted((a, b) => orderOf(a) - orderOf(b)),
+      ranges: readRanges(home.diff, pass.outputs, batch).filter(
+        ({ head }) => config.heads || head === null,
+      ),
       map: tokenMap(stats.filter(isShown), batch, config.reference),
-      failures: [...this.#failures].map(([implementation, failure]) => ({ implementation, failure })),
+      failures: [...this.#failures].map(([implementation, failure]) => ({
+        implementation,
+        failure,
+      })),
     };
   }
 
@@ -180,10 +259,13 @@ class Measuring implements Measurement {
     const { config, loaded, batches } = this.#context;
     // Where every batch is from an earlier run, no node has been seen to run.
     if (!this.#hasRun) await this.#passed(probeFor(batches, loaded));
-    for (const { part } of [this.#home, ...this.#others]) if (part) await this.#see(part).catch(passOver);
+    for (const { part } of [this.#home, ...this.#others])
+      if (part) await this.#see(part).catch(passOver);
     return config.implementations.map((stream) => {
       const failure = this.#failures.get(stream.label) ?? null;
-      const info = this.#infos.get(stream.label) ?? unseen(stream, this.#originalPrecision(stream.settings.provider));
+      const info =
+        this.#infos.get(stream.label) ??
+        unseen(stream, this.#originalPrecision(stream.settings.provider));
       return failure ? failed(info, failure) : info;
     });
   }
@@ -201,23 +283,43 @@ class Measuring implements Measurement {
   async #splitHome(error: unknown): Promise<void> {
     const { lane, part } = this.#home;
     const { config } = this.#context;
-    const needed = ({ label, hidden }: Stream): boolean => hidden || label === config.reference || label === this.#plan.truth || Object.values(this.#plan.baselines).includes(label);
+    const needed = ({ label, hidden }: Stream): boolean =>
+      hidden ||
+      label === config.reference ||
+      label === this.#plan.truth ||
+      Object.values(this.#plan.baselines).includes(label);
     const apart = lane.streams.filter((stream) => !needed(stream));
     if (apart.length === 0 || !failureOf(error, null)) throw error;
     await part?.close();
-    this.#home = { lane: { ...lane, streams: lane.streams.filter(needed) }, part: null, isFresh: true };
-    this.#others.push(...apart.map((stream) => ({ lane: laneFor(stream), part: null, isFresh: true })));
+    this.#home = {
+      lane: { ...lane, streams: lane.streams.filter(needed) },
+      part: null,
+      isFresh: true,
+    };
+    this.#others.push(
+      ...apart.map((stream) => ({ lane: laneFor(stream), part: null, isFresh: true })),
+    );
   }
 
   async #openedHome(): Promise<Part> {
     const { lane } = this.#home;
     const hasOthers = this.#others.length > 0;
-    const siteInputs = this.#others.some(({ lane: { streams } }) => streams.some(({ name }) => name === 'original'));
-    return (this.#home.part ??= await openPart(this.#context, { streams: lane.streams, runner: this.#runnerFor(this.#home), share: hasOthers ? { siteInputs } : null }));
+    const siteInputs = this.#others.some(({ lane: { streams } }) =>
+      streams.some(({ name }) => name === 'original'),
+    );
+    return (this.#home.part ??= await openPart(this.#context, {
+      streams: lane.streams,
+      runner: this.#runnerFor(this.#home),
+      share: hasOthers ? { siteInputs } : null,
+    }));
   }
 
   async #opened(open: OpenLane, home: Part): Promise<Part> {
-    return (open.part ??= await openPart(this.#context, { streams: open.lane.streams, runner: this.#runnerFor(open), given: home.diff.shared }));
+    return (open.part ??= await openPart(this.#context, {
+      streams: open.lane.streams,
+      runner: this.#runnerFor(open),
+      given: home.diff.shared,
+    }));
   }
 
   #runnerFor({ lane, isFresh }: OpenLane): ReturnType<Runners['at']> {
@@ -237,13 +339,21 @@ class Measuring implements Measurement {
       open.part = null;
       this.#others = this.#others.filter((other) => other !== open);
       const { streams } = open.lane;
-      if (streams.length > 1) this.#others.push(...streams.map((stream) => ({ lane: laneFor(stream), part: null, isFresh: true })));
+      if (streams.length > 1)
+        this.#others.push(
+          ...streams.map((stream) => ({ lane: laneFor(stream), part: null, isFresh: true })),
+        );
       else this.#failures.set(streams[0]!.label, failure);
     }
   }
 
   /** Runs all heads side by side, since the logits of the reference are only ever held for some tokens. */
-  async #runHeads(home: HeadRun, others: readonly LaneHead[], perChunk: number, batch: Batch): Promise<HeadResult[]> {
+  async #runHeads(
+    home: HeadRun,
+    others: readonly LaneHead[],
+    perChunk: number,
+    batch: Batch,
+  ): Promise<HeadResult[]> {
     let running = others;
     for (const { from, to } of chunksOf(home.tokens, perChunk)) {
       const shared = await home.chunk(from, to);
@@ -253,7 +363,9 @@ class Measuring implements Measurement {
       running = running.filter(({ lane }) => this.#others.includes(lane));
     }
     const atHome = home.result();
-    const norms = atHome.stats.find(({ implementation }) => implementation === this.#context.config.reference)!.l2;
+    const norms = atHome.stats.find(
+      ({ implementation }) => implementation === this.#context.config.reference,
+    )!.l2;
     return [atHome, ...running.map(({ run }) => run.result(norms))];
   }
 
@@ -268,9 +380,25 @@ class Measuring implements Measurement {
     const shown = part.streams.filter(({ hidden, label }) => !hidden && !this.#infos.has(label));
     if (shown.length === 0) return;
     const { provider } = part.runner;
-    const infos = implementationInfos(shown, graphOn(provider, loaded, sites, config).sites, { graph: new OnnxGraph(part.diff.model), executed: await part.executed(), printed: part.runner.printed() }, this.#originalPrecision(provider));
-    const named = await nameFlashKernel(infos, shown, loaded.sizes, part.runner, loaded.sites.some(({ sink }) => sink !== null));
-    for (const info of await tellInnerType(named, loaded.sizes, part.runner)) this.#infos.set(info.name, info);
+    const infos = implementationInfos(
+      shown,
+      graphOn(provider, loaded, sites, config).sites,
+      {
+        graph: new OnnxGraph(part.diff.model),
+        executed: await part.executed(),
+        printed: part.runner.printed(),
+      },
+      this.#originalPrecision(provider),
+    );
+    const named = await nameFlashKernel(
+      infos,
+      shown,
+      loaded.sizes,
+      part.runner,
+      loaded.sites.some(({ sink }) => sink !== null),
+    );
+    for (const info of await tellInnerType(named, loaded.sizes, part.runner))
+      this.#infos.set(info.name, info);
   }
 }
 
@@ -288,7 +416,12 @@ function passOver(error: unknown): void {
 }
 
 /** A short batch to see the kernels on; where the run's batches have a fixed form, one of them. */
-function probeFor(batches: readonly Batch[], { sizes: { vocabSize }, fixed, takesMask, source: { config } }: LoadedModel): Batch {
+function probeFor(
+  batches: readonly Batch[],
+  { sizes: { vocabSize }, fixed, takesMask, source: { config } }: LoadedModel,
+): Batch {
   const first = batches[0];
-  return first && (first.mask !== null || first.past > 0) ? first : rebuildProbeBatch(vocabSize, takesMask ? PADDING_SIDES : [], config.isCausal, fixed.length);
+  return first && (first.mask !== null || first.past > 0)
+    ? first
+    : rebuildProbeBatch(vocabSize, takesMask ? PADDING_SIDES : [], config.isCausal, fixed.length);
 }

@@ -8,7 +8,12 @@ import type { Tensors } from '../types.js';
  *
  * @throws AttnDiffError execution-failed, runner-crashed, timed-out; whatever the work throws
  */
-export async function inSession<T>(runner: Runner, request: SessionRequest, stage: string, work: (session: Session) => Promise<T>): Promise<T> {
+export async function inSession<T>(
+  runner: Runner,
+  request: SessionRequest,
+  stage: string,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
   const session = await runner.open(request, stage);
   try {
     return await work(session);
@@ -24,7 +29,13 @@ export async function inSession<T>(runner: Runner, request: SessionRequest, stag
  * @param folder that external data is relative to; '.' where the model has none
  * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
-export async function runOnce(runner: Runner, model: ModelProto, feeds: Tensors, stage: string, folder = '.'): Promise<Tensors> {
+export async function runOnce(
+  runner: Runner,
+  model: ModelProto,
+  feeds: Tensors,
+  stage: string,
+  folder = '.',
+): Promise<Tensors> {
   const read = new Set(model.graph!.input.map(({ name }) => name));
   const own = Object.fromEntries(Object.entries(feeds).filter(([name]) => read.has(name)));
   return inSession(runner, modelRequest(model, folder), stage, (session) => session.run(own));

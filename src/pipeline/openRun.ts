@@ -13,7 +13,11 @@ import { checkProviders } from './providers.js';
  *
  * @throws AttnDiffError codes of exit 2 and 3
  */
-export async function openRun(config: RunConfig, runners: Runners, { baseline, hub }: { baseline: HeldBaseline | null; hub: HubOptions }): Promise<PreparedRun> {
+export async function openRun(
+  config: RunConfig,
+  runners: Runners,
+  { baseline, hub }: { baseline: HeldBaseline | null; hub: HubOptions },
+): Promise<PreparedRun> {
   await checkProviders(config.implementations, runners, config.timeout);
   const prepared = await prepareRun(config, hub, runners.ownProcesses);
   if (baseline) requireSameKey(baseline, await plannedKey(prepared, hub.signal));

@@ -3,7 +3,14 @@ import type { AttentionInputs } from '../attention/implementations/types.js';
 import { ownSteps } from '../attention/ownSteps.js';
 import type { DiffGraph } from '../attention/rebuild.js';
 import { ROW_ROWS } from '../attention/traceProbes.js';
-import { QKV_ROLES, traceOutputs, traceSteps, type QkvRole, type SiteTrace, type StepOutputs } from '../attention/traceSteps.js';
+import {
+  QKV_ROLES,
+  traceOutputs,
+  traceSteps,
+  type QkvRole,
+  type SiteTrace,
+  type StepOutputs,
+} from '../attention/traceSteps.js';
 import { allowedMask, unpadIndices } from '../batch/index.js';
 import { movedFrom } from '../onnx/dataFlow.js';
 import { isOp, OnnxGraph } from '../onnx/graph.js';
@@ -12,7 +19,14 @@ import { DataType, type ModelProto } from '../onnx/types.js';
 import type { NonFiniteOrigin, Tensors } from '../types.js';
 import { execute, fileNode, nodeName, rebuildFor, type Job } from './originJob.js';
 import { readElement, type ElementProbe } from './originNodes.js';
-import { firstBad, largestOrNull, nonFiniteName, rowOrigin, type RowOrigin, type RowStep } from './originRow.js';
+import {
+  firstBad,
+  largestOrNull,
+  nonFiniteName,
+  rowOrigin,
+  type RowOrigin,
+  type RowStep,
+} from './originRow.js';
 
 const TOKENS = 'attn_diff/traced_tokens';
 
@@ -33,7 +47,11 @@ export interface AttentionTrace {
 export async function traceAttention(job: Job, site: ResolvedSite): Promise<AttentionTrace> {
   const { stream, streams, place, batch, tokens, graph } = job;
   const steps = stream.name === 'original' ? ownSteps(graph, site) : null;
-  const own = steps?.map((each) => ({ ...each, node: each.step === 'probabilities' ? site.core : fileNode(job, graph, each.tensor, null) })) ?? null;
+  const own =
+    steps?.map((each) => ({
+      ...each,
+      node: each.step === 'probabilities' ? site.core : fileNode(job, graph, each.tensor, null),
+    })) ?? null;
   let traced: { inputs: AttentionInputs; outputs: SiteTrace } | undefined;
   const diff = rebuildFor(job, {
     trace: {
@@ -42,12 +60,23 @@ export async function traceAttention(job: Job, site: ResolvedSite): Promise<Atte
       scope: place.scope,
       site: (builder, built) => {
         builder.input(TOKENS, DataType.BOOL, ['attn_diff_batch', 1, 'attn_diff_query', 1]);
-        traced = { inputs: built.inputs, outputs: traceSteps(builder, built, { name: stream.name, own, node: stream.name === 'original' ? site.compute.at(-1)! : null, stacked: streams.length, tokens: TOKENS }) };
+        traced = {
+          inputs: built.inputs,
+          outputs: traceSteps(builder, built, {
+            name: stream.name,
+            own,
+            node: stream.name === 'original' ? site.compute.at(-1)! : null,
+            stacked: streams.length,
+            tokens: TOKENS,
+          }),
+        };
       },
     },
   });
   if (!traced) throw new Error(`no site has layer ${site.layer}`);
-  const values = await execute(job, diff, onlyOutputs(diff.model, traceOutputs(traced.outputs)), { [TOKENS]: { type: 'bool', dims: [batch.size, 1, batch.length, 1], data: tokens } });
+  const values = await execute(job, diff, onlyOutputs(diff.model, traceOutputs(traced.outputs)), {
+    [TOKENS]: { type: 'bool', dims: [batch.size, 1, batch.length, 1], data: tokens },
+  });
   return { diff, inputs: traced.inputs, ...judge(job, site, diff, traced, values) };
 }
 
@@ -60,9 +89,17 @@ function onlyOutputs(model: ModelProto, names: readonly string[]): ModelProto {
 
 type Verdict = Pick<AttentionTrace, 'origin' | 'blamed' | 'nan' | 'inf'>;
 
-function judge(job: Job, site: ResolvedSite, diff: DiffGraph, { inputs, outputs }: { inputs: AttentionInputs; outputs: SiteTrace }, values: Tensors): Verdict {
+function judge(
+  job: Job,
+  site: ResolvedSite,
+  diff: DiffGraph,
+  { inputs, outputs }: { inputs: AttentionInputs; outputs: SiteTrace },
+  values: Tensors,
+): Verdict {
   const numbers = (name: string): Float64Array => values[name]!.data as Float64Array;
-  const found = Object.fromEntries(ROW_ROWS.map((name, i) => [name, numbers(outputs.found)[i]])) as Record<(typeof ROW_ROWS)[number], number>;
+  const found = Object.fromEntries(
+    ROW_ROWS.map((name, i) => [name, numbers(outputs.found)[i]]),
+  ) as Record<(typeof ROW_ROWS)[number], number>;
   const verdict: Verdict = { origin: null, blamed: [], nan: found.nan, inf: found.inf };
   if (found.rank === 0) return verdict;
   const { batch } = job;
@@ -71,19 +108,33 @@ function judge(job: Job, site: ResolvedSite, diff: DiffGraph, { inputs, outputs 
   const slots = outputs.unpadded ? unpaddedSlots(job, place.row, place.query) : null;
   const read = ({ step, row, largest, node }: StepOutputs): RowStep => ({
     step,
-    values: slots && step !== 'output' ? padded(numbers(row), slots, batch.length, step) : numbers(row),
+    values:
+      slots && step !== 'output' ? padded(numbers(row), slots, batch.length, step) : numbers(row),
     largest: largestOrNull(numbers(largest)[0]!),
     node: node && nodeName(node),
   });
-  const seen = rowOrigin(outputs.steps.map(read), allowedKeys(job, inputs, place)) ?? (outputs.fused && insideKernel(read(outputs.fused)));
+  const seen =
+    rowOrigin(outputs.steps.map(read), allowedKeys(job, inputs, place)) ??
+    (outputs.fused && insideKernel(read(outputs.fused)));
   if (!seen) return verdict;
 
-  const roles = QKV_ROLES.filter((role) => READS[seen.kind === 'inside-kernel' ? seen.kind : seen.step].includes(role));
-  const probes = roles.map((role) => ({ role, given: readElement(values, outputs.inputs[role].given), rounded: readElement(values, outputs.inputs[role].rounded) }));
+  const roles = QKV_ROLES.filter((role) =>
+    READS[seen.kind === 'inside-kernel' ? seen.kind : seen.step].includes(role),
+  );
+  const probes = roles.map((role) => ({
+    role,
+    given: readElement(values, outputs.inputs[role].given),
+    rounded: readElement(values, outputs.inputs[role].rounded),
+  }));
   const blamed = probes.filter(({ given }) => given.rank > 0).map(({ role }) => inputs[role]);
   const beyond = probes.find(({ rounded }) => rounded.rank > 0);
   if (blamed.length > 0) return { ...verdict, blamed };
-  return { ...verdict, origin: beyond ? projection(job, site, diff, inputs, beyond.role, beyond.rounded) : { ...seen, ...place } };
+  return {
+    ...verdict,
+    origin: beyond
+      ? projection(job, site, diff, inputs, beyond.role, beyond.rounded)
+      : { ...seen, ...place },
+  };
 }
 
 interface RowPlace {
@@ -99,7 +150,11 @@ function rowPlace(flat: number, heads: number, length: number): RowPlace {
 }
 
 /** Tells which keys a query may look at. */
-function allowedKeys({ batch }: Job, { mask }: AttentionInputs, { row, head, query }: RowPlace): (key: number) => boolean {
+function allowedKeys(
+  { batch }: Job,
+  { mask }: AttentionInputs,
+  { row, head, query }: RowPlace,
+): (key: number) => boolean {
   const { dims, data } = allowedMask(batch, mask);
   const heads = dims[1]!;
   const start = ((row * heads + (heads === 1 ? 0 : head)) * batch.length + query) * batch.length;
@@ -119,23 +174,48 @@ const READS: Readonly<Record<RowOrigin['step'] | 'inside-kernel', readonly QkvRo
 
 /** A kernel's own output, where nothing that it is made of is anything but finite. */
 function insideKernel({ values, largest, node }: RowStep): RowOrigin {
-  return { step: 'output', node, kind: 'inside-kernel', value: nonFiniteName(values[firstBad(values)]!), key: null, largest };
+  return {
+    step: 'output',
+    node,
+    kind: 'inside-kernel',
+    value: nonFiniteName(values[firstBad(values)]!),
+    key: null,
+    largest,
+  };
 }
 
 /** The tensor that only moved on the way to another, past the empty cache that keys and values are put behind. */
 function withoutCache(index: OnnxGraph, tensor: string): string {
   const source = movedFrom(index, tensor);
   const node = index.producer(source);
-  const computed = isOp(node, 'Concat') ? node.input.filter((input) => !index.inputs.has(input)) : [];
+  const computed = isOp(node, 'Concat')
+    ? node.input.filter((input) => !index.inputs.has(input))
+    : [];
   return computed.length === 1 ? withoutCache(index, computed[0]!) : source;
 }
 
 /** A query, key or value that is finite as the model makes it and beyond the range of the attention's precision. */
-function projection(job: Job, site: ResolvedSite, diff: DiffGraph, inputs: AttentionInputs, role: QkvRole, element: ElementProbe): Omit<NonFiniteOrigin, 'layer' | 'weight'> {
+function projection(
+  job: Job,
+  site: ResolvedSite,
+  diff: DiffGraph,
+  inputs: AttentionInputs,
+  role: QkvRole,
+  element: ElementProbe,
+): Omit<NonFiniteOrigin, 'layer' | 'weight'> {
   const heads = role === 'query' ? inputs.heads : inputs.kvHeads;
-  const { row, head, query } = rowPlace(Math.floor(element.index / inputs.headDim), heads, job.batch.length);
+  const { row, head, query } = rowPlace(
+    Math.floor(element.index / inputs.headDim),
+    heads,
+    job.batch.length,
+  );
   const index = new OnnxGraph(diff.model);
-  const node = fileNode(job, index, withoutCache(index, site.qkv[role] ?? site.qkv.query), site.core);
+  const node = fileNode(
+    job,
+    index,
+    withoutCache(index, site.qkv[role] ?? site.qkv.query),
+    site.core,
+  );
   return {
     step: 'node',
     node: node && nodeName(node),
@@ -156,7 +236,12 @@ function unpaddedSlots({ batch }: Job, row: number, query: number): number[] {
 }
 
 /** A row by key position; keys that it does not hold are masked. */
-function padded(values: Float64Array, slots: readonly number[], length: number, step: RowStep['step']): Float64Array {
+function padded(
+  values: Float64Array,
+  slots: readonly number[],
+  length: number,
+  step: RowStep['step'],
+): Float64Array {
   const row = new Float64Array(length).fill(step === 'masked' ? -Infinity : 0);
   for (const [slot, position] of slots.entries()) row[position] = values[slot]!;
   return row;

@@ -25,11 +25,29 @@ export interface Job {
 
 export function jobFor(place: BadTap, context: SecondPass): Job {
   const { config, loaded, batches } = context;
-  const labelled = (label: string): Stream => found(config.implementations.find((stream) => stream.label === label), label);
+  const labelled = (label: string): Stream =>
+    found(
+      config.implementations.find((stream) => stream.label === label),
+      label,
+    );
   const stream = labelled(place.implementation);
-  const batch = found(batches.find(({ name }) => name === place.batch), place.batch);
-  const streams = place.scope === 'local' && stream.label !== config.reference ? [labelled(config.reference), stream] : [stream];
-  return { place, context, stream, streams, batch, tokens: Uint8Array.from(batch.kinds, (kind) => Number(kind === place.kind)), graph: runGraph(loaded, config) };
+  const batch = found(
+    batches.find(({ name }) => name === place.batch),
+    place.batch,
+  );
+  const streams =
+    place.scope === 'local' && stream.label !== config.reference
+      ? [labelled(config.reference), stream]
+      : [stream];
+  return {
+    place,
+    context,
+    stream,
+    streams,
+    batch,
+    tokens: Uint8Array.from(batch.kinds, (kind) => Number(kind === place.kind)),
+    graph: runGraph(loaded, config),
+  };
 }
 
 function found<T>(value: T | undefined, name: string): T {
@@ -38,8 +56,15 @@ function found<T>(value: T | undefined, name: string): T {
 }
 
 /** The graph of the run with the traced stream alone, or with the reference beside it. */
-export function rebuildFor({ streams, context }: Job, options: { trace?: Trace; keep?: string[] }): DiffGraph {
-  return rebuildAgain(context, context.batches, { streams, reference: streams[0]!.label, ...options });
+export function rebuildFor(
+  { streams, context }: Job,
+  options: { trace?: Trace; keep?: string[] },
+): DiffGraph {
+  return rebuildAgain(context, context.batches, {
+    streams,
+    reference: streams[0]!.label,
+    ...options,
+  });
 }
 
 /**
@@ -49,14 +74,25 @@ export function rebuildFor({ streams, context }: Job, options: { trace?: Trace; 
  * @param added feeds for inputs that are not the rebuilt graph's own
  * @throws AttnDiffError execution-failed, runner-crashed
  */
-export async function execute({ context, batch, stream }: Job, diff: DiffGraph, model: ModelProto, added: Tensors): Promise<Tensors> {
+export async function execute(
+  { context, batch, stream }: Job,
+  diff: DiffGraph,
+  model: ModelProto,
+  added: Tensors,
+): Promise<Tensors> {
   const { loaded } = context;
   const graph = model.graph!;
   dropUnused(graph);
   sortNodes(graph);
   const read = new Set(graph.node.flatMap(usedNames));
   graph.input = graph.input.filter(({ name }) => read.has(name));
-  return runOnce(runnerOf(context, stream), model, { ...diffFeeds(loaded.inputs, loaded.sizes, diff, batch), ...added }, 'tracing what is not finite', loaded.folder);
+  return runOnce(
+    runnerOf(context, stream),
+    model,
+    { ...diffFeeds(loaded.inputs, loaded.sizes, diff, batch), ...added },
+    'tracing what is not finite',
+    loaded.folder,
+  );
 }
 
 /** A node of the file as the report names it. */
@@ -70,12 +106,21 @@ export function nodeName(node: NodeProto): NonNullable<NonFiniteOrigin['node']> 
  *
  * @param unfolded the node to name for what unfolding a fused attention node made; null where there is none
  */
-export function fileNode(job: Job, index: OnnxGraph, tensor: string, unfolded: NodeProto | null): NodeProto | null {
-  const { graph, context: { loaded } } = job;
+export function fileNode(
+  job: Job,
+  index: OnnxGraph,
+  tensor: string,
+  unfolded: NodeProto | null,
+): NodeProto | null {
+  const {
+    graph,
+    context: { loaded },
+  } = job;
   const own = loaded.graph.producer(tensor);
   if (own) return own;
   const node = index.producer(tensor);
-  if (isOp(node, 'Cast', 'Identity') && index.producer(node.input[0])) return fileNode(job, index, node.input[0]!, unfolded);
+  if (isOp(node, 'Cast', 'Identity') && index.producer(node.input[0]))
+    return fileNode(job, index, node.input[0]!, unfolded);
   if (unfolded && !graph.producer(tensor)) return unfolded;
   const seen = new Set<string>();
   const open = [tensor];
@@ -84,7 +129,10 @@ export function fileNode(job: Job, index: OnnxGraph, tensor: string, unfolded: N
     if (made) return made;
     if (seen.has(name)) continue;
     seen.add(name);
-    append(open, index.consumers(name).flatMap(({ output }) => output));
+    append(
+      open,
+      index.consumers(name).flatMap(({ output }) => output),
+    );
   }
   return null;
 }

@@ -11,7 +11,8 @@ import { largestOrNull, nonFiniteName } from './originRow.js';
 
 export type ElementProbe = Record<(typeof ELEMENT_ROWS)[number], number>;
 
-export interface NodeOrigin extends Pick<NonFiniteOrigin, 'kind' | 'weight' | 'value' | 'largest'>, Place {
+export interface NodeOrigin
+  extends Pick<NonFiniteOrigin, 'kind' | 'weight' | 'value' | 'largest'>, Place {
   /** The tensor that the node makes. */
   tensor: string;
 }
@@ -33,7 +34,20 @@ export interface NodeSearch {
 }
 
 /** Types that hold nothing but finite numbers. */
-const FINITE_TYPES: ReadonlySet<DataType> = new Set([DataType.BOOL, DataType.INT64, DataType.INT32, DataType.INT16, DataType.INT8, DataType.INT4, DataType.UINT64, DataType.UINT32, DataType.UINT16, DataType.UINT8, DataType.UINT4, DataType.STRING]);
+const FINITE_TYPES: ReadonlySet<DataType> = new Set([
+  DataType.BOOL,
+  DataType.INT64,
+  DataType.INT32,
+  DataType.INT16,
+  DataType.INT8,
+  DataType.INT4,
+  DataType.UINT64,
+  DataType.UINT32,
+  DataType.UINT16,
+  DataType.UINT8,
+  DataType.UINT4,
+  DataType.STRING,
+]);
 
 /**
  * Searches the part of a model above some tensors for the first node, in topological order, whose output is not finite
@@ -48,33 +62,60 @@ export async function searchNodes(search: NodeSearch): Promise<NodeOrigin | null
   const region = regionAbove(index, from, isEnd);
   const typeOf = elementTypes(index);
   const measured = [...region.tensors].filter((tensor) => !FINITE_TYPES.has(typeOf(tensor)));
-  const surveyed = await probe(search, region, measured.map((tensor) => ({ tensor, type: typeOf(tensor), dims: null })));
+  const surveyed = await probe(
+    search,
+    region,
+    measured.map((tensor) => ({ tensor, type: typeOf(tensor), dims: null })),
+  );
   const isBad = (tensor: string): boolean => (surveyed.get(tensor)?.element.rank ?? 0) > 0;
   const first = firstNode(index, region, from.filter(isBad), isBad);
   if (!first) return null;
 
   const { node, tensor } = first;
   const dims = dependsOnInputs(index, tensor) ? surveyed.get(tensor)!.dims : [];
-  const weights = node.input.filter((name) => isWeight(index, name) && !FINITE_TYPES.has(typeOf(name)));
-  const located = await probe(search, region, [
-    { tensor, type: typeOf(tensor), dims: tokenDims(dims, batch, heads) },
-    ...weights.map((weight) => ({ tensor: weight, type: typeOf(weight), dims: null })),
-  ], tokens);
-  const told = (element: ElementProbe): Pick<NodeOrigin, 'value' | 'largest'> => ({ value: nonFiniteName(element.value), largest: largestOrNull(element.largest) });
+  const weights = node.input.filter(
+    (name) => isWeight(index, name) && !FINITE_TYPES.has(typeOf(name)),
+  );
+  const located = await probe(
+    search,
+    region,
+    [
+      { tensor, type: typeOf(tensor), dims: tokenDims(dims, batch, heads) },
+      ...weights.map((weight) => ({ tensor: weight, type: typeOf(weight), dims: null })),
+    ],
+    tokens,
+  );
+  const told = (element: ElementProbe): Pick<NodeOrigin, 'value' | 'largest'> => ({
+    value: nonFiniteName(element.value),
+    largest: largestOrNull(element.largest),
+  });
   const weight = weights.find((name) => located.get(name)!.element.rank > 0);
-  if (weight !== undefined) return { tensor, kind: 'weights', weight, ...told(located.get(weight)!.element), ...NO_PLACE };
+  if (weight !== undefined)
+    return { tensor, kind: 'weights', weight, ...told(located.get(weight)!.element), ...NO_PLACE };
   const { element } = located.get(tensor)!;
-  return { tensor, kind: Number.isNaN(element.value) ? 'invalid' : 'overflow', weight: null, ...told(element), ...placeOf(dims, element.index, batch, heads) };
+  return {
+    tensor,
+    kind: Number.isNaN(element.value) ? 'invalid' : 'overflow',
+    weight: null,
+    ...told(element),
+    ...placeOf(dims, element.index, batch, heads),
+  };
 }
 
 /** The tensors that some are computed from, those included, up to the search's end; without weights and constants. */
-export function tensorsAbove(index: OnnxGraph, from: readonly string[], isEnd: (tensor: string) => boolean): ReadonlySet<string> {
+export function tensorsAbove(
+  index: OnnxGraph,
+  from: readonly string[],
+  isEnd: (tensor: string) => boolean,
+): ReadonlySet<string> {
   return regionAbove(index, from, isEnd).tensors;
 }
 
 /** Reads an element probe's output. */
 export function readElement(outputs: Tensors, name: string): ElementProbe {
-  return Object.fromEntries(ELEMENT_ROWS.map((row, i) => [row, Number(outputs[name]!.data[i])])) as ElementProbe;
+  return Object.fromEntries(
+    ELEMENT_ROWS.map((row, i) => [row, Number(outputs[name]!.data[i])]),
+  ) as ElementProbe;
 }
 
 /** Part of a graph: its tensors, weights and constants left out, and the tensors at its edge. */
@@ -83,7 +124,11 @@ interface Region {
   ends: ReadonlySet<string>;
 }
 
-function regionAbove(index: OnnxGraph, from: readonly string[], isEnd: (tensor: string) => boolean): Region {
+function regionAbove(
+  index: OnnxGraph,
+  from: readonly string[],
+  isEnd: (tensor: string) => boolean,
+): Region {
   const tensors = new Set<string>();
   const ends = new Set<string>();
   const open = [...from];
@@ -107,13 +152,19 @@ interface Wanted {
 }
 
 /** Probes tensors of the region, with their shapes. */
-async function probe({ model, execute }: NodeSearch, { tensors, ends }: Region, wanted: readonly Wanted[], tokens: Uint8Array = new Uint8Array()): Promise<Map<string, { element: ElementProbe; dims: number[] }>> {
+async function probe(
+  { model, execute }: NodeSearch,
+  { tensors, ends }: Region,
+  wanted: readonly Wanted[],
+  tokens: Uint8Array = new Uint8Array(),
+): Promise<Map<string, { element: ElementProbe; dims: number[] }>> {
   const copy = copyModel(model);
   const graph = copy.graph!;
   const index = new OnnxGraph(copy);
   const builder = new GraphBuilder(graph, index.names());
   const readers = graph.node.filter((node) => node.output.some((output) => tensors.has(output)));
-  for (const end of ends) replaceUses(readers, end, buildFinite(builder, end, elementTypes(index)(end)));
+  for (const end of ends)
+    replaceUses(readers, end, buildFinite(builder, end, elementTypes(index)(end)));
   const added: Tensors = {};
   const tokensIn = (dims: readonly number[]): string => {
     const name = `attn_diff/tokens_${dims.join('x')}`;
@@ -132,11 +183,21 @@ async function probe({ model, execute }: NodeSearch, { tensors, ends }: Region, 
   }
   append(graph.node, builder.nodes);
   const outputs = await execute(copy, added);
-  return new Map(probes.map(({ tensor, element, shape }) => [tensor, { element: readElement(outputs, element), dims: Array.from(outputs[shape]!.data, Number) }]));
+  return new Map(
+    probes.map(({ tensor, element, shape }) => [
+      tensor,
+      { element: readElement(outputs, element), dims: Array.from(outputs[shape]!.data, Number) },
+    ]),
+  );
 }
 
 /** The first node, in the graph's order, that makes a bad tensor of none, among those that lead to the start through bad tensors. */
-function firstNode(index: OnnxGraph, { tensors }: Region, from: readonly string[], isBad: (tensor: string) => boolean): { node: NodeProto; tensor: string } | null {
+function firstNode(
+  index: OnnxGraph,
+  { tensors }: Region,
+  from: readonly string[],
+  isBad: (tensor: string) => boolean,
+): { node: NodeProto; tensor: string } | null {
   const seen = new Set<string>();
   const origins = new Map<NodeProto, string>();
   const open = [...from];

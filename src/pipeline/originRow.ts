@@ -11,7 +11,10 @@ export interface RowStep {
   node: NonFiniteOrigin['node'];
 }
 
-export type RowOrigin = Pick<NonFiniteOrigin, 'step' | 'node' | 'kind' | 'value' | 'key' | 'largest'>;
+export type RowOrigin = Pick<
+  NonFiniteOrigin,
+  'step' | 'node' | 'kind' | 'value' | 'key' | 'largest'
+>;
 
 /**
  * Says where one query's row of attention stops being finite, its query, keys and values being finite.
@@ -24,24 +27,35 @@ export type RowOrigin = Pick<NonFiniteOrigin, 'step' | 'node' | 'kind' | 'value'
  * @param isAllowed whether the query may look at a key
  * @returns null where every step is finite
  */
-export function rowOrigin(steps: readonly RowStep[], isAllowed: (key: number) => boolean): RowOrigin | null {
+export function rowOrigin(
+  steps: readonly RowStep[],
+  isAllowed: (key: number) => boolean,
+): RowOrigin | null {
   const scores = steps.filter(({ step }) => step !== 'probabilities' && step !== 'output');
   const read = Array.from(scores.at(-1)?.values ?? []);
   const key = read.findIndex((value) => Number.isNaN(value) || value === Infinity);
-  if (key >= 0) return at(scores.find(({ values }) => !Number.isFinite(values[key]))!, key);
+  if (key >= 0)
+    return at(
+      scores.find(({ values }) => !Number.isFinite(values[key]))!,
+      key,
+    );
 
   const probabilities = steps.find(({ step }) => step === 'probabilities');
   const bad = probabilities ? firstBad(probabilities.values) : -1;
   if (probabilities && bad >= 0) {
     if (read.some((value) => value !== -Infinity)) return at(probabilities, bad);
     const lost = scores.flatMap((step) => {
-      const lowest = Array.from(step.values).findIndex((value, k) => value === -Infinity && isAllowed(k));
+      const lowest = Array.from(step.values).findIndex(
+        (value, k) => value === -Infinity && isAllowed(k),
+      );
       return lowest < 0 ? [] : [at(step, lowest)];
     });
     return lost[0] ?? { ...at(probabilities, bad), kind: 'fully-masked' };
   }
   const output = steps.find(({ step }) => step === 'output');
-  return output && firstBad(output.values) >= 0 ? { ...at(output, firstBad(output.values)), key: null } : null;
+  return output && firstBad(output.values) >= 0
+    ? { ...at(output, firstBad(output.values)), key: null }
+    : null;
 }
 
 /** A number that is not finite by numpy's name for it. */
@@ -62,5 +76,12 @@ export function firstBad(values: ArrayLike<number>): number {
 
 function at({ step, values, largest, node }: RowStep, key: number): RowOrigin {
   const value = values[key]!;
-  return { step, node, kind: Number.isNaN(value) ? 'invalid' : 'overflow', value: nonFiniteName(value), key, largest };
+  return {
+    step,
+    node,
+    kind: Number.isNaN(value) ? 'invalid' : 'overflow',
+    value: nonFiniteName(value),
+    key,
+    largest,
+  };
 }

@@ -25,21 +25,37 @@ export async function tapOrigin(job: Job): Promise<TapOrigin> {
   const { layer, tap } = job.place;
   if (layer === null) return { origin: await headOrigin(job), scores: null, nan: 0, inf: 0 };
   const site = siteOf(job, layer);
-  if (tap !== 'attention') return { origin: await blockOrigin(job, site), scores: null, nan: 0, inf: 0 };
+  if (tap !== 'attention')
+    return { origin: await blockOrigin(job, site), scores: null, nan: 0, inf: 0 };
   const trace = await traceAttention(job, site);
   const { nan, inf } = trace;
-  return { origin: trace.origin ? { layer, weight: null, ...trace.origin } : await projectionOrigin(job, site, trace), scores: scoresPrecision(job, site, trace), nan, inf };
+  return {
+    origin: trace.origin
+      ? { layer, weight: null, ...trace.origin }
+      : await projectionOrigin(job, site, trace),
+    scores: scoresPrecision(job, site, trace),
+    nan,
+    inf,
+  };
 }
 
 /** Above Q, K and V: the layer's norm and projections, and at layer 0 what comes before it. */
-async function projectionOrigin(job: Job, site: ResolvedSite, { diff, blamed }: AttentionTrace): Promise<NonFiniteOrigin | null> {
+async function projectionOrigin(
+  job: Job,
+  site: ResolvedSite,
+  { diff, blamed }: AttentionTrace,
+): Promise<NonFiniteOrigin | null> {
   // What the reference's Q, K and V hold is the reference's matter.
   if (blamed.length === 0 || job.streams.length > 1) return null;
   const before = hiddenBefore(job, site.layer);
   const found = await search(job, diff, blamed, (tensor) => tensor === before);
   if (!found) return null;
   // The embedding is what feeds layer 0 past its attention too.
-  const isEmbedding = before === null && tensorsAbove(new OnnxGraph(diff.model), [site.hidden], (tensor) => isAttentionOutput(job, site, tensor)).has(found.tensor);
+  const isEmbedding =
+    before === null &&
+    tensorsAbove(new OnnxGraph(diff.model), [site.hidden], (tensor) =>
+      isAttentionOutput(job, site, tensor),
+    ).has(found.tensor);
   return atNode(job, diff, found, isEmbedding ? null : site.layer, site.core);
 }
 
@@ -47,7 +63,12 @@ async function projectionOrigin(job: Job, site: ResolvedSite, { diff, blamed }: 
 async function blockOrigin(job: Job, site: ResolvedSite): Promise<NonFiniteOrigin | null> {
   const diff = rebuildFor(job, {});
   const before = hiddenBefore(job, site.layer);
-  const found = await search(job, diff, [site.hidden], (tensor) => tensor === before || isAttentionOutput(job, site, tensor));
+  const found = await search(
+    job,
+    diff,
+    [site.hidden],
+    (tensor) => tensor === before || isAttentionOutput(job, site, tensor),
+  );
   return found && atNode(job, diff, found, site.layer, null);
 }
 
@@ -79,18 +100,41 @@ function isAttentionOutput({ graph }: Job, site: ResolvedSite, tensor: string): 
   return tensor === site.output || !graph.producer(tensor);
 }
 
-function search(job: Job, diff: DiffGraph, from: readonly string[], isEnd: (tensor: string) => boolean): Promise<NodeOrigin | null> {
+function search(
+  job: Job,
+  diff: DiffGraph,
+  from: readonly string[],
+  isEnd: (tensor: string) => boolean,
+): Promise<NodeOrigin | null> {
   const { batch, tokens, context } = job;
-  return searchNodes({ model: diff.model, from, isEnd, batch, tokens, heads: context.loaded.sizes.heads, execute: (model, added) => execute(job, diff, model, added) });
+  return searchNodes({
+    model: diff.model,
+    from,
+    isEnd,
+    batch,
+    tokens,
+    heads: context.loaded.sizes.heads,
+    execute: (model, added) => execute(job, diff, model, added),
+  });
 }
 
-function atNode(job: Job, diff: DiffGraph, { tensor, ...found }: NodeOrigin, layer: number | null, unfolded: NodeProto | null): NonFiniteOrigin {
+function atNode(
+  job: Job,
+  diff: DiffGraph,
+  { tensor, ...found }: NodeOrigin,
+  layer: number | null,
+  unfolded: NodeProto | null,
+): NonFiniteOrigin {
   const node = fileNode(job, new OnnxGraph(diff.model), tensor, unfolded);
   return { layer, step: 'node', node: node && nodeName(node), ...found };
 }
 
 /** sdpa, flash and exact keep scores in float32 or wider whatever their precision. */
-function scoresPrecision({ stream, graph }: Job, site: ResolvedSite, { inputs }: AttentionTrace): Precision {
+function scoresPrecision(
+  { stream, graph }: Job,
+  site: ResolvedSite,
+  { inputs }: AttentionTrace,
+): Precision {
   if (stream.name === 'original') return originalPrecision(graph, [site]).precision;
   return stream.name === 'eager' ? inputs.settings.scoresPrecision : 'fp32';
 }

@@ -40,7 +40,11 @@ export interface Part {
   /** Null where the file has no logits. */
   head: HeadPass | null;
   /** @param home the pass of the part that has the reference, where this one has not */
-  run(batch: Batch, batchIndex: number, home?: { diff: DiffGraph; pass: PartPass }): Promise<PartPass>;
+  run(
+    batch: Batch,
+    batchIndex: number,
+    home?: { diff: DiffGraph; pass: PartPass },
+  ): Promise<PartPass>;
   /** The nodes that its passes executed so far; ends the profile. */
   executed(): Promise<readonly ExecutedNode[]>;
   close(): Promise<void>;
@@ -62,14 +66,45 @@ export interface PartOptions {
  *
  * @throws AttnDiffError execution-failed, runner-crashed, timed-out
  */
-export async function openPart({ config, loaded, sites: resolved, batches, predictions: { logits }, truth, plant }: PartContext, { streams, runner, share = null, given = null, bare = false }: PartOptions): Promise<Part> {
+export async function openPart(
+  { config, loaded, sites: resolved, batches, predictions: { logits }, truth, plant }: PartContext,
+  { streams, runner, share = null, given = null, bare = false }: PartOptions,
+): Promise<Part> {
   const { sizes, inputs, folder } = loaded;
   const { graph, sites } = graphOn(runner.provider, loaded, resolved, config);
   const { reference, precision } = config;
   const exchange = share ? 'share' : given ? 'take' : null;
-  const planned = logits && openHead({ graph, logits: logits.output, streams, reference, truth, exchange, width: logits.width, folder });
-  const diff = rebuild({ graph: planned?.graph ?? graph, sites, sizes, ...batchForm(batches), streams, reference, truth, precision, emulatesHalf: ownHalfGraph(loaded, config) !== null, keep: planned ? [planned.cut] : [], ranges: given === null && !bare, share, given, ...(plant && { plant }) });
-  const session = await onRebuilt(() => runner.open({ ...modelRequest(diff.model, folder), profile: !bare }, 'running the batches'));
+  const planned =
+    logits &&
+    openHead({
+      graph,
+      logits: logits.output,
+      streams,
+      reference,
+      truth,
+      exchange,
+      width: logits.width,
+      folder,
+    });
+  const diff = rebuild({
+    graph: planned?.graph ?? graph,
+    sites,
+    sizes,
+    ...batchForm(batches),
+    streams,
+    reference,
+    truth,
+    precision,
+    emulatesHalf: ownHalfGraph(loaded, config) !== null,
+    keep: planned ? [planned.cut] : [],
+    ranges: given === null && !bare,
+    share,
+    given,
+    ...(plant && { plant }),
+  });
+  const session = await onRebuilt(() =>
+    runner.open({ ...modelRequest(diff.model, folder), profile: !bare }, 'running the batches'),
+  );
   const head = await openedHead().catch(async (error: unknown) => {
     await quietly(session);
     throw error;
@@ -83,7 +118,10 @@ export async function openPart({ config, loaded, sites: resolved, batches, predi
     run: async (batch, batchIndex, home) => {
       const extra = home ? givenFeeds(home.diff.shared, home.pass.outputs) : {};
       const outputs = await session.run({ ...diffFeeds(inputs, sizes, diff, batch), ...extra });
-      return { outputs, stats: readProbes(diff, outputs, batch, batchIndex, sizes, home?.pass.stats) };
+      return {
+        outputs,
+        stats: readProbes(diff, outputs, batch, batchIndex, sizes, home?.pass.stats),
+      };
     },
     executed: () => (executed ??= session.executed()),
     close: async () => {

@@ -12,16 +12,34 @@ import type { PreparedRun } from './prepare.js';
  *
  * @throws AttnDiffError model-unreadable
  */
-export async function plannedKey({ config, loaded, batches }: PreparedRun, signal?: AbortSignal): Promise<RunKey> {
-  const [sha256, environment] = await Promise.all([modelDigest(loaded, signal), describeEnvironment(config.implementations.map(({ settings }) => settings.provider))]);
+export async function plannedKey(
+  { config, loaded, batches }: PreparedRun,
+  signal?: AbortSignal,
+): Promise<RunKey> {
+  const [sha256, environment] = await Promise.all([
+    modelDigest(loaded, signal),
+    describeEnvironment(config.implementations.map(({ settings }) => settings.provider)),
+  ]);
   return {
     model: { sha256, precision: describeModel(loaded).precision, activations: config.activations },
     environment,
     batches: batches.map(describeBatch),
     reference: config.reference,
     implementations: config.implementations.map((stream) => {
-      const { name, asked, precision, emulated } = unseen(stream, { precision: 'fp32', emulated: false, written: 'fp32' });
-      return { name, asked, settings: settingsText(stream), precision: stream.name === 'original' ? null : precision, emulated, provider: null, kernel: null };
+      const { name, asked, precision, emulated } = unseen(stream, {
+        precision: 'fp32',
+        emulated: false,
+        written: 'fp32',
+      });
+      return {
+        name,
+        asked,
+        settings: settingsText(stream),
+        precision: stream.name === 'original' ? null : precision,
+        emulated,
+        provider: null,
+        kernel: null,
+      };
     }),
   };
 }

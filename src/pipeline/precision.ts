@@ -15,8 +15,14 @@ import { graphOn } from './runGraph.js';
 export function modelPrecision(graph: OnnxGraph): Precision {
   const types = elementTypes(graph);
   const { node: nodes } = graph.graph;
-  if (roundsProducts(graph.graph) || nodes.some((node) => isOp(node, 'DynamicQuantizeLinear', 'QuantizeLinear'))) return 'int8';
-  const products = nodes.filter((node) => isOp(node, 'MatMul', 'Gemm') || isMicrosoftOp(node, 'MatMulNBits', 'FusedMatMul'));
+  if (
+    roundsProducts(graph.graph) ||
+    nodes.some((node) => isOp(node, 'DynamicQuantizeLinear', 'QuantizeLinear'))
+  )
+    return 'int8';
+  const products = nodes.filter(
+    (node) => isOp(node, 'MatMul', 'Gemm') || isMicrosoftOp(node, 'MatMulNBits', 'FusedMatMul'),
+  );
   return products.some((node) => types(node.output[0]!) === DataType.FLOAT16) ? 'fp16' : 'fp32';
 }
 
@@ -33,25 +39,41 @@ export interface OwnPrecision extends Pick<ImplementationInfo, 'precision' | 'em
  * @param graph the one that runs
  */
 export function originalPrecision(graph: OnnxGraph, sites: readonly AttentionSite[]): OwnPrecision {
-  if (sites.some(({ quantisation }) => quantisation.length > 0)) return { precision: 'int8', emulated: false, written: 'int8' };
+  if (sites.some(({ quantisation }) => quantisation.length > 0))
+    return { precision: 'int8', emulated: false, written: 'int8' };
   const typeOf = elementTypes(graph);
   const outputs = sites.flatMap(({ compute }) => compute.map(({ output }) => output[0]!));
   const written = coarsest(outputs.map(typeOf));
   if (written !== 'fp32') return { precision: written, emulated: false, written };
-  const rounded = coarsest(outputs.map((output) => graph.producer(output)).map((node) => (isOp(node, 'Cast') ? typeOf(node.input[0]!) : DataType.FLOAT)));
+  const rounded = coarsest(
+    outputs
+      .map((output) => graph.producer(output))
+      .map((node) => (isOp(node, 'Cast') ? typeOf(node.input[0]!) : DataType.FLOAT)),
+  );
   return { precision: rounded, emulated: rounded !== 'fp32', written: rounded };
 }
 
 /** The same of the graph that a provider runs for a model, where what is asked for is what the file is written in. */
-export function precisionOn(provider: ProviderName, loaded: Pick<LoadedModel, 'graph' | 'narrow'>, resolved: readonly ResolvedSite[], config: Pick<RunConfig, 'activations'>): OwnPrecision {
+export function precisionOn(
+  provider: ProviderName,
+  loaded: Pick<LoadedModel, 'graph' | 'narrow'>,
+  resolved: readonly ResolvedSite[],
+  config: Pick<RunConfig, 'activations'>,
+): OwnPrecision {
   const { graph, sites } = graphOn(provider, loaded, resolved, config);
   const own = originalPrecision(graph, sites);
   const { narrow } = loaded;
-  return narrow === null || own.emulated ? own : { ...own, written: originalPrecision(narrow.graph, narrow.sites).precision };
+  return narrow === null || own.emulated
+    ? own
+    : { ...own, written: originalPrecision(narrow.graph, narrow.sites).precision };
 }
 
 function coarsest(types: readonly DataType[]): 'bf16' | 'fp16' | 'fp32' {
-  return types.includes(DataType.BFLOAT16) ? 'bf16' : types.includes(DataType.FLOAT16) ? 'fp16' : 'fp32';
+  return types.includes(DataType.BFLOAT16)
+    ? 'bf16'
+    : types.includes(DataType.FLOAT16)
+      ? 'fp16'
+      : 'fp32';
 }
 
 /**
@@ -60,16 +82,27 @@ function coarsest(types: readonly DataType[]): 'bf16' | 'fp16' | 'fp32' {
  *
  * @param model what lies between the layers' attentions is computed in, perhaps by implementation
  */
-export function roundingLimits(model: Precision | ((implementation: string) => Precision), implementations: readonly Pick<ImplementationInfo, 'name' | 'precision'>[], streams: readonly Stream[], reference: string): (implementation: string) => RoundingLimits {
-  const streamOf = (label: string): Stream | undefined => streams.find((stream) => stream.label === label);
-  const rounding = (label: string, precision: Precision): number => ROUNDING[precision === 'fp32' && multipliesInTf32(streamOf(label)) ? 'fp16' : precision];
-  const of = (label: string): number => rounding(label, implementations.find(({ name }) => name === label)?.precision ?? 'fp32');
+export function roundingLimits(
+  model: Precision | ((implementation: string) => Precision),
+  implementations: readonly Pick<ImplementationInfo, 'name' | 'precision'>[],
+  streams: readonly Stream[],
+  reference: string,
+): (implementation: string) => RoundingLimits {
+  const streamOf = (label: string): Stream | undefined =>
+    streams.find((stream) => stream.label === label);
+  const rounding = (label: string, precision: Precision): number =>
+    ROUNDING[precision === 'fp32' && multipliesInTf32(streamOf(label)) ? 'fp16' : precision];
+  const of = (label: string): number =>
+    rounding(label, implementations.find(({ name }) => name === label)?.precision ?? 'fp32');
   return (implementation) => {
     const [own, other] = [streamOf(implementation), streamOf(reference)];
     if (own && other && sameComputation(own, other)) return { local: 0, accumulated: 0 };
     const local = Math.max(of(implementation), of(reference));
     const between = typeof model === 'string' ? model : model(implementation);
-    return { local, accumulated: Math.max(local, rounding(implementation, between), rounding(reference, between)) };
+    return {
+      local,
+      accumulated: Math.max(local, rounding(implementation, between), rounding(reference, between)),
+    };
   };
 }
 

@@ -23,12 +23,25 @@ export async function runOneNode(runner: Runner): Promise<ExecutedNode[]> {
     for (const name of ['a', 'b']) builder.input(name, DataType.FLOAT, [SIZE, SIZE]);
     return builder.op('MatMul', ['a', 'b']);
   });
-  const matrix: TensorData = { type: 'float32', dims: [SIZE, SIZE], data: new Float32Array(SIZE * SIZE).fill(1) };
-  return inSession(runner, { model: { bytes: encodeModel(model), folder: '.' }, profile: true }, STAGE, async (session) => {
-    const outputs = await session.run({ a: matrix, b: matrix });
-    if (!outputs[output]!.data.every((value) => value === SIZE)) throw new AttnDiffError('execution-failed', { stage: STAGE, problem: 'the product of two matrices of ones is wrong' });
-    return await session.executed();
-  });
+  const matrix: TensorData = {
+    type: 'float32',
+    dims: [SIZE, SIZE],
+    data: new Float32Array(SIZE * SIZE).fill(1),
+  };
+  return inSession(
+    runner,
+    { model: { bytes: encodeModel(model), folder: '.' }, profile: true },
+    STAGE,
+    async (session) => {
+      const outputs = await session.run({ a: matrix, b: matrix });
+      if (!outputs[output]!.data.every((value) => value === SIZE))
+        throw new AttnDiffError('execution-failed', {
+          stage: STAGE,
+          problem: 'the product of two matrices of ones is wrong',
+        });
+      return await session.executed();
+    },
+  );
 }
 
 /**
@@ -36,16 +49,24 @@ export async function runOneNode(runner: Runner): Promise<ExecutedNode[]> {
  *
  * @throws AttnDiffError provider-missing
  */
-export async function checkProviders(streams: readonly Pick<Stream, 'settings'>[], runners: Runners, timeout: number | null): Promise<void> {
-  const asked = new Set(streams.map(({ settings }) => settings.provider).filter((provider) => provider !== 'cpu'));
+export async function checkProviders(
+  streams: readonly Pick<Stream, 'settings'>[],
+  runners: Runners,
+  timeout: number | null,
+): Promise<void> {
+  const asked = new Set(
+    streams.map(({ settings }) => settings.provider).filter((provider) => provider !== 'cpu'),
+  );
   if (asked.size === 0) return;
   const available = (await listProviders()).map(({ name }) => name);
   for (const provider of asked) {
     const missing = async (problem: string): Promise<AttnDiffError> => {
-      const cuda = provider === 'cuda' ? await diagnoseCuda({ status: 'missing', problem }, null) : null;
+      const cuda =
+        provider === 'cuda' ? await diagnoseCuda({ status: 'missing', problem }, null) : null;
       return new AttnDiffError('provider-missing', { provider, problem, available, cuda });
     };
-    if (!available.includes(provider)) throw await missing(`onnxruntime-node has none for ${process.platform}-${process.arch}`);
+    if (!available.includes(provider))
+      throw await missing(`onnxruntime-node has none for ${process.platform}-${process.arch}`);
     const runner = runners.fresh({ provider, timeout });
     try {
       await runOneNode(runner);
@@ -66,7 +87,9 @@ export function problemOf(error: unknown): string {
       return `no answer within ${failure.problem} s`;
     case 'crashed':
     case 'out-of-memory':
-      return isError(error, 'runner-crashed') ? `its process died (${failure.problem})` : failure.problem;
+      return isError(error, 'runner-crashed')
+        ? `its process died (${failure.problem})`
+        : failure.problem;
     case 'error':
       return failure.problem;
   }

@@ -11,7 +11,11 @@ interface Known<Q, A> {
 /** A second look that keeps what it was asked and what it answered, and is asked nothing twice. */
 export function recorded(look: SecondLook): { look: SecondLook; answers: Answers } {
   const answers: Answers = { origins: [], nodes: [], causes: [] };
-  const remember = async <Q, A>(known: Known<Q, A>[], asked: Q, ask: () => Promise<A>): Promise<A> => {
+  const remember = async <Q, A>(
+    known: Known<Q, A>[],
+    asked: Q,
+    ask: () => Promise<A>,
+  ): Promise<A> => {
     const found = find(known, asked);
     if (found) return found.answer;
     const answer = await ask();
@@ -34,11 +38,21 @@ export function recorded(look: SecondLook): { look: SecondLook; answers: Answers
  * @param partOf the file of that part, and what was answered there
  * @throws AttnDiffError merge-unanswered, where something is asked that was not asked there
  */
-export function replayed(partOf: (batch: string) => { path: string; answers: Answers }): SecondLook {
-  const answerOf = async <Q extends { batch: string; implementation: string }, A>(asked: Q, list: (answers: Answers) => Known<Q, A>[]): Promise<A> => {
+export function replayed(
+  partOf: (batch: string) => { path: string; answers: Answers },
+): SecondLook {
+  const answerOf = async <Q extends { batch: string; implementation: string }, A>(
+    asked: Q,
+    list: (answers: Answers) => Known<Q, A>[],
+  ): Promise<A> => {
     const { path, answers } = partOf(asked.batch);
     const found = find(list(answers), asked);
-    if (!found) throw new AttnDiffError('merge-unanswered', { path, implementation: asked.implementation, batch: asked.batch });
+    if (!found)
+      throw new AttnDiffError('merge-unanswered', {
+        path,
+        implementation: asked.implementation,
+        batch: asked.batch,
+      });
     return found.answer;
   };
   return {

@@ -26,27 +26,65 @@ const FEWEST_TOKENS = 3;
  *
  * @throws AttnDiffError site-not-recognised, graph-not-supported, input-not-supported, execution-failed
  */
-export async function resolveSites(loaded: LoadedModel, runner: Runner, batches: readonly Batch[] = []): Promise<ResolvedSite[]> {
-  return onLifted(loaded.fixed, async () => withUnseenWindows(await resolved(loaded, runner, batches), loaded));
+export async function resolveSites(
+  loaded: LoadedModel,
+  runner: Runner,
+  batches: readonly Batch[] = [],
+): Promise<ResolvedSite[]> {
+  return onLifted(loaded.fixed, async () =>
+    withUnseenWindows(await resolved(loaded, runner, batches), loaded),
+  );
 }
 
-async function resolved(loaded: LoadedModel, runner: Runner, batches: readonly Batch[]): Promise<ResolvedSite[]> {
-  const { fixed, source: { config } } = loaded;
-  if (fixed.length !== null && fixed.length < FEWEST_TOKENS) throw refused(fixed.input!, `it fixes rows to ${fixed.length} ${fixed.length === 1 ? 'token' : 'tokens'}, as for decoding step by step`, 'dynamic');
-  const probe = maskProbeBatch(fixed.length ?? Math.max(SHORTEST_PROBE, (config.slidingWindow ?? 0) + 4));
-  const evaluation = planEvaluation(loaded.graph, loaded.sites, loaded.sizes, { causal: config.isCausal, takesMask: loaded.takesMask, windowOf: (layer) => configuredWindow(config, layer) });
+async function resolved(
+  loaded: LoadedModel,
+  runner: Runner,
+  batches: readonly Batch[],
+): Promise<ResolvedSite[]> {
+  const {
+    fixed,
+    source: { config },
+  } = loaded;
+  if (fixed.length !== null && fixed.length < FEWEST_TOKENS)
+    throw refused(
+      fixed.input!,
+      `it fixes rows to ${fixed.length} ${fixed.length === 1 ? 'token' : 'tokens'}, as for decoding step by step`,
+      'dynamic',
+    );
+  const probe = maskProbeBatch(
+    fixed.length ?? Math.max(SHORTEST_PROBE, (config.slidingWindow ?? 0) + 4),
+  );
+  const evaluation = planEvaluation(loaded.graph, loaded.sites, loaded.sizes, {
+    causal: config.isCausal,
+    takesMask: loaded.takesMask,
+    windowOf: (layer) => configuredWindow(config, layer),
+  });
   if (!evaluation.model) return evaluation.resolve({}, probe);
   const part = new OnnxGraph(evaluation.model);
   const feeds = (batch: Batch): Tensors => {
     const cutFeeds = evaluation.cutFeeds(batch);
-    const own = modelFeeds(loaded.inputs.filter(({ name }) => part.inputs.has(name) && !Object.hasOwn(cutFeeds, name)), loaded.sizes, batch, 1);
-    return { ...own, ...Object.fromEntries(Object.entries(cutFeeds).filter(([name]) => part.inputs.has(name))) };
+    const own = modelFeeds(
+      loaded.inputs.filter(({ name }) => part.inputs.has(name) && !Object.hasOwn(cutFeeds, name)),
+      loaded.sizes,
+      batch,
+      1,
+    );
+    return {
+      ...own,
+      ...Object.fromEntries(Object.entries(cutFeeds).filter(([name]) => part.inputs.has(name))),
+    };
   };
-  return inSession(runner, { model: { bytes: encodeModel(evaluation.model), folder: loaded.folder } }, 'evaluating masks and scales', async (session) => {
-    let sites = await withEncodings(loaded, evaluation, session, probe, feeds);
-    for (const batch of batches) sites = evaluation.verify(sites, await session.run(feeds(batch)), batch);
-    return sites;
-  });
+  return inSession(
+    runner,
+    { model: { bytes: encodeModel(evaluation.model), folder: loaded.folder } },
+    'evaluating masks and scales',
+    async (session) => {
+      let sites = await withEncodings(loaded, evaluation, session, probe, feeds);
+      for (const batch of batches)
+        sites = evaluation.verify(sites, await session.run(feeds(batch)), batch);
+      return sites;
+    },
+  );
 }
 
 /** What the values of a mask input may mean, the usual first. */
@@ -58,10 +96,17 @@ function encodingsOf({ role, type }: ModelInput): MaskEncoding[] {
 }
 
 /** The sites under the first meaning of the mask inputs that makes every mask right; under the usual one where none does. */
-async function withEncodings({ inputs, fileInputs }: LoadedModel, evaluation: Evaluation, session: Session, probe: Batch, feeds: (batch: Batch) => Tensors): Promise<ResolvedSite[]> {
+async function withEncodings(
+  { inputs, fileInputs }: LoadedModel,
+  evaluation: Evaluation,
+  session: Session,
+  probe: Batch,
+  feeds: (batch: Batch) => Tensors,
+): Promise<ResolvedSite[]> {
   const most = inputs.reduce((count, input) => Math.max(count, encodingsOf(input).length), 1);
   const take = (choice: number): void => {
-    for (const input of [...inputs, ...fileInputs]) input.encoding = encodingsOf(input)[choice] ?? encodingsOf(input)[0]!;
+    for (const input of [...inputs, ...fileInputs])
+      input.encoding = encodingsOf(input)[choice] ?? encodingsOf(input)[0]!;
   };
   for (let choice = 0; choice < most; choice++) {
     take(choice);
@@ -77,11 +122,20 @@ async function withEncodings({ inputs, fileInputs }: LoadedModel, evaluation: Ev
 }
 
 /** A window at least as long as the rows that a file fixes leaves no trace in its masks: it is as config.json says. */
-function withUnseenWindows(sites: ResolvedSite[], { fixed: { length }, source: { config } }: LoadedModel): ResolvedSite[] {
+function withUnseenWindows(
+  sites: ResolvedSite[],
+  { fixed: { length }, source: { config } }: LoadedModel,
+): ResolvedSite[] {
   if (length === null) return sites;
   return sites.map((site) => {
     const window = configuredWindow(config, site.layer);
     const isUnseen = window !== null && window >= length && site.maskSummary.window === null;
-    return isUnseen ? { ...site, maskSummary: { ...site.maskSummary, window }, fileMask: { ...site.fileMask, window } } : site;
+    return isUnseen
+      ? {
+          ...site,
+          maskSummary: { ...site.maskSummary, window },
+          fileMask: { ...site.fileMask, window },
+        }
+      : site;
   });
 }

@@ -16,7 +16,10 @@ const rounded = new WeakMap<OnnxGraph, Map<string, OnnxGraph>>();
 const halfTypes = new WeakMap<OnnxGraph, HalfType | null>();
 
 /** The graph that a run's streams share, its activations rounded where that is asked for: made once for all passes. */
-export function runGraph({ graph, narrow }: Pick<LoadedModel, 'graph' | 'narrow'>, { activations }: Pick<RunConfig, 'activations'>): OnnxGraph {
+export function runGraph(
+  { graph, narrow }: Pick<LoadedModel, 'graph' | 'narrow'>,
+  { activations }: Pick<RunConfig, 'activations'>,
+): OnnxGraph {
   if (activations === null) return graph;
   const known = rounded.get(graph) ?? new Map<string, OnnxGraph>();
   rounded.set(graph, known);
@@ -33,7 +36,10 @@ export function runGraph({ graph, narrow }: Pick<LoadedModel, 'graph' | 'narrow'
 }
 
 /** The file's graph in the type that its activations are to be rounded to, where that is what it computes in; null where it is another. */
-export function ownHalfGraph({ graph, narrow }: Pick<LoadedModel, 'graph' | 'narrow'>, { activations }: Pick<RunConfig, 'activations'>): OnnxGraph | null {
+export function ownHalfGraph(
+  { graph, narrow }: Pick<LoadedModel, 'graph' | 'narrow'>,
+  { activations }: Pick<RunConfig, 'activations'>,
+): OnnxGraph | null {
   if (activations === null) return null;
   const own = narrow?.graph ?? graph;
   const type = halfTypes.has(own) ? halfTypes.get(own) : halfTypeOf(own);
@@ -45,19 +51,41 @@ export function ownHalfGraph({ graph, narrow }: Pick<LoadedModel, 'graph' | 'nar
  * The graph and the sites that streams of a provider are rebuilt from: of a bfloat16 file, on a provider with bfloat16
  * kernels, the file's own, unless activations are to be rounded, which is done in float32.
  */
-export function graphOn(provider: ProviderName, loaded: Pick<LoadedModel, 'graph' | 'narrow'>, sites: readonly ResolvedSite[], config: Pick<RunConfig, 'activations'>): { graph: OnnxGraph; sites: readonly ResolvedSite[] } {
+export function graphOn(
+  provider: ProviderName,
+  loaded: Pick<LoadedModel, 'graph' | 'narrow'>,
+  sites: readonly ResolvedSite[],
+  config: Pick<RunConfig, 'activations'>,
+): { graph: OnnxGraph; sites: readonly ResolvedSite[] } {
   const { narrow } = loaded;
-  if (narrow === null || config.activations !== null || !hasBfloat16(provider)) return { graph: runGraph(loaded, config), sites: runSites(loaded, sites, config) };
+  if (narrow === null || config.activations !== null || !hasBfloat16(provider))
+    return { graph: runGraph(loaded, config), sites: runSites(loaded, sites, config) };
   return { graph: narrow.graph, sites: narrowed(sites, narrow.sites) };
 }
 
 /** The sites as they are in {@link runGraph}. */
-export function runSites({ graph, narrow }: Pick<LoadedModel, 'graph' | 'narrow'>, sites: readonly ResolvedSite[], config: Pick<RunConfig, 'activations'>): readonly ResolvedSite[] {
-  return narrow !== null && ownHalfGraph({ graph, narrow }, config) === narrow.graph ? narrowed(sites, narrow.sites) : sites;
+export function runSites(
+  { graph, narrow }: Pick<LoadedModel, 'graph' | 'narrow'>,
+  sites: readonly ResolvedSite[],
+  config: Pick<RunConfig, 'activations'>,
+): readonly ResolvedSite[] {
+  return narrow !== null && ownHalfGraph({ graph, narrow }, config) === narrow.graph
+    ? narrowed(sites, narrow.sites)
+    : sites;
 }
 
-function narrowed(resolved: readonly ResolvedSite[], sites: readonly AttentionSite[]): ResolvedSite[] {
-  return resolved.map((site, i) => ({ ...sites[i]!, scale: site.scale, sinks: site.sinks, maskSummary: site.maskSummary, fileMask: site.fileMask, maskFaults: site.maskFaults }));
+function narrowed(
+  resolved: readonly ResolvedSite[],
+  sites: readonly AttentionSite[],
+): ResolvedSite[] {
+  return resolved.map((site, i) => ({
+    ...sites[i]!,
+    scale: site.scale,
+    sinks: site.sinks,
+    maskSummary: site.maskSummary,
+    fileMask: site.fileMask,
+    maskFaults: site.maskFaults,
+  }));
 }
 
 /** What the batches of a run have in common, as rebuilding needs it. */

@@ -32,6 +32,11 @@ export function openReport(path: string): DiffReport {
  */
 export function openBaseline(options: BaselineOptions): HeldBaseline {
   const { run, report } = openSaved(options.path);
-  if (report?.shard) throw new AttnDiffError('baseline-shard', { path: options.path, index: report.shard.index, count: report.shard.count });
+  if (report?.shard)
+    throw new AttnDiffError('baseline-shard', {
+      path: options.path,
+      index: report.shard.index,
+      count: report.shard.count,
+    });
   return { ...options, run };
 }

@@ -1,4 +1,12 @@
-import type { BadTap, CauseAnswer, LocalDivergence, NodesAnswer, OriginAnswer, PartedPlace, Row } from '../types.js';
+import type {
+  BadTap,
+  CauseAnswer,
+  LocalDivergence,
+  NodesAnswer,
+  OriginAnswer,
+  PartedPlace,
+  Row,
+} from '../types.js';
 
 /**
  * What the rows of a run leave open, and a second pass over one batch tells. Each answer hangs on what is asked, and

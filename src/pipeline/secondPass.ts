@@ -9,7 +9,10 @@ import { batchForm, ownHalfGraph, runGraph } from './runGraph.js';
 
 /** The run that a second pass looks into, and what it needs to run parts of it again. */
 export interface SecondPass {
-  config: Pick<RunConfig, 'implementations' | 'reference' | 'precision' | 'activations' | 'timeout'>;
+  config: Pick<
+    RunConfig,
+    'implementations' | 'reference' | 'precision' | 'activations' | 'timeout'
+  >;
   loaded: LoadedModel;
   sites: readonly ResolvedSite[];
   batches: readonly Batch[];
@@ -19,12 +22,28 @@ export interface SecondPass {
 }
 
 /** Rebuilds the run's graph for other streams, or with other outputs. */
-export function rebuildAgain({ loaded, sites, config, plant }: SecondPass, batches: readonly Batch[], options: Pick<RebuildOptions, 'streams' | 'reference'> & Partial<RebuildOptions>): DiffGraph {
-  return rebuild({ graph: runGraph(loaded, config), sites, sizes: loaded.sizes, ...batchForm(batches), precision: config.precision, emulatesHalf: ownHalfGraph(loaded, config) !== null, ...options, ...(plant && { plant }) });
+export function rebuildAgain(
+  { loaded, sites, config, plant }: SecondPass,
+  batches: readonly Batch[],
+  options: Pick<RebuildOptions, 'streams' | 'reference'> & Partial<RebuildOptions>,
+): DiffGraph {
+  return rebuild({
+    graph: runGraph(loaded, config),
+    sites,
+    sizes: loaded.sizes,
+    ...batchForm(batches),
+    precision: config.precision,
+    emulatesHalf: ownHalfGraph(loaded, config) !== null,
+    ...options,
+    ...(plant && { plant }),
+  });
 }
 
 /** Where a stream is run again. */
-export function runnerOf({ runners, config }: Pick<SecondPass, 'runners' | 'config'>, stream: Stream): Runner {
+export function runnerOf(
+  { runners, config }: Pick<SecondPass, 'runners' | 'config'>,
+  stream: Stream,
+): Runner {
   return runners.at(placeOf(laneFor(stream), config.timeout));
 }
 

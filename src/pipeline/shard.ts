@@ -13,7 +13,13 @@ export function batchesOf<T>(batches: readonly T[], { index, count }: ShardPlace
 
 /** Where a part belongs. */
 export function shardOf(batches: readonly Batch[], { index, count }: ShardPlace): ShardOf {
-  return { index, count, batches: batches.map(({ name }) => name), data: dataDigest(batches.map((batch) => describeBatch(batch).sha256)), threads: threadCount() };
+  return {
+    index,
+    count,
+    batches: batches.map(({ name }) => name),
+    data: dataDigest(batches.map((batch) => describeBatch(batch).sha256)),
+    threads: threadCount(),
+  };
 }
 
 /** SHA-256, in hexadecimal, of the digests of some batches, each on a line. */

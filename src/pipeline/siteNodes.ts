@@ -25,33 +25,58 @@ export interface SiteNode {
  */
 export function siteNodes(stream: Stream, site: AttentionSite, seen: ExecutedGraph): SiteNode[] {
   const { graph } = seen;
-  const { nodes, kernel } = stream.name === 'original' ? ownNodes(graph, site) : builtNodes(graph, stream, site);
+  const { nodes, kernel } =
+    stream.name === 'original' ? ownNodes(graph, site) : builtNodes(graph, stream, site);
   return nodes.flatMap((node) => {
     const ran = seen.ran(node).filter(computes);
     const namesKernel = kernel(node);
     // What is neither a kernel nor seen was taken up by another node.
-    return ran.length === 0 && !namesKernel ? [] : [{ ran, namesKernel, isOtherType: otherTypes(ran, writtenIn(graph, node)).length > 0 }];
+    return ran.length === 0 && !namesKernel
+      ? []
+      : [{ ran, namesKernel, isOtherType: otherTypes(ran, writtenIn(graph, node)).length > 0 }];
   });
 }
 
-function ownNodes(graph: OnnxGraph, site: AttentionSite): { nodes: NodeProto[]; kernel: (node: NodeProto) => boolean } {
+function ownNodes(
+  graph: OnnxGraph,
+  site: AttentionSite,
+): { nodes: NodeProto[]; kernel: (node: NodeProto) => boolean } {
   const compute = site.compute.map((node) => asItRuns(graph, node) ?? node);
-  const nodes = [...compute, ...nodesBetween(graph, compute[0]!, compute.at(-1)!).filter((node) => !compute.includes(node) && computesNumbers(node.opType))];
+  const nodes = [
+    ...compute,
+    ...nodesBetween(graph, compute[0]!, compute.at(-1)!).filter(
+      (node) => !compute.includes(node) && computesNumbers(node.opType),
+    ),
+  ];
   return { nodes, kernel: (node) => compute.includes(node) };
 }
 
-function builtNodes(graph: OnnxGraph, { label, name, settings }: Stream, { layer }: AttentionSite): { nodes: NodeProto[]; kernel: (node: NodeProto) => boolean } {
+function builtNodes(
+  graph: OnnxGraph,
+  { label, name, settings }: Stream,
+  { layer }: AttentionSite,
+): { nodes: NodeProto[]; kernel: (node: NodeProto) => boolean } {
   const prefix = `attn_diff/layer${layer}/${label}/`;
   const { computeOps } = implementationOf(name as Exclude<Stream['name'], 'original'>, settings);
-  const nodes = graph.graph.node.filter((node) => node.name.startsWith(prefix) && !node.name.startsWith(`${prefix}local/`) && computesNumbers(node.opType));
+  const nodes = graph.graph.node.filter(
+    (node) =>
+      node.name.startsWith(prefix) &&
+      !node.name.startsWith(`${prefix}local/`) &&
+      computesNumbers(node.opType),
+  );
   return { nodes, kernel: ({ opType }) => computeOps.includes(opType) };
 }
 
 /** The nodes on the ways from one node down to another, both included; not by way of a tensor's shape. */
 function nodesBetween(graph: OnnxGraph, from: NodeProto, to: NodeProto): NodeProto[] {
-  const readers = ({ output }: NodeProto): NodeProto[] => output.flatMap((tensor) => [...graph.consumers(tensor)]).filter((node) => !isOp(node, 'Shape', 'Size'));
+  const readers = ({ output }: NodeProto): NodeProto[] =>
+    output
+      .flatMap((tensor) => [...graph.consumers(tensor)])
+      .filter((node) => !isOp(node, 'Shape', 'Size'));
   const below = reached(from, (node) => (node === to ? [] : readers(node)));
-  const above = reached(to, (node) => node.input.flatMap((input) => graph.producer(input) ?? []).filter((each) => below.has(each)));
+  const above = reached(to, (node) =>
+    node.input.flatMap((input) => graph.producer(input) ?? []).filter((each) => below.has(each)),
+  );
   return [...above];
 }
 

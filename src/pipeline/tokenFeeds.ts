@@ -12,8 +12,15 @@ type CacheSizes = Pick<Sizes, 'kvHeads' | 'headDim'>;
  * Feeds for the model's own inputs: the batch repeated `copies` times on the batch axis, and empty caches.
  * Ids, masks and positions are [copies·B, S]; a 4D mask is [copies·B, 1, S, S]; every cache [copies·B, Hkv, 0, D].
  */
-export function modelFeeds(inputs: readonly ModelInput[], sizes: CacheSizes, batch: Batch, copies: number): Tensors {
-  return Object.fromEntries(inputs.map((input) => [input.name, inputFeed(input, sizes, batch, copies)]));
+export function modelFeeds(
+  inputs: readonly ModelInput[],
+  sizes: CacheSizes,
+  batch: Batch,
+  copies: number,
+): Tensors {
+  return Object.fromEntries(
+    inputs.map((input) => [input.name, inputFeed(input, sizes, batch, copies)]),
+  );
 }
 
 function inputFeed(input: ModelInput, sizes: CacheSizes, batch: Batch, copies: number): TensorData {
@@ -24,7 +31,11 @@ function inputFeed(input: ModelInput, sizes: CacheSizes, batch: Batch, copies: n
     case 'ids':
       return tensor(type, dims, repeat(batch.inputIds, copies));
     case 'mask':
-      return tensor(type, dims, encoded(input, repeat(batch.attentionMask, copies), (bit) => bit === 1n));
+      return tensor(
+        type,
+        dims,
+        encoded(input, repeat(batch.attentionMask, copies), (bit) => bit === 1n),
+      );
     case 'mask-4d':
       return mask4d(input, batch, copies);
     case 'positions':
@@ -42,7 +53,11 @@ function inputFeed(input: ModelInput, sizes: CacheSizes, batch: Batch, copies: n
 }
 
 /** Two float32 zeros of a mask are one bit: what is kept adds nothing, and what is masked the least of its type. */
-function encoded<T>({ type, encoding }: ModelInput, values: ArrayLike<T>, isKept: (value: T) => boolean): Float64Array {
+function encoded<T>(
+  { type, encoding }: ModelInput,
+  values: ArrayLike<T>,
+  isKept: (value: T) => boolean,
+): Float64Array {
   const least = SMALLEST[type === DataType.FLOAT16 ? DataType.FLOAT16 : DataType.FLOAT];
   const [kept, masked] = encoding === 'keep' ? [1, 0] : encoding === 'drop' ? [0, 1] : [0, least];
   return Float64Array.from(values, (value) => (isKept(value) ? kept : masked));
@@ -53,20 +68,32 @@ function mask4d(input: ModelInput, batch: Batch, copies: number): TensorData {
   const { size, length } = batch;
   const declared = input.shape.length === 4 ? input.shape[1] : null;
   const heads = typeof declared === 'number' ? declared : 1;
-  const { data } = allowedMask({ ...batch, mask: null }, { ...PLAIN_MASK, causal: input.causal, window: input.window });
+  const { data } = allowedMask(
+    { ...batch, mask: null },
+    { ...PLAIN_MASK, causal: input.causal, window: input.window },
+  );
   const plane = length * length;
   const all = new Uint8Array(copies * size * heads * plane);
   for (let at = 0; at < copies * size * heads; at++) {
     const row = Math.floor(at / heads) % size;
     all.set(data.subarray(row * plane, (row + 1) * plane), at * plane);
   }
-  return tensor(input.type, [size * copies, ...(input.shape.length === 4 ? [heads] : []), length, length], encoded(input, all, (bit) => bit === 1));
+  return tensor(
+    input.type,
+    [size * copies, ...(input.shape.length === 4 ? [heads] : []), length, length],
+    encoded(input, all, (bit) => bit === 1),
+  );
 }
 
 /** Text has the same position on every axis of a multimodal rotary embedding; one row for all rows counts from 0. */
 function positions({ type, shape }: ModelInput, batch: Batch, copies: number): TensorData {
   const { size, length } = batch;
-  if (shape.length === 1 || (shape.length === 2 && shape[0] === 1 && size * copies > 1)) return tensor(type, shape.length === 1 ? [length] : [1, length], Float64Array.from({ length }, (_, i) => i));
+  if (shape.length === 1 || (shape.length === 2 && shape[0] === 1 && size * copies > 1))
+    return tensor(
+      type,
+      shape.length === 1 ? [length] : [1, length],
+      Float64Array.from({ length }, (_, i) => i),
+    );
   const rows = repeat(batch.positionIds, copies);
   if (shape.length === 2) return tensor(type, [size * copies, length], rows);
   const axes = typeof shape[0] === 'number' ? shape[0] : MROPE_AXES;
@@ -76,14 +103,32 @@ function positions({ type, shape }: ModelInput, batch: Batch, copies: number): T
 /** Time, height and width. */
 const MROPE_AXES = 3;
 
-function emptyCache({ type, shape }: ModelInput, { kvHeads, headDim }: CacheSizes, rows: number): TensorData {
-  const fixed = (dim: ModelInput['shape'][number] | undefined, otherwise: number): number => (typeof dim === 'number' ? dim : otherwise);
+function emptyCache(
+  { type, shape }: ModelInput,
+  { kvHeads, headDim }: CacheSizes,
+  rows: number,
+): TensorData {
+  const fixed = (dim: ModelInput['shape'][number] | undefined, otherwise: number): number =>
+    typeof dim === 'number' ? dim : otherwise;
   const dims = [rows, fixed(shape[1], kvHeads), fixed(shape[2], 0), fixed(shape[3], headDim)];
   return tensor(type, dims, new Uint8Array(dims.reduce((a, b) => a * b, 1)));
 }
 
-function zeros({ type, shape }: ModelInput, { headDim }: CacheSizes, batch: Batch, rows: number): TensorData {
-  const dims = shape.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? rows : axis === shape.length - 1 && shape.length === 4 ? headDim : batch.length));
+function zeros(
+  { type, shape }: ModelInput,
+  { headDim }: CacheSizes,
+  batch: Batch,
+  rows: number,
+): TensorData {
+  const dims = shape.map((dim, axis) =>
+    typeof dim === 'number'
+      ? dim
+      : axis === 0
+        ? rows
+        : axis === shape.length - 1 && shape.length === 4
+          ? headDim
+          : batch.length,
+  );
   return tensor(type, dims, new Uint8Array(dims.reduce((a, b) => a * b, 1)));
 }
 
@@ -94,7 +139,11 @@ function repeat(values: BigInt64Array, copies: number): BigInt64Array {
 }
 
 /** Numbers as a tensor of the type that an input has. */
-function tensor(type: DataType, dims: readonly number[], values: ArrayLike<number | bigint>): TensorData {
+function tensor(
+  type: DataType,
+  dims: readonly number[],
+  values: ArrayLike<number | bigint>,
+): TensorData {
   switch (type) {
     case DataType.INT32:
       return { type: 'int32', dims, data: Int32Array.from(values, Number) };
@@ -102,10 +151,18 @@ function tensor(type: DataType, dims: readonly number[], values: ArrayLike<numbe
       return { type: 'bool', dims, data: Uint8Array.from(values, Number) };
     case DataType.FLOAT:
     case DataType.FLOAT16:
-      return { type: type === DataType.FLOAT ? 'float32' : 'float16', dims, data: Float32Array.from(values, Number) };
+      return {
+        type: type === DataType.FLOAT ? 'float32' : 'float16',
+        dims,
+        data: Float32Array.from(values, Number),
+      };
     case DataType.DOUBLE:
       return { type: 'float64', dims, data: Float64Array.from(values, Number) };
     default:
-      return { type: 'int64', dims, data: values instanceof BigInt64Array ? values : BigInt64Array.from(values, BigInt) };
+      return {
+        type: 'int64',
+        dims,
+        data: values instanceof BigInt64Array ? values : BigInt64Array.from(values, BigInt),
+      };
   }
 }

@@ -9,6 +9,7 @@ const LINE = /Operator=\S+ Node=(\S+) DataType=\S+ SdpaKernel=([A-Z_]+)/g;
  */
 export function toldKernels(printed: string): Map<string, Set<string>> {
   const told = new Map<string, Set<string>>();
-  for (const [, node, kernel] of printed.matchAll(LINE)) told.set(node!, (told.get(node!) ?? new Set()).add(kernel!));
+  for (const [, node, kernel] of printed.matchAll(LINE))
+    told.set(node!, (told.get(node!) ?? new Set()).add(kernel!));
   return told;
 }

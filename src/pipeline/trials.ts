@@ -47,39 +47,90 @@ const MOST_ELEMENTS = 2 ** 24;
  *
  * @throws AttnDiffError execution-failed, runner-crashed
  */
-export async function runTrials(context: SecondPass, pair: Pair, layers: readonly number[], variants: readonly Computation[]): Promise<LayerTrials[]> {
-  const { sizes: { heads, headDim } } = context.loaded;
+export async function runTrials(
+  context: SecondPass,
+  pair: Pair,
+  layers: readonly number[],
+  variants: readonly Computation[],
+): Promise<LayerTrials[]> {
+  const {
+    sizes: { heads, headDim },
+  } = context.loaded;
   const { size, length } = pair.batch;
-  const atOnce = Math.max(1, Math.floor(MOST_ELEMENTS / (size * length * heads * headDim * layers.length)));
+  const atOnce = Math.max(
+    1,
+    Math.floor(MOST_ELEMENTS / (size * length * heads * headDim * layers.length)),
+  );
   const merged = new Map<number, LayerTrials>();
   for (let from = 0; from === 0 || from < variants.length; from += atOnce) {
-    for (const trials of await runChunk(context, pair, layers, variants.slice(from, from + atOnce))) {
+    for (const trials of await runChunk(
+      context,
+      pair,
+      layers,
+      variants.slice(from, from + atOnce),
+    )) {
       const known = merged.get(trials.layer);
-      if (known) for (const [label, distance] of trials.distances) known.distances.set(label, distance);
+      if (known)
+        for (const [label, distance] of trials.distances) known.distances.set(label, distance);
       else merged.set(trials.layer, trials);
     }
   }
   return [...merged.values()];
 }
 
-async function runChunk(context: SecondPass, { batch, reference, implementation, subject }: Pair, layers: readonly number[], list: readonly Computation[]): Promise<LayerTrials[]> {
+async function runChunk(
+  context: SecondPass,
+  { batch, reference, implementation, subject }: Pair,
+  layers: readonly number[],
+  list: readonly Computation[],
+): Promise<LayerTrials[]> {
   const { sizes, inputs, folder } = context.loaded;
-  const diff = rebuildAgain(context, [batch], { streams: [reference, implementation], reference: reference.label, capture: true, variants: { layers, target: subject, list } });
-  const probes = diff.probes.filter(({ tap, scope, layer }) => tap === 'attention' && scope === 'local' && layers.includes(layer!));
-  const captures = diff.captures.filter(({ tap, scope, layer }) => tap === 'attention' && scope === 'local' && layers.includes(layer!));
-  keepOutputs(diff.model, [...probes, ...captures, ...diff.variants].map(({ output }) => output));
-  const feeds = { ...modelFeeds(inputs, sizes, batch, diff.streams.length), ...addedFeeds(diff.added, rowCounted(batch), diff.streams.length) };
-  const outputs = await runOnce(runnerOf(context, twinOf(reference)), diff.model, feeds, 'explaining a divergence', folder);
+  const diff = rebuildAgain(context, [batch], {
+    streams: [reference, implementation],
+    reference: reference.label,
+    capture: true,
+    variants: { layers, target: subject, list },
+  });
+  const probes = diff.probes.filter(
+    ({ tap, scope, layer }) => tap === 'attention' && scope === 'local' && layers.includes(layer!),
+  );
+  const captures = diff.captures.filter(
+    ({ tap, scope, layer }) => tap === 'attention' && scope === 'local' && layers.includes(layer!),
+  );
+  keepOutputs(
+    diff.model,
+    [...probes, ...captures, ...diff.variants].map(({ output }) => output),
+  );
+  const feeds = {
+    ...modelFeeds(inputs, sizes, batch, diff.streams.length),
+    ...addedFeeds(diff.added, rowCounted(batch), diff.streams.length),
+  };
+  const outputs = await runOnce(
+    runnerOf(context, twinOf(reference)),
+    diff.model,
+    feeds,
+    'explaining a divergence',
+    folder,
+  );
   return layers.map((layer): LayerTrials => {
     const variant = diff.variants.find((each) => each.layer === layer)!;
     const probe = probes.find((each) => each.layer === layer)!;
-    const captured = (label: string): TensorData => outputs[captures.find((each) => each.layer === layer && each.stream === label)!.output]!;
+    const captured = (label: string): TensorData =>
+      outputs[captures.find((each) => each.layer === layer && each.stream === label)!.output]!;
     const local = readRow(outputs, probe.output, probe.streams, batch);
     const [delta, norm] = [local('l2Delta', implementation.label), local('l2', reference.label)];
     const read = readRow(outputs, variant.output, variant.variants, batch);
     return {
       layer,
-      distances: new Map(variant.variants.map((label) => [label, { squaredDelta: sumOfSquares(read('l2Delta', label), batch), squaredNorm: sumOfSquares(read('l2', label), batch) }])),
+      distances: new Map(
+        variant.variants.map((label) => [
+          label,
+          {
+            squaredDelta: sumOfSquares(read('l2Delta', label), batch),
+            squaredNorm: sumOfSquares(read('l2', label), batch),
+          },
+        ]),
+      ),
       squaredReference: sumOfSquares(delta, batch),
       relative: delta.map((value, i) => (value === 0 ? 0 : value / norm[i]!)),
       heads: headDistances(captured(implementation.label), captured(reference.label), batch),
@@ -93,14 +144,27 @@ async function runChunk(context: SecondPass, { batch, reference, implementation,
  * seen at the position that the node gives it.
  */
 function rowCounted(batch: Batch): Batch {
-  return batch.documents ? batch : { ...batch, positionIds: batch.positionIds.map((_, i) => BigInt(i % batch.length)) };
+  return batch.documents
+    ? batch
+    : { ...batch, positionIds: batch.positionIds.map((_, i) => BigInt(i % batch.length)) };
 }
 
 /** Reads one row of a probe, [PROBE_ROWS, streams, B, S], for one stream: [size·length]. */
-function readRow(outputs: Tensors, output: string, streams: readonly string[], { size, length }: Batch): (row: (typeof PROBE_ROWS)[number], stream: string) => Float64Array {
+function readRow(
+  outputs: Tensors,
+  output: string,
+  streams: readonly string[],
+  { size, length }: Batch,
+): (row: (typeof PROBE_ROWS)[number], stream: string) => Float64Array {
   const data = outputs[output]!.data as Float64Array;
   const tokens = size * length;
-  return (row, stream) => probeRow(data, { row: PROBE_ROWS.indexOf(row), stream: streams.indexOf(stream), streams: streams.length, tokens });
+  return (row, stream) =>
+    probeRow(data, {
+      row: PROBE_ROWS.indexOf(row),
+      stream: streams.indexOf(stream),
+      streams: streams.length,
+      tokens,
+    });
 }
 
 function sumOfSquares(values: Float64Array, { kinds }: Batch): number {

@@ -25,7 +25,10 @@ interface Bytes {
  * @param folder that external data is relative to
  * @throws AttnDiffError model-unreadable
  */
-export async function weightDigests(tensors: ReadonlyMap<string, TensorProto>, folder: string): Promise<Map<string, string | null>> {
+export async function weightDigests(
+  tensors: ReadonlyMap<string, TensorProto>,
+  folder: string,
+): Promise<Map<string, string | null>> {
   const files = new Map<string, FileHandle>();
   try {
     const sampled = new Map<string, string | null>();
@@ -38,7 +41,10 @@ export async function weightDigests(tensors: ReadonlyMap<string, TensorProto>, f
     const digests = new Map<string, string | null>();
     for (const [name, digest] of sampled) {
       const isAlone = [...sampled.values()].filter((other) => other === digest).length === 1;
-      digests.set(name, digest === null || isAlone ? digest : `${digest} ${await wholeDigest(bytes.get(name)!)}`);
+      digests.set(
+        name,
+        digest === null || isAlone ? digest : `${digest} ${await wholeDigest(bytes.get(name)!)}`,
+      );
     }
     return digests;
   } finally {
@@ -46,28 +52,49 @@ export async function weightDigests(tensors: ReadonlyMap<string, TensorProto>, f
   }
 }
 
-async function bytesOf(tensor: TensorProto, folder: string, files: Map<string, FileHandle>): Promise<Bytes> {
+async function bytesOf(
+  tensor: TensorProto,
+  folder: string,
+  files: Map<string, FileHandle>,
+): Promise<Bytes> {
   const external = externalData(tensor);
   if (!external) {
-    const data = tensor.rawData.length > 0 ? tensor.rawData : toBinary(TensorProtoSchema, { ...tensor, name: '' });
+    const data =
+      tensor.rawData.length > 0
+        ? tensor.rawData
+        : toBinary(TensorProtoSchema, { ...tensor, name: '' });
     return { length: data.length, read: async (from, to) => data.subarray(from, to) };
   }
   const path = join(folder, external.location);
-  const file = files.get(path) ?? (await open(path).catch((error: unknown) => unreadable(path, error)));
+  const file =
+    files.get(path) ?? (await open(path).catch((error: unknown) => unreadable(path, error)));
   files.set(path, file);
   return {
     length: external.length ?? byteLength(tensor) ?? 0,
-    read: async (from, to) => (await file.read(Buffer.alloc(to - from), 0, to - from, external.offset + from).catch((error: unknown) => unreadable(path, error))).buffer,
+    read: async (from, to) =>
+      (
+        await file
+          .read(Buffer.alloc(to - from), 0, to - from, external.offset + from)
+          .catch((error: unknown) => unreadable(path, error))
+      ).buffer,
   };
 }
 
 function unreadable(path: string, error: unknown): never {
-  throw new AttnDiffError('model-unreadable', { path, problem: (error as NodeJS.ErrnoException).code ?? String(error) });
+  throw new AttnDiffError('model-unreadable', {
+    path,
+    problem: (error as NodeJS.ErrnoException).code ?? String(error),
+  });
 }
 
-async function sampleDigest({ dims, dataType }: TensorProto, { length, read }: Bytes): Promise<string | null> {
+async function sampleDigest(
+  { dims, dataType }: TensorProto,
+  { length, read }: Bytes,
+): Promise<string | null> {
   const starts = [0, Math.floor(length / 2 / 8) * 8, Math.max(0, length - SAMPLE)];
-  const samples = await Promise.all(starts.map((from) => read(from, Math.min(length, from + SAMPLE))));
+  const samples = await Promise.all(
+    starts.map((from) => read(from, Math.min(length, from + SAMPLE))),
+  );
   if (samples.every((sample) => repeats(sample, samples[0]!))) return null;
   const hash = createHash('sha256').update(`${dataType} ${dims.join('x')}`);
   for (const sample of samples) hash.update(sample);
@@ -81,6 +108,7 @@ function repeats(sample: Uint8Array, of: Uint8Array): boolean {
 
 async function wholeDigest({ length, read }: Bytes): Promise<string> {
   const hash = createHash('sha256');
-  for (let from = 0; from < length; from += CHUNK) hash.update(await read(from, Math.min(length, from + CHUNK)));
+  for (let from = 0; from < length; from += CHUNK)
+    hash.update(await read(from, Math.min(length, from + CHUNK)));
   return hash.digest('hex');
 }

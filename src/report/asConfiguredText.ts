@@ -34,17 +34,27 @@ const SUBJECTS: Readonly<Record<ConfigAspect, (of: string) => string>> = {
   weights: (of) => `the weight of the projection of ${of}`,
 };
 
-const SOURCES: Readonly<Record<NotAsConfigured['against'], (isOne: boolean, aspect: ConfigAspect) => string>> = {
+const SOURCES: Readonly<
+  Record<NotAsConfigured['against'], (isOne: boolean, aspect: ConfigAspect) => string>
+> = {
   config: (_, aspect) => (FROM_STRUCTURE.has(aspect) ? 'the model has' : 'config.json asks for'),
   layers: () => 'most layers have',
   query: () => 'that of queries is',
 };
 
 /** What no key of config.json says, but the code of every model of these families has. */
-const FROM_STRUCTURE: ReadonlySet<ConfigAspect> = new Set<ConfigAspect>(['rope-positions', 'kv-heads', 'head-order', 'value-scale', 'weights']);
+const FROM_STRUCTURE: ReadonlySet<ConfigAspect> = new Set<ConfigAspect>([
+  'rope-positions',
+  'kv-heads',
+  'head-order',
+  'value-scale',
+  'weights',
+]);
 
 function subjectOf({ aspect, part }: NotAsConfigured): string {
-  return SUBJECTS[aspect](part === null ? (aspect === 'weights' ? 'queries, keys and values' : '') : PARTS[part]);
+  return SUBJECTS[aspect](
+    part === null ? (aspect === 'weights' ? 'queries, keys and values' : '') : PARTS[part],
+  );
 }
 
 function valueText(value: NotAsConfigured['found']): string {
@@ -71,6 +81,9 @@ export function deviationClause(finding: NotAsConfigured): string {
 
 /** The sentences of the finding. */
 export function deviationSentences(finding: NotAsConfigured): string {
-  const remedy = finding.against === 'config' && !FROM_STRUCTURE.has(finding.aspect) ? 'Export again, or correct config.json if the file is what was trained.' : 'Export again.';
+  const remedy =
+    finding.against === 'config' && !FROM_STRUCTURE.has(finding.aspect)
+      ? 'Export again, or correct config.json if the file is what was trained.'
+      : 'Export again.';
   return `${deviationSentence(finding)}. Every implementation is run with what the file has, so no other number here shows it. ${remedy}`;
 }

@@ -13,12 +13,17 @@ import { savedRunProblem } from './soundReport.js';
  */
 export function baselineJson(report: DiffReport): string {
   const document = z.encode(baselineSchema, { schema: BASELINE_SCHEMA, ...savedRun(report) });
-  const fields = Object.entries(document).map(([key, value]) => `  ${JSON.stringify(key)}: ${Array.isArray(value) ? lines(value) : jsonText(value, 2).replaceAll('\n', '\n  ')}`);
+  const fields = Object.entries(document).map(
+    ([key, value]) =>
+      `  ${JSON.stringify(key)}: ${Array.isArray(value) ? lines(value) : jsonText(value, 2).replaceAll('\n', '\n  ')}`,
+  );
   return `{\n${fields.join(',\n')}\n}\n`;
 }
 
 function lines(items: readonly unknown[]): string {
-  return items.length === 0 ? '[]' : `[\n${items.map((item) => `    ${jsonText(item)}`).join(',\n')}\n  ]`;
+  return items.length === 0
+    ? '[]'
+    : `[\n${items.map((item) => `    ${jsonText(item)}`).join(',\n')}\n  ]`;
 }
 
 /**
@@ -29,7 +34,11 @@ function lines(items: readonly unknown[]): string {
  */
 export function readSaved(text: string, path: string): Saved {
   const document = parseDocument(text, path);
-  if (document.schema !== BASELINE_SCHEMA && document.schema !== REPORT_SCHEMA) throw new AttnDiffError('report-unreadable', { path, problem: `its schema is ${document.schema}, and this version reads ${BASELINE_SCHEMA} and ${REPORT_SCHEMA}` });
+  if (document.schema !== BASELINE_SCHEMA && document.schema !== REPORT_SCHEMA)
+    throw new AttnDiffError('report-unreadable', {
+      path,
+      problem: `its schema is ${document.schema}, and this version reads ${BASELINE_SCHEMA} and ${REPORT_SCHEMA}`,
+    });
   if (document.schema !== BASELINE_SCHEMA) {
     const report = decodeReport(document, path);
     return { run: savedRun(report), report };

@@ -3,7 +3,8 @@ import { reportSchema } from './schema.js';
 import type { Same } from './schemaParts.js';
 import { BASELINE_SCHEMA, type Baseline } from '../types.js';
 
-const { model, environment, batches, reference, implementations, rows, effects } = reportSchema.shape;
+const { model, environment, batches, reference, implementations, rows, effects } =
+  reportSchema.shape;
 
 /** What `--save-baseline` writes: schema `attn-diff/baseline/v1`. Its fields are those of the report. */
 export const baselineSchema = z
@@ -13,9 +14,31 @@ export const baselineSchema = z
     environment,
     batches: z.array(batches.element.omit({ source: true })),
     reference,
-    implementations: z.array(implementations.element.omit({ written: true, ran: true, evidence: true, proof: true, reason: true, failure: true })),
+    implementations: z.array(
+      implementations.element.omit({
+        written: true,
+        ran: true,
+        evidence: true,
+        proof: true,
+        reason: true,
+        failure: true,
+      }),
+    ),
     rows: z
-      .array(rows.element.pick({ batch: true, layer: true, tap: true, scope: true, implementation: true, maxAbs: true, relL2: true, exactRelL2: true, nan: true, inf: true }))
+      .array(
+        rows.element.pick({
+          batch: true,
+          layer: true,
+          tap: true,
+          scope: true,
+          implementation: true,
+          maxAbs: true,
+          relL2: true,
+          exactRelL2: true,
+          nan: true,
+          inf: true,
+        }),
+      )
       .describe('On valid tokens, by batch, implementation and place.'),
     effects: z.array(effects.element.omit({ perplexity: true })),
   })

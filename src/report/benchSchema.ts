@@ -23,7 +23,9 @@ const row = z
       .describe('Wall-clock seconds of a forward pass; null where the implementation failed.'),
     tokensPerSecond: metric('batch · length / median seconds.').nullable(),
     ratio: metric('Median seconds over those of the baseline at this length.').nullable(),
-    peakMiB: metric('Most main memory that the process held, above what it held before the model was opened; memory of a GPU is not measured.').nullable(),
+    peakMiB: metric(
+      'Most main memory that the process held, above what it held before the model was opened; memory of a GPU is not measured.',
+    ).nullable(),
     memoryRatio: metric('peakMiB over that of the baseline at this length.').nullable(),
     failure,
   })
@@ -43,9 +45,14 @@ export const benchSchema = z
       timeout: z.number().nullable().describe('Seconds that one step may take; null for no limit.'),
     }),
     baseline: label.describe('What ratios are taken against: the unmodified file.'),
-    rows: z.array(row).describe('By length, and of one length in the order of the implementations.'),
+    rows: z
+      .array(row)
+      .describe('By length, and of one length in the order of the implementations.'),
   })
-  .meta({ title: 'attn-diff bench', description: 'Time and memory of forward passes, by implementation of attention and length.' });
+  .meta({
+    title: 'attn-diff bench',
+    description: 'Time and memory of forward passes, by implementation of attention and length.',
+  });
 
 // Does not compile where the schema and bench.ts part.
 true satisfies Same<z.infer<typeof benchSchema>, BenchReport>;

@@ -27,11 +27,16 @@ const MEASURED: Readonly<Record<CheckName, string>> = {
   regression: 'against the baseline',
 };
 
-const number = (name: CheckName, value: number): string => (name.endsWith('cosine') ? formatCosine(value) : formatNumber(value));
+const number = (name: CheckName, value: number): string =>
+  name.endsWith('cosine') ? formatCosine(value) : formatNumber(value);
 
 /** `relative L2 of flash`: what a check measures. */
 export function measuredText({ name, subject }: Pick<Check, 'name' | 'subject'>): string {
-  return name === 'regression' && subject === 'compared' ? 'numbers compared with the baseline' : name === 'regression' && subject !== null ? `${metricText(subject)} ${MEASURED.regression}` : MEASURED[name];
+  return name === 'regression' && subject === 'compared'
+    ? 'numbers compared with the baseline'
+    : name === 'regression' && subject !== null
+      ? `${metricText(subject)} ${MEASURED.regression}`
+      : MEASURED[name];
 }
 
 /** The number that a budget of this name is on, or the name itself where there is no such budget. */
@@ -40,19 +45,41 @@ export function metricText(name: string): string {
 }
 
 /** The value that was seen, as it is written for a reader. */
-export function actualText({ name, actual, subject }: Pick<Check, 'name' | 'actual' | 'subject'>): string {
-  return name === 'non-finite' || name === 'compared' || subject === 'compared' ? formatCount(actual) : number(name, actual);
+export function actualText({
+  name,
+  actual,
+  subject,
+}: Pick<Check, 'name' | 'actual' | 'subject'>): string {
+  return name === 'non-finite' || name === 'compared' || subject === 'compared'
+    ? formatCount(actual)
+    : number(name, actual);
 }
 
 /** `layer 3, attention, local, batch left, valid tokens`; empty where a check has no place. */
-export function checkPlace({ layer, tap, scope, batch, kind }: Pick<Check, 'layer' | 'tap' | 'scope' | 'batch' | 'kind'>): string {
-  const parts = [layer !== null || tap !== null ? placeText(layer, tap) : null, scope, batch === null ? null : `batch ${batch}`, kind === null || kind === 'valid' || tap === null ? null : `${KIND_TEXT[kind]} tokens`];
+export function checkPlace({
+  layer,
+  tap,
+  scope,
+  batch,
+  kind,
+}: Pick<Check, 'layer' | 'tap' | 'scope' | 'batch' | 'kind'>): string {
+  const parts = [
+    layer !== null || tap !== null ? placeText(layer, tap) : null,
+    scope,
+    batch === null ? null : `batch ${batch}`,
+    kind === null || kind === 'valid' || tap === null ? null : `${KIND_TEXT[kind]} tokens`,
+  ];
   return parts.filter((part) => part !== null).join(', ');
 }
 
 /** The nearest limit that would let a check pass, with all its digits; null where none would. */
-export function passingLimit({ operator, actual, name }: Pick<Check, 'operator' | 'actual' | 'name'>): string | null {
-  if (!Number.isFinite(actual) || operator === '==' || operator === '>' || name === 'regression') return null;
+export function passingLimit({
+  operator,
+  actual,
+  name,
+}: Pick<Check, 'operator' | 'actual' | 'name'>): string | null {
+  if (!Number.isFinite(actual) || operator === '==' || operator === '>' || name === 'regression')
+    return null;
   return formatLimit(actual);
 }
 
@@ -66,22 +93,36 @@ export function sourceText(source: CheckSource): string {
     case 'config':
       return `${source.path}:${source.line}, ${source.key}`;
     case 'default':
-      return source.precision === 'same' ? 'by default two streams of one computation give the same bits' : `the default for ${source.precision}`;
+      return source.precision === 'same'
+        ? 'by default two streams of one computation give the same bits'
+        : `the default for ${source.precision}`;
     case 'baseline':
       return `the baseline ${source.path}`;
   }
 }
 
 /** What is checked, without what came of it, and so the same in every run: `rel-l2, local, by default`. */
-export function checkTitle({ name, subject, scope, source }: Pick<Check, 'name' | 'subject' | 'scope' | 'source'>): string {
-  const parts = [subject === null ? name : `${name} ${subject}`, source.kind === 'default' ? scope : null, source.kind === 'default' ? 'by default' : source.kind === 'config' ? source.key : null];
+export function checkTitle({
+  name,
+  subject,
+  scope,
+  source,
+}: Pick<Check, 'name' | 'subject' | 'scope' | 'source'>): string {
+  const parts = [
+    subject === null ? name : `${name} ${subject}`,
+    source.kind === 'default' ? scope : null,
+    source.kind === 'default' ? 'by default' : source.kind === 'config' ? source.key : null,
+  ];
   return parts.filter((part) => part !== null).join(', ');
 }
 
 function limitSentence(check: Check): string {
   const { name, operator, source } = check;
   const limit = passingLimit(check);
-  if (limit === null) return name === 'max-ratio' || name === 'ratio-fp32' ? 'No limit lets this pass.' : 'No limit lets NaN or Inf pass.';
+  if (limit === null)
+    return name === 'max-ratio' || name === 'ratio-fp32'
+      ? 'No limit lets this pass.'
+      : 'No limit lets NaN or Inf pass.';
   const which = operator === '<=' ? 'Smallest' : 'Largest';
   return `${which} limit that passes: ${source.kind === 'flag' ? `${source.flag} ${limit}` : source.kind === 'config' ? `${limit}, at ${sourceText(source)}` : source.kind === 'default' ? `${limit} (a budget of your own, or --default-budgets off)` : limit}.`;
 }
@@ -89,8 +130,13 @@ function limitSentence(check: Check): string {
 /** The arguments of attn-diff that show a missed check again: where it is about the run as a whole, those of that. */
 export function checkArguments(check: Check, report: Commanded): string[] {
   // Fewer implementations or batches may leave an entry of a budget without what it matches.
-  const isListed = report.verdict?.checks.some(({ source }) => source.kind === 'config' && source.key.startsWith('budgets[')) ?? false;
-  return isListed || check.name === 'compared' || check.name === 'completed' || isUnmeasured(check) ? report.command : argumentsFor(check, report);
+  const isListed =
+    report.verdict?.checks.some(
+      ({ source }) => source.kind === 'config' && source.key.startsWith('budgets['),
+    ) ?? false;
+  return isListed || check.name === 'compared' || check.name === 'completed' || isUnmeasured(check)
+    ? report.command
+    : argumentsFor(check, report);
 }
 
 /** The command that shows a missed check again. */
@@ -112,7 +158,8 @@ export function checkSentences(check: Check): string {
   const place = checkPlace(check);
   switch (name) {
     case 'compared':
-      if (subject !== null) return `compared: ${subject} of the file ${subject.includes(' and ') ? 'are' : 'is'} the same for every token, so that nothing which an implementation does would show, and comparing nothing is a failure. Look at the weights of the file.`;
+      if (subject !== null)
+        return `compared: ${subject} of the file ${subject.includes(' and ') ? 'are' : 'is'} the same for every token, so that nothing which an implementation does would show, and comparing nothing is a failure. Look at the weights of the file.`;
       return 'compared: no valid token was compared with the reference, and comparing nothing is a failure. Name a second implementation (--impl), or give prompts that hold text.';
     case 'completed':
       return `completed, ${implementation}: it did not run to its end (see the findings). Leave it out of --impl to pass without it.`;
@@ -126,8 +173,10 @@ export function checkSentences(check: Check): string {
       return regressionSentences(check, metricText(subject ?? ''), place);
     default: {
       const limit = `the limit is ${formatLimit(expected)}${source.kind === 'flag' || source.kind === 'always' ? '' : ` (${sourceText(source)})`}`;
-      if (isUnmeasured(check) && subject !== null) return `${name}: ${subject}, which the budget names, matches nothing that was measured${level === 'error' ? ', and comparing less than was asked is a failure' : ''}; ${limit}. Correct it, or take it out of the budget.`;
-      if (isUnmeasured(check)) return `${name}, ${implementation}: there is nothing that it could be measured on${level === 'error' ? ', and comparing nothing is a failure' : ''}; ${limit}. Look at the implementations, layers, taps, batches and kinds that it names.`;
+      if (isUnmeasured(check) && subject !== null)
+        return `${name}: ${subject}, which the budget names, matches nothing that was measured${level === 'error' ? ', and comparing less than was asked is a failure' : ''}; ${limit}. Correct it, or take it out of the budget.`;
+      if (isUnmeasured(check))
+        return `${name}, ${implementation}: there is nothing that it could be measured on${level === 'error' ? ', and comparing nothing is a failure' : ''}; ${limit}. Look at the implementations, layers, taps, batches and kinds that it names.`;
       return `${name}, ${implementation}: ${measuredText(check)} is ${actualText(check)} at ${place}; ${operator === '<=' || operator === '>=' ? limit : formatLimit(expected)}. ${limitSentence(check)}`;
     }
   }

@@ -1,6 +1,14 @@
 import type { ComparedEffect, ComparedRow, Comparison, Finding, RowNumbers } from '../types.js';
 import { compareLines, effectLines, type CompareLine } from './compare/lines.js';
-import { clauseText, differenceTitle, onlyText, referenceNote, regressionText, sameText, verdictsText } from './compare/words.js';
+import {
+  clauseText,
+  differenceTitle,
+  onlyText,
+  referenceNote,
+  regressionText,
+  sameText,
+  verdictsText,
+} from './compare/words.js';
 import { findingText } from './findingText.js';
 import { code, cut, details, fenced, inline, markdownTable } from './markdown/escape.js';
 import { klText, lossText } from './text/effects.js';
@@ -28,17 +36,41 @@ export function compareMarkdown(comparison: Comparison): string {
 }
 
 function write(comparison: Comparison, most: number): string {
-  const parts = [heading(comparison), regression(comparison, most), differences(comparison, most), predictions(comparison, most), places(comparison, most), findings(comparison, most)];
-  return `${parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  const parts = [
+    heading(comparison),
+    regression(comparison, most),
+    differences(comparison, most),
+    predictions(comparison, most),
+    places(comparison, most),
+    findings(comparison, most),
+  ];
+  return `${parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
 }
 
 function heading(comparison: Comparison): string[] {
   const { a, b } = comparison;
   const verdict = regressionText(comparison);
   const lines = compareLines(comparison);
-  const notes = [verdictsText(comparison), referenceNote(comparison), sameText(comparison, lines.same), onlyText(lines)].filter((note) => note !== null);
-  const title = verdict === null ? 'attn-diff compare' : `${verdict.passed ? '✓' : '✗'} attn-diff compare: ${verdict.word}`;
-  return [`<!-- attn-diff compare ${[a.path, b.path].map((path) => cut(printable(path), LONGEST_VALUE).replaceAll('>', '&gt;')).join(' ')} -->`, `## ${title}`, '', `A is ${code(a.path)}, B is ${code(b.path)}.`, ...notes.flatMap((note) => ['', sentences(note)])];
+  const notes = [
+    verdictsText(comparison),
+    referenceNote(comparison),
+    sameText(comparison, lines.same),
+    onlyText(lines),
+  ].filter((note) => note !== null);
+  const title =
+    verdict === null
+      ? 'attn-diff compare'
+      : `${verdict.passed ? '✓' : '✗'} attn-diff compare: ${verdict.word}`;
+  return [
+    `<!-- attn-diff compare ${[a.path, b.path].map((path) => cut(printable(path), LONGEST_VALUE).replaceAll('>', '&gt;')).join(' ')} -->`,
+    `## ${title}`,
+    '',
+    `A is ${code(a.path)}, B is ${code(b.path)}.`,
+    ...notes.flatMap((note) => ['', sentences(note)]),
+  ];
 }
 
 function regression(comparison: Comparison, most: number): string[] {
@@ -56,48 +88,117 @@ function regression(comparison: Comparison, most: number): string[] {
 
 function differences({ differences: all }: Comparison, most: number): string[] {
   if (all.length === 0) return [];
-  const value = (sign: string, text: string | null): string[] => (text === null ? [] : [`${sign} ${cut(printable(text), LONGEST_VALUE)}`]);
-  const lines = all.slice(0, most).flatMap((each) => [`  ${cut(printable(differenceTitle(each)), LONGEST_VALUE)}`, ...value('-', each.a), ...value('+', each.b)]);
-  return ['### What was run otherwise', '', ...fenced(lines, 'diff'), ...leftOut(all.length - most, 'difference')];
+  const value = (sign: string, text: string | null): string[] =>
+    text === null ? [] : [`${sign} ${cut(printable(text), LONGEST_VALUE)}`];
+  const lines = all
+    .slice(0, most)
+    .flatMap((each) => [
+      `  ${cut(printable(differenceTitle(each)), LONGEST_VALUE)}`,
+      ...value('-', each.a),
+      ...value('+', each.b),
+    ]);
+  return [
+    '### What was run otherwise',
+    '',
+    ...fenced(lines, 'diff'),
+    ...leftOut(all.length - most, 'difference'),
+  ];
 }
 
 function predictions(comparison: Comparison, most: number): string[] {
   const all = effectLines(comparison);
   if (all.length === 0) return [];
   const cells = ({ batch, implementation, a, b }: ComparedEffect): string[] => [
-    code(batch), code(implementation), mark(lossText(a!.loss), a!.loss), mark(lossText(b!.loss), b!.loss), formatSigned(b!.loss - a!.loss), mark(klText(a!.kl), a!.kl), mark(klText(b!.kl), b!.kl), formatCount(a!.flips), formatCount(b!.flips),
+    code(batch),
+    code(implementation),
+    mark(lossText(a!.loss), a!.loss),
+    mark(lossText(b!.loss), b!.loss),
+    formatSigned(b!.loss - a!.loss),
+    mark(klText(a!.kl), a!.kl),
+    mark(klText(b!.kl), b!.kl),
+    formatCount(a!.flips),
+    formatCount(b!.flips),
   ];
-  const columns = [{ head: 'batch' }, { head: 'implementation' }, ...['loss A', 'B', 'Δ', 'KL A', 'B', 'flips A', 'B'].map((head) => ({ head, align: 'right' as const }))];
-  return ['### Predicting the next token', '', ...markdownTable(columns, all.slice(0, most).map(cells)), '', `Loss and KL in nats.${all.length > most ? ` Left out to fit: ${plural(all.length - most, 'line')}.` : ''}`];
+  const columns = [
+    { head: 'batch' },
+    { head: 'implementation' },
+    ...['loss A', 'B', 'Δ', 'KL A', 'B', 'flips A', 'B'].map((head) => ({
+      head,
+      align: 'right' as const,
+    })),
+  ];
+  return [
+    '### Predicting the next token',
+    '',
+    ...markdownTable(columns, all.slice(0, most).map(cells)),
+    '',
+    `Loss and KL in nats.${all.length > most ? ` Left out to fit: ${plural(all.length - most, 'line')}.` : ''}`,
+  ];
 }
 
 function places(comparison: Comparison, most: number): string[] {
   const all = compareLines(comparison).batches.flatMap(({ lines }) => lines);
   if (all.length === 0) return [];
   const kept = new Set(all.toSorted((a, b) => change(b) - change(a)).slice(0, most));
-  const columns = [{ head: 'batch' }, { head: 'layer', align: 'right' as const }, { head: 'tap' }, { head: 'implementation' }, ...['local A', 'B', '×', 'accumulated A', 'B', '×', 'NaN, Inf A', 'B'].map((head) => ({ head, align: 'right' as const }))];
-  const cells = ({ batch, layer, tap, implementation, isReference, local, accumulated }: CompareLine): string[] => [
-    inline(batch), layer === null ? NONE : String(layer), tap, code(implementation), ...rowCells(isReference ? undefined : local), ...rowCells(isReference ? undefined : accumulated), ...nonFinite(accumulated ?? local),
+  const columns = [
+    { head: 'batch' },
+    { head: 'layer', align: 'right' as const },
+    { head: 'tap' },
+    { head: 'implementation' },
+    ...['local A', 'B', '×', 'accumulated A', 'B', '×', 'NaN, Inf A', 'B'].map((head) => ({
+      head,
+      align: 'right' as const,
+    })),
+  ];
+  const cells = ({
+    batch,
+    layer,
+    tap,
+    implementation,
+    isReference,
+    local,
+    accumulated,
+  }: CompareLine): string[] => [
+    inline(batch),
+    layer === null ? NONE : String(layer),
+    tap,
+    code(implementation),
+    ...rowCells(isReference ? undefined : local),
+    ...rowCells(isReference ? undefined : accumulated),
+    ...nonFinite(accumulated ?? local),
   ];
   const note = `Relative L2 on valid tokens. Local: attention on the reference's Q, K, V; accumulated: in the implementation's own stream. ×: B over A.${all.length > kept.size ? ` Left out to fit: ${all.length - kept.size} of ${plural(all.length, 'line')}, those that changed least.` : ''}`;
-  return details('By place', [note, '', ...markdownTable(columns, all.filter((line) => kept.has(line)).map(cells))]);
+  return details('By place', [
+    note,
+    '',
+    ...markdownTable(columns, all.filter((line) => kept.has(line)).map(cells)),
+  ]);
 }
 
 /** How many times a number grew or shrank, as a logarithm; what is not finite before all. */
 function change({ local, accumulated }: CompareLine): number {
-  return Math.max(...[local, accumulated].map((row) => {
-    if (!row || row.ratio === null) return 0;
-    return Number.isFinite(row.ratio) && row.ratio > 0 ? Math.abs(Math.log(row.ratio)) : Number.MAX_VALUE;
-  }));
+  return Math.max(
+    ...[local, accumulated].map((row) => {
+      if (!row || row.ratio === null) return 0;
+      return Number.isFinite(row.ratio) && row.ratio > 0
+        ? Math.abs(Math.log(row.ratio))
+        : Number.MAX_VALUE;
+    }),
+  );
 }
 
 function rowCells(row: ComparedRow | undefined): string[] {
   if (!row?.a || !row.b || row.ratio === null) return [NONE, NONE, NONE];
-  return [mark(formatNumber(row.a.relL2), row.a.relL2), mark(formatNumber(row.b.relL2), row.b.relL2), mark(formatNumber(row.ratio), row.ratio)];
+  return [
+    mark(formatNumber(row.a.relL2), row.a.relL2),
+    mark(formatNumber(row.b.relL2), row.b.relL2),
+    mark(formatNumber(row.ratio), row.ratio),
+  ];
 }
 
 function nonFinite(row: ComparedRow | undefined): string[] {
-  const count = (numbers: RowNumbers | null | undefined): string => (numbers ? formatCount(numbers.nan + numbers.inf) : NONE);
+  const count = (numbers: RowNumbers | null | undefined): string =>
+    numbers ? formatCount(numbers.nan + numbers.inf) : NONE;
   return [count(row?.a), count(row?.b)];
 }
 
@@ -106,9 +207,13 @@ function findings({ findings: all, a, b }: Comparison, most: number): string[] {
   const lines = [
     ...all.came.map((finding) => `- came: ${sentences(findingText(finding, b.reference))}`),
     ...all.went.map((finding: Finding) => `- went: ${sentences(clauseText(finding, a.reference))}`),
-    ...all.stayed.map((finding: Finding) => `- stayed: ${sentences(clauseText(finding, b.reference))}`),
+    ...all.stayed.map(
+      (finding: Finding) => `- stayed: ${sentences(clauseText(finding, b.reference))}`,
+    ),
   ];
-  return lines.length === 0 ? [] : ['### Findings', '', ...lines.slice(0, most), ...leftOut(lines.length - most, 'finding')];
+  return lines.length === 0
+    ? []
+    : ['### Findings', '', ...lines.slice(0, most), ...leftOut(lines.length - most, 'finding')];
 }
 
 function leftOut(count: number, noun: string): string[] {

@@ -3,7 +3,12 @@ import { BUDGET_NAMES, EFFECT_BUDGET_NAMES, LEVELS, type ConfigurationInfo } fro
 import { metric, text, type Same } from './schemaParts.js';
 
 const weakening = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('option'), key: text('The key, such as failOn or findings.kernel-fallback.'), value: text('What the file sets.'), usual: text('What it is without the file.') }),
+  z.strictObject({
+    kind: z.literal('option'),
+    key: text('The key, such as failOn or findings.kernel-fallback.'),
+    value: text('What the file sets.'),
+    usual: text('What it is without the file.'),
+  }),
   z.strictObject({
     kind: z.literal('budget'),
     key: text('The key of its limit, such as budgets[2].max.'),
@@ -17,9 +22,13 @@ const weakening = z.discriminatedUnion('kind', [
 
 /** What a configuration file does to a run. */
 export const configuration = z.strictObject({
-  isFound: z.boolean().describe('Whether it was found in the current folder; false where it was named.'),
+  isFound: z
+    .boolean()
+    .describe('Whether it was found in the current folder; false where it was named.'),
   weakens: z.array(weakening).describe('What it makes weaker than it is without a file.'),
-  outside: z.array(z.strictObject({ key: text('The key.'), path: text('What it names.') })).describe('Paths that a found one reads and that are not below its folder.'),
+  outside: z
+    .array(z.strictObject({ key: text('The key.'), path: text('What it names.') }))
+    .describe('Paths that a found one reads and that are not below its folder.'),
 });
 
 // Does not compile where the schema and types.ts part.

@@ -15,24 +15,36 @@ export function configurationClauses({ configuration }: Configured): string[] {
   const { weakens, outside } = configuration;
   return [
     ...(weakens.length > 0 ? [`gate weakened: ${weakens.map(weakeningText).join('; ')}`] : []),
-    ...(outside.length > 0 ? [`read from outside its folder: ${outside.map(({ key, path }) => `${key} ${path}`).join('; ')}`] : []),
+    ...(outside.length > 0
+      ? [
+          `read from outside its folder: ${outside.map(({ key, path }) => `${key} ${path}`).join('; ')}`,
+        ]
+      : []),
   ];
 }
 
 /** Both on one line; null where no configuration took part. */
 export function configurationLine(report: Configured): string | null {
   const name = configurationName(report);
-  return name === null ? null : ['configuration', [name, ...configurationClauses(report)].join('; ')].join(': ');
+  return name === null
+    ? null
+    : ['configuration', [name, ...configurationClauses(report)].join('; ')].join(': ');
 }
 
 /** Whether whoever reads a report must know of its configuration: nobody named it, and it asks for less, or reads elsewhere. */
 export function isSuspect({ configuration }: Configured): boolean {
-  return configuration !== null && configuration.isFound && (configuration.weakens.length > 0 || configuration.outside.length > 0);
+  return (
+    configuration !== null &&
+    configuration.isFound &&
+    (configuration.weakens.length > 0 || configuration.outside.length > 0)
+  );
 }
 
 function weakeningText(weakening: Weakening): string {
-  if (weakening.kind === 'option') return `${weakening.key} ${weakening.value} (usually ${weakening.usual})`;
+  if (weakening.kind === 'option')
+    return `${weakening.key} ${weakening.value} (usually ${weakening.usual})`;
   const { key, metric, limit, level, usualLimit, usualLevel } = weakening;
-  const now = limit === null ? level : `${formatLimit(limit)}${level === usualLevel ? '' : `, ${level}`}`;
+  const now =
+    limit === null ? level : `${formatLimit(limit)}${level === usualLevel ? '' : `, ${level}`}`;
   return `${key}: ${metric} ${now} (usually ${formatLimit(usualLimit)}${level === usualLevel ? '' : `, ${usualLevel}`})`;
 }

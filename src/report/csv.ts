@@ -17,7 +17,14 @@ export function csvReport({ rows }: DiffReport): string {
  * that a spreadsheet would run as a formula begins with an apostrophe.
  */
 export function csvText(rows: readonly object[], columns: readonly string[]): string {
-  return terminalText(stringify([...rows], { header: true, columns: [...columns], record_delimiter: 'windows', cast: { number: String, boolean: String, string: textCell } }));
+  return terminalText(
+    stringify([...rows], {
+      header: true,
+      columns: [...columns],
+      record_delimiter: 'windows',
+      cast: { number: String, boolean: String, string: textCell },
+    }),
+  );
 }
 
 /** What spreadsheets take for the beginning of a formula, full-width forms included. */

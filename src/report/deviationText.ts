@@ -7,13 +7,17 @@ export function deviationText(deviation: Deviation): string {
     case 'scale':
       return `a scale ${factorText(deviation.factor)} times as large`;
     case 'window':
-      return deviation.to === null ? 'no sliding window' : `a sliding window of ${plural(deviation.to, 'token')}`;
+      return deviation.to === null
+        ? 'no sliding window'
+        : `a sliding window of ${plural(deviation.to, 'token')}`;
     case 'mask-shift':
       return `each query with the mask of the query ${plural(Math.abs(deviation.by), 'position')} ${deviation.by > 0 ? 'after' : 'before'} it`;
     case 'padding-side':
       return 'padding masked on the other side of each row';
     case 'mask-ignored':
-      return deviation.part === 'causal' ? 'no causal mask: queries see later keys' : 'padding keys not masked';
+      return deviation.part === 'causal'
+        ? 'no causal mask: queries see later keys'
+        : 'padding keys not masked';
     case 'alignment':
       return `a causal mask aligned ${deviation.to}`;
     case 'head-order':
@@ -23,7 +27,11 @@ export function deviationText(deviation: Deviation): string {
     case 'positions':
       return `queries turned ${plural(Math.abs(deviation.by), 'position')} too ${deviation.by > 0 ? 'far' : 'little'}`;
     case 'mask-form':
-      return { additive: 'an additive mask', boolean: 'a boolean mask', causal: "the operator's own causal mask" }[deviation.to];
+      return {
+        additive: 'an additive mask',
+        boolean: 'a boolean mask',
+        causal: "the operator's own causal mask",
+      }[deviation.to];
     case 'fill':
       return `masked scores filled with ${{ min: 'the smallest finite number', '-inf': '−inf', '-1e4': '−10000' }[deviation.to]}`;
     case 'precision':
@@ -46,5 +54,7 @@ function factorText(factor: number): string {
 
 function orderText(order: readonly number[]): string {
   const moved = order.flatMap((from, head) => (from === head ? [] : [head]));
-  return moved.length === 2 ? `query heads ${moved.join(' and ')} swapped` : `query heads in the order ${order.join(', ')}`;
+  return moved.length === 2
+    ? `query heads ${moved.join(' and ')} swapped`
+    : `query heads in the order ${order.join(', ')}`;
 }

@@ -17,5 +17,9 @@ export function errorText(error: AttnDiffError): string {
 
 /** One line for GitHub Actions, where the summary of a step could not be written; the run goes on. */
 export function summaryProblemText(path: string, problem: string): string {
-  return workflowCommand({ level: 'warning', title: 'attn-diff', message: `${path}: the step summary cannot be written: ${clause(problem)}. The report itself is not touched; --no-ci leaves the summary out.` });
+  return workflowCommand({
+    level: 'warning',
+    title: 'attn-diff',
+    message: `${path}: the step summary cannot be written: ${clause(problem)}. The report itself is not touched; --no-ci leaves the summary out.`,
+  });
 }

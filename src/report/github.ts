@@ -26,18 +26,45 @@ interface Annotation {
 export function githubReport(report: DiffReport): string {
   const all = issues(report).map(annotationOf);
   const { verdict } = report;
-  const outcome: Annotation = { level: 'note', title: 'attn-diff', message: [verdictSentence(report), ...(verdict.passed ? [checkedText(verdict.checks)] : [])].join(' ') };
+  const outcome: Annotation = {
+    level: 'note',
+    title: 'attn-diff',
+    message: [
+      verdictSentence(report),
+      ...(verdict.passed ? [checkedText(verdict.checks)] : []),
+    ].join(' '),
+  };
   const configuration = configurationLine(report);
-  const first: Annotation[] = configuration === null ? [] : [{ level: isSuspect(report) ? 'warning' : 'note', title: 'attn-diff', message: `${configuration}.` }];
+  const first: Annotation[] =
+    configuration === null
+      ? []
+      : [
+          {
+            level: isSuspect(report) ? 'warning' : 'note',
+            title: 'attn-diff',
+            message: `${configuration}.`,
+          },
+        ];
   const levels = Object.keys(COMMANDS) as Level[];
-  const shown = levels.flatMap((level) => fitting(level, [...first, ...(level === 'note' ? [outcome] : []), ...all].filter((each) => each.level === level)));
+  const shown = levels.flatMap((level) =>
+    fitting(
+      level,
+      [...first, ...(level === 'note' ? [outcome] : []), ...all].filter(
+        (each) => each.level === level,
+      ),
+    ),
+  );
   return [...first, ...shown.filter((each) => !first.includes(each))]
     .map((annotation) => `${workflowCommand(annotation)}\n`)
     .join('');
 }
 
 function annotationOf({ level, title, implementation, text, command }: Issue): Annotation {
-  return { level, title: `attn-diff: ${title}${implementation === null ? '' : `: ${implementation}`}`, message: `${text}${command === null ? '' : ` Again: ${command}`}` };
+  return {
+    level,
+    title: `attn-diff: ${title}${implementation === null ? '' : `: ${implementation}`}`,
+    message: `${text}${command === null ? '' : ` Again: ${command}`}`,
+  };
 }
 
 /** As many as are shown. */
@@ -45,7 +72,14 @@ function fitting(level: Level, all: readonly Annotation[]): Annotation[] {
   if (all.length <= MOST_ANNOTATIONS) return [...all];
   const rest = all.slice(MOST_ANNOTATIONS - 1);
   const names = rest.map(({ title }) => title.replace(/^attn-diff: /, ''));
-  return [...all.slice(0, MOST_ANNOTATIONS - 1), { level, title: `attn-diff: ${plural(rest.length, `more ${COMMANDS[level]}`)}`, message: `Not shown one by one, since GitHub shows ${MOST_ANNOTATIONS} of a step: ${names.join('; ')}. The report has them all.` }];
+  return [
+    ...all.slice(0, MOST_ANNOTATIONS - 1),
+    {
+      level,
+      title: `attn-diff: ${plural(rest.length, `more ${COMMANDS[level]}`)}`,
+      message: `Not shown one by one, since GitHub shows ${MOST_ANNOTATIONS} of a step: ${names.join('; ')}. The report has them all.`,
+    },
+  ];
 }
 
 /** `::error title=…::…`, as the runner takes it apart again. */

@@ -5,7 +5,15 @@ import { configurationLine, isSuspect } from './configurationText.js';
 import { pageData } from './html/data.js';
 import { runPart, tablesPart } from './html/facts.js';
 import { html, jsonMarkup, Markup, type Part } from './html/markup.js';
-import { divergencePart, effectsPart, headsPart, heatMapPart, nonFinitePart, paddingPart, rangesPart } from './html/measures.js';
+import {
+  divergencePart,
+  effectsPart,
+  headsPart,
+  heatMapPart,
+  nonFinitePart,
+  paddingPart,
+  rangesPart,
+} from './html/measures.js';
 import { sectionMarkup } from './html/parts.js';
 import { findingsPart, outcome, verdictPart } from './html/verdict.js';
 import type { RenderOptions } from './text/context.js';
@@ -23,7 +31,17 @@ const NO_ASSETS: PageAssets = { script: '', style: '' };
 export function htmlReport(report: DiffReport, { page }: RenderOptions): string {
   const { script, style } = page?.() ?? NO_ASSETS;
   const sections = [
-    verdictPart(report), findingsPart(report), divergencePart(report), heatMapPart(report), nonFinitePart(report), effectsPart(report), rangesPart(report), headsPart(report), paddingPart(report), runPart(report), tablesPart(report),
+    verdictPart(report),
+    findingsPart(report),
+    divergencePart(report),
+    heatMapPart(report),
+    nonFinitePart(report),
+    effectsPart(report),
+    rangesPart(report),
+    headsPart(report),
+    paddingPart(report),
+    runPart(report),
+    tablesPart(report),
   ].filter((part) => part !== null);
   const { model, environment, verdict } = report;
   const document = html`<!doctype html>
@@ -83,6 +101,9 @@ function scripts(report: DiffReport, script: string): Part {
 }
 
 function policy(script: string): string {
-  const allowed = script === '' ? '' : ` script-src 'sha256-${createHash('sha256').update(script).digest('base64')}';`;
+  const allowed =
+    script === ''
+      ? ''
+      : ` script-src 'sha256-${createHash('sha256').update(script).digest('base64')}';`;
   return `default-src 'none'; style-src 'unsafe-inline'; img-src data:;${allowed} base-uri 'none'; form-action 'none'`;
 }

@@ -19,7 +19,14 @@ export { doctorText } from './doctor.js';
 export { baselineJson, readSaved } from './baseline.js';
 export { savedText } from './baselineText.js';
 export { errorText, summaryProblemText } from './errorText.js';
-export { HISTORY_FORMATS, historyLine, historyOf, historyRun, readHistory, tornText } from './history/index.js';
+export {
+  HISTORY_FORMATS,
+  historyLine,
+  historyOf,
+  historyRun,
+  readHistory,
+  tornText,
+} from './history/index.js';
 export { inspectionText } from './inspection.js';
 export { setupListText, setupNoticeText, setupText } from './setup.js';
 export { reproFiles, reproText } from './reproFiles.js';
@@ -35,10 +42,26 @@ export type { RenderOptions } from './text/context.js';
 export type ReportFormat = (report: DiffReport, options: RenderOptions) => string;
 
 /** Every report format by its name; a new one is one file and one line here. */
-export const FORMATS: Record<ReportFormatName, ReportFormat> = { text: textReport, json: jsonReport, jsonl: jsonlReport, csv: csvReport, markdown: markdownReport, junit: junitReport, sarif: sarifReport, html: htmlReport, github: githubReport };
+export const FORMATS: Record<ReportFormatName, ReportFormat> = {
+  text: textReport,
+  json: jsonReport,
+  jsonl: jsonlReport,
+  csv: csvReport,
+  markdown: markdownReport,
+  junit: junitReport,
+  sarif: sarifReport,
+  html: htmlReport,
+  github: githubReport,
+};
 
 /** As FORMATS, of two runs side by side. */
-export const COMPARE_RENDERERS: Record<'text' | 'json' | 'markdown', (comparison: Comparison, options: RenderOptions) => string> = { text: compareText, json: compareJson, markdown: compareMarkdown };
+export const COMPARE_RENDERERS: Record<
+  'text' | 'json' | 'markdown',
+  (comparison: Comparison, options: RenderOptions) => string
+> = { text: compareText, json: compareJson, markdown: compareMarkdown };
 
 /** As FORMATS, of a bench. */
-export const BENCH_FORMATS: Record<'text' | 'json', (report: BenchReport, options: RenderOptions) => string> = { text: benchText, json: benchJson };
+export const BENCH_FORMATS: Record<
+  'text' | 'json',
+  (report: BenchReport, options: RenderOptions) => string
+> = { text: benchText, json: benchJson };

@@ -1,10 +1,22 @@
 import { terminalText } from '../printable.js';
-import { CONFIG_ASPECTS, type Inspection, type LayerInspection, type MaskSummary } from '../types.js';
+import {
+  CONFIG_ASPECTS,
+  type Inspection,
+  type LayerInspection,
+  type MaskSummary,
+} from '../types.js';
 import { findingLevel } from '../metrics/index.js';
 import { findingText } from './findingText.js';
 import { inputNoteText } from './inputText.js';
 import { outputLines } from './outputText.js';
-import { contextOf, facts, heading, prose, type Context, type RenderOptions } from './text/context.js';
+import {
+  contextOf,
+  facts,
+  heading,
+  prose,
+  type Context,
+  type RenderOptions,
+} from './text/context.js';
 import { modelFacts } from './text/header.js';
 import { rangesText } from './text/kinds.js';
 import { formatNumber, formatCount } from './text/number.js';
@@ -29,7 +41,9 @@ export function inspectionText(inspection: Inspection, options: RenderOptions): 
   const sections = [
     [context.paint.bold('attn-diff inspect'), '', ...facts(overview(inspection), context)],
     [heading('Attention by layer', context), '', ...layers(inspection.layers, context)],
-    ...(inspection.findings.length === 0 ? [] : [[heading('Findings', context), '', ...findings(inspection, context)]]),
+    ...(inspection.findings.length === 0
+      ? []
+      : [[heading('Findings', context), '', ...findings(inspection, context)]]),
     [heading('Compared with config.json', context), '', ...compared(inspection, context)],
     [heading('Implementations', context), '', ...implementations(inspection, context)],
   ];
@@ -40,24 +54,47 @@ function overview(inspection: Inspection): (readonly [string, string])[] {
   const { model, inputs, externalData } = inspection;
   return [
     ...modelFacts(model),
-    ...inputs.map(({ name, type, shape }, index) => [index === 0 ? 'Inputs' : '', `${name}: ${type}[${shape.join(', ')}]`] as const),
+    ...inputs.map(
+      ({ name, type, shape }, index) =>
+        [index === 0 ? 'Inputs' : '', `${name}: ${type}[${shape.join(', ')}]`] as const,
+    ),
     ...inspection.inputNotes.map((note) => ['', inputNoteText(note)] as const),
     ...outputLines(inspection).map((line, index) => [index === 0 ? 'Outputs' : '', line] as const),
-    ['Weights', externalData.length === 0 ? 'in the .onnx file' : `in external data: ${externalData.join(', ')}`],
+    [
+      'Weights',
+      externalData.length === 0
+        ? 'in the .onnx file'
+        : `in external data: ${externalData.join(', ')}`,
+    ],
   ];
 }
 
 function layers(inspected: readonly LayerInspection[], context: Context): string[] {
   const runs = runsOf(inspected);
   const columns = columnsOf();
-  const body = tableWidth(columns, runs) <= context.width ? table(columns, runs, context) : runs.flatMap((run, index) => [...(index === 0 ? [] : ['']), ...block(columns, run, context)]);
-  const nodes = runs.map((run) => [`layer ${rangesText(run.layers)}`, `${nodePattern(run.nodes)}; ${guardText(run.first)}`] as const);
+  const body =
+    tableWidth(columns, runs) <= context.width
+      ? table(columns, runs, context)
+      : runs.flatMap((run, index) => [
+          ...(index === 0 ? [] : ['']),
+          ...block(columns, run, context),
+        ]);
+  const nodes = runs.map(
+    (run) =>
+      [
+        `layer ${rangesText(run.layers)}`,
+        `${nodePattern(run.nodes)}; ${guardText(run.first)}`,
+      ] as const,
+  );
   return [...body, '', ...facts(nodes, context)];
 }
 
 /** The run as a list, where the terminal is too narrow for a table. */
 function block(columns: readonly Column<Run>[], run: Run, context: Context): string[] {
-  return facts(columns.map(({ head, cell }) => [head.replaceAll('\n', ' '), cell(run)] as const), context);
+  return facts(
+    columns.map(({ head, cell }) => [head.replaceAll('\n', ' '), cell(run)] as const),
+    context,
+  );
 }
 
 function columnsOf(): Column<Run>[] {
@@ -68,7 +105,10 @@ function columnsOf(): Column<Run>[] {
     { head: 'fill', cell: ({ first }) => fillText(first.mask) },
     { head: 'causal', cell: ({ first }) => yesNo(first.mask.causal) },
     { head: 'padding', cell: ({ first }) => yesNo(first.mask.padding) },
-    { head: 'window', cell: ({ first }) => (first.mask.window === null ? 'none' : formatCount(first.mask.window)) },
+    {
+      head: 'window',
+      cell: ({ first }) => (first.mask.window === null ? 'none' : formatCount(first.mask.window)),
+    },
     { head: 'scale', cell: ({ first }) => formatNumber(first.scale) },
     { head: 'softmax', cell: ({ first }) => first.softmaxPrecision },
     { head: 'NaN guard', cell: ({ first }) => yesNo(first.nanGuard) },
@@ -80,7 +120,9 @@ function findings({ findings: found }: Inspection, context: Context): string[] {
   const { paint } = context;
   return found.flatMap((finding) => {
     const mark = findingLevel(finding) === 'fault' ? paint.red('✗') : paint.yellow('!');
-    return prose(`✗ ${findingText(finding, 'eager')}`, context, '  ').map((line, index) => (index === 0 ? mark + line.slice(1) : line));
+    return prose(`✗ ${findingText(finding, 'eager')}`, context, '  ').map((line, index) =>
+      index === 0 ? mark + line.slice(1) : line,
+    );
   });
 }
 
@@ -88,15 +130,28 @@ function findings({ findings: found }: Inspection, context: Context): string[] {
 function compared({ layers: inspected, findings: found }: Inspection, context: Context): string[] {
   const { paint, width } = context;
   const groups = new Map<string, LayerInspection[]>();
-  for (const layer of inspected) groups.set(layer.checked.join(), [...(groups.get(layer.checked.join()) ?? []), layer]);
+  for (const layer of inspected)
+    groups.set(layer.checked.join(), [...(groups.get(layer.checked.join()) ?? []), layer]);
   const lists = [...groups.values()].flatMap((own) => {
     const { checked } = own[0]!;
     const place = `layer ${rangesText(own.map(({ layer }) => layer))}`;
     const others = CONFIG_ASPECTS.filter((aspect) => !checked.includes(aspect));
-    return [[place, checked.join(', ') || 'nothing'] as const, ...(others.length > 0 ? [['not checked', others.join(', ')] as const] : [])];
+    return [
+      [place, checked.join(', ') || 'nothing'] as const,
+      ...(others.length > 0 ? [['not checked', others.join(', ')] as const] : []),
+    ];
   });
-  const deviates = found.some(({ code }) => code === 'not-as-configured' || code === 'window-not-as-configured');
-  const verdict = deviates ? [] : ['', ...wrap('nothing deviates of what was compared', width - 2).map((line, index) => `${index === 0 ? paint.green('✓') : ' '} ${line}`)];
+  const deviates = found.some(
+    ({ code }) => code === 'not-as-configured' || code === 'window-not-as-configured',
+  );
+  const verdict = deviates
+    ? []
+    : [
+        '',
+        ...wrap('nothing deviates of what was compared', width - 2).map(
+          (line, index) => `${index === 0 ? paint.green('✓') : ' '} ${line}`,
+        ),
+      ];
   return [...facts(lists, context), ...verdict];
 }
 
@@ -116,7 +171,8 @@ function implementations(inspection: Inspection, { width, paint }: Context): str
 function guardText({ nanGuard, mask }: LayerInspection): string {
   if (nanGuard) return 'NaN guard: fully masked rows are set to 0';
   if (mask.form === 'none') return 'no NaN guard: there is no mask that could leave a row empty';
-  if (mask.form === 'boolean') return 'no NaN guard: a fully masked row is as the kernel leaves it, and may be NaN';
+  if (mask.form === 'boolean')
+    return 'no NaN guard: a fully masked row is as the kernel leaves it, and may be NaN';
   return mask.fill === -Infinity
     ? 'no NaN guard: a fully masked row becomes NaN'
     : 'no NaN guard, and none is needed: a fully masked row averages over all keys';
@@ -137,7 +193,11 @@ function runsOf(inspected: readonly LayerInspection[]): Run[] {
   const runs: Run[] = [];
   for (const layer of inspected) {
     const last = runs.at(-1);
-    if (last && last.layers.at(-1) === layer.layer - 1 && likeness(last.first) === likeness(layer)) {
+    if (
+      last &&
+      last.layers.at(-1) === layer.layer - 1 &&
+      likeness(last.first) === likeness(layer)
+    ) {
       last.layers.push(layer.layer);
       last.nodes.push(layer.node);
     } else runs.push({ layers: [layer.layer], first: layer, nodes: [layer.node] });
@@ -147,7 +207,9 @@ function runsOf(inspected: readonly LayerInspection[]): Run[] {
 
 function likeness({ form, mask, scale, softmaxPrecision, nanGuard }: LayerInspection): string {
   const { form: maskForm, fill, causal, padding, window } = mask;
-  return [form, maskForm, fill, causal, padding, window, scale, softmaxPrecision, nanGuard].join(' ');
+  return [form, maskForm, fill, causal, padding, window, scale, softmaxPrecision, nanGuard].join(
+    ' ',
+  );
 }
 
 /** The nodes' common name with `*` for the numbers in which they differ; the first and last where there is none. */
@@ -157,7 +219,13 @@ function nodePattern(nodes: readonly string[]): string {
   if (last === undefined) return first;
   const split = nodes.map((node) => node.split(/(\d+)/));
   const [pattern = []] = split;
-  const isAlike = split.every((parts) => parts.length === pattern.length && parts.every((part, i) => i % 2 === 1 || part === pattern[i]));
+  const isAlike = split.every(
+    (parts) =>
+      parts.length === pattern.length &&
+      parts.every((part, i) => i % 2 === 1 || part === pattern[i]),
+  );
   if (!isAlike) return `${first} … ${last}`;
-  return pattern.map((part, i) => (split.every((parts) => parts[i] === part) ? part : '*')).join('');
+  return pattern
+    .map((part, i) => (split.every((parts) => parts[i] === part) ? part : '*'))
+    .join('');
 }

@@ -30,16 +30,29 @@ const GRAVEST: readonly string[] = ['compared', 'completed', 'non-finite', 'kern
 
 /** What is wrong, the gravest first: by level; then what makes the rest meaningless; findings; limits by how far they were missed. */
 export function issues(report: DiffReport): Issue[] {
-  const missed = report.verdict.checks.filter((check) => !check.passed && check.name !== 'finding').toSorted(compareChecks);
-  const all = [...missed.filter(({ name }) => GRAVEST.includes(name)).map(ofCheck), ...report.findings.flatMap(ofFinding), ...missed.filter(({ name }) => !GRAVEST.includes(name)).map(ofCheck)];
+  const missed = report.verdict.checks
+    .filter((check) => !check.passed && check.name !== 'finding')
+    .toSorted(compareChecks);
+  const all = [
+    ...missed.filter(({ name }) => GRAVEST.includes(name)).map(ofCheck),
+    ...report.findings.flatMap(ofFinding),
+    ...missed.filter(({ name }) => !GRAVEST.includes(name)).map(ofCheck),
+  ];
   return all.toSorted((a, b) => LEVELS.indexOf(a.level) - LEVELS.indexOf(b.level));
 
   function ofCheck(check: Check): Issue {
     const { name, level, implementation, layer, tap, batch } = check;
     return {
       level: level === 'warn' ? 'warning' : 'error',
-      about: 'check', code: name, title: checkTitle(check), implementation: name === 'compared' ? null : implementation, layer, tap, batch,
-      text: checkSentences(check), command: checkCommand(check, report),
+      about: 'check',
+      code: name,
+      title: checkTitle(check),
+      implementation: name === 'compared' ? null : implementation,
+      layer,
+      tap,
+      batch,
+      text: checkSentences(check),
+      command: checkCommand(check, report),
     };
   }
 
@@ -49,12 +62,15 @@ export function issues(report: DiffReport): Issue[] {
     return [
       {
         level,
-        about: 'finding', code: finding.code, title: finding.code,
+        about: 'finding',
+        code: finding.code,
+        title: finding.code,
         implementation: 'implementation' in finding ? finding.implementation : null,
         layer: layerOf(finding),
         tap: 'tap' in finding ? finding.tap : null,
         batch: 'batch' in finding ? finding.batch : null,
-        text: findingText(finding, report.reference), command: null,
+        text: findingText(finding, report.reference),
+        command: null,
       },
     ];
   }
@@ -68,10 +84,20 @@ function layerOf(finding: Finding): number | null {
 /** A finding counts as its own check says; a fault without one as the checks of its implementation came out. */
 function levelOf(finding: Finding, { verdict }: DiffReport): Issue['level'] | null {
   const implementation = 'implementation' in finding ? finding.implementation : null;
-  const own = verdict.checks.find((check) => check.name === 'finding' && check.subject === finding.code && (implementation === null || check.implementation === implementation));
+  const own = verdict.checks.find(
+    (check) =>
+      check.name === 'finding' &&
+      check.subject === finding.code &&
+      (implementation === null || check.implementation === implementation),
+  );
   if (own) return own.level === 'warn' ? 'warning' : 'error';
   if (findingLevel(finding) === 'fault') {
-    const failed = verdict.checks.some((check) => !check.passed && check.level === 'error' && (implementation === null || check.implementation === implementation));
+    const failed = verdict.checks.some(
+      (check) =>
+        !check.passed &&
+        check.level === 'error' &&
+        (implementation === null || check.implementation === implementation),
+    );
     return failed ? 'error' : 'warning';
   }
   return findingLevel(finding) === 'notice' ? 'note' : null;

@@ -41,8 +41,14 @@ export function inspectionJson(inspection: Inspection): string {
 export function doctorJson(diagnosis: Diagnosis): string {
   const document: DoctorDocument = {
     ...diagnosis,
-    providers: diagnosis.providers.map((provider) => ({ ...provider, remedy: providerRemedy(provider, diagnosis.cuda, diagnosis.libraries) })),
-    libraries: diagnosis.libraries.map((library) => ({ ...library, remedy: libraryRemedy(library, diagnosis.cuda?.version ?? null) })),
+    providers: diagnosis.providers.map((provider) => ({
+      ...provider,
+      remedy: providerRemedy(provider, diagnosis.cuda, diagnosis.libraries),
+    })),
+    libraries: diagnosis.libraries.map((library) => ({
+      ...library,
+      remedy: libraryRemedy(library, diagnosis.cuda?.version ?? null),
+    })),
   };
   return write(encoded(doctorSchema, document));
 }
@@ -55,7 +61,11 @@ function encoded<S extends z.ZodType>(schema: S, document: z.output<S>): z.input
 
 /** A number that JSON has none for as its name. */
 function withoutNonFinite(value: unknown): unknown {
-  return JSON.parse(JSON.stringify(value, (_key, item: unknown) => (typeof item === 'number' && !Number.isFinite(item) ? String(item) : item)));
+  return JSON.parse(
+    JSON.stringify(value, (_key, item: unknown) =>
+      typeof item === 'number' && !Number.isFinite(item) ? String(item) : item,
+    ),
+  );
 }
 
 function write(value: unknown): string {

@@ -6,7 +6,14 @@ import { doctorSchema } from './doctorSchema.js';
 import { historySchema } from './history/schema.js';
 import { reportSchema } from './schema.js';
 
-const DOCUMENTS = { report: reportSchema, bench: benchSchema, doctor: doctorSchema, baseline: baselineSchema, compare: compareSchema, history: historySchema };
+const DOCUMENTS = {
+  report: reportSchema,
+  bench: benchSchema,
+  doctor: doctorSchema,
+  baseline: baselineSchema,
+  compare: compareSchema,
+  history: historySchema,
+};
 
 /** The JSON documents that there are: what `run` and `explain` write, what `bench` does, what `doctor` does, what `--save-baseline`, `compare` and `history` do. */
 export type DocumentName = keyof typeof DOCUMENTS;

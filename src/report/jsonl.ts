@@ -3,7 +3,14 @@ import { encodedReport } from './json.js';
 import { jsonText } from './jsonText.js';
 
 /** The `type` of the lines that each list of the report becomes, in the order of the lines. */
-const LISTS = { rows: 'row', effects: 'effect', ranges: 'range', maps: 'map', explanations: 'explanation', findings: 'finding' } as const;
+const LISTS = {
+  rows: 'row',
+  effects: 'effect',
+  ranges: 'range',
+  maps: 'map',
+  explanations: 'explanation',
+  findings: 'finding',
+} as const;
 
 /**
  * The report as one JSON object a line, each with its `type`, in this order: `header` (all that is in no other line),
@@ -19,7 +26,9 @@ export function jsonlReport(report: DiffReport): string {
   const header = Object.fromEntries(Object.entries(encoded).filter(([key]) => !(key in LISTS)));
   const lines: object[] = [
     { type: 'header', ...header },
-    ...lists.flatMap((list) => encoded[list].map((item: object) => ({ type: LISTS[list], ...item }))),
+    ...lists.flatMap((list) =>
+      encoded[list].map((item: object) => ({ type: LISTS[list], ...item })),
+    ),
     { type: 'recommendation', ...recommendation },
     ...checks.map((check) => ({ type: 'check', ...check })),
     { type: 'timing', ...timing },

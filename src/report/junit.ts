@@ -30,20 +30,41 @@ export function junitReport(report: DiffReport): string {
   const { verdict, model, timing } = report;
   const cases = named(verdict.checks, report);
   const seconds = (timing.loadSeconds + timing.runSeconds).toFixed(3);
-  const counts = { tests: String(cases.length), failures: String(countOf(cases, 'failure')), errors: String(countOf(cases, 'error')) };
-  const said = [verdictSentence(report), ...report.findings.map((finding) => findingText(finding, report.reference))];
+  const counts = {
+    tests: String(cases.length),
+    failures: String(countOf(cases, 'failure')),
+    errors: String(countOf(cases, 'error')),
+  };
+  const said = [
+    verdictSentence(report),
+    ...report.findings.map((finding) => findingText(finding, report.reference)),
+  ];
   const suite: Element = {
     name: 'testsuite',
     attributes: { name: `attn-diff ${model.path}`, ...counts, skipped: '0', time: seconds },
-    children: [{ name: 'properties', children: properties(report) }, ...cases, { name: 'system-out', text: said.map(printable).join('\n') }],
+    children: [
+      { name: 'properties', children: properties(report) },
+      ...cases,
+      { name: 'system-out', text: said.map(printable).join('\n') },
+    ],
   };
   const root = create({ version: '1.0', encoding: 'UTF-8', invalidCharReplacement: NO_CHARACTER });
-  append(root, { name: 'testsuites', attributes: { name: 'attn-diff', ...counts, time: seconds }, children: [suite] });
+  append(root, {
+    name: 'testsuites',
+    attributes: { name: 'attn-diff', ...counts, time: seconds },
+    children: [suite],
+  });
   return terminalText(`${root.end({ prettyPrint: true })}\n`);
 }
 
-function append(parent: ReturnType<typeof create>, { name, attributes = {}, children = [], text }: Element): void {
-  const element = parent.ele(name, Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, printable(value)])));
+function append(
+  parent: ReturnType<typeof create>,
+  { name, attributes = {}, children = [], text }: Element,
+): void {
+  const element = parent.ele(
+    name,
+    Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, printable(value)])),
+  );
   for (const child of children) append(element, child);
   if (text !== undefined) element.txt(text);
 }
@@ -61,7 +82,11 @@ function named(checks: readonly Check[], report: DiffReport): Element[] {
     const key = `${classname}\n${title}`;
     const number = (seen.get(key) ?? 0) + 1;
     seen.set(key, number);
-    return { name: 'testcase', attributes: { name: number === 1 ? title : `${title} #${number}`, classname, time: '0' }, children: check.passed ? [] : [outcome(check, report)] };
+    return {
+      name: 'testcase',
+      attributes: { name: number === 1 ? title : `${title} #${number}`, classname, time: '0' },
+      children: check.passed ? [] : [outcome(check, report)],
+    };
   });
 }
 
@@ -69,14 +94,27 @@ function outcome(check: Check, report: DiffReport): Element {
   const [summary, ...details] = told(check, report).map(printable) as [string, ...string[]];
   const text = [summary, ...details].join('\n');
   if (check.level === 'warn') return { name: 'system-out', text: `Warning: ${text}` };
-  const failure = check.name === 'completed' ? report.implementations.find(({ name }) => name === check.implementation)?.failure : null;
-  return { name: failure ? 'error' : 'failure', attributes: { type: failure?.kind ?? check.subject ?? check.name, message: summary }, text };
+  const failure =
+    check.name === 'completed'
+      ? report.implementations.find(({ name }) => name === check.implementation)?.failure
+      : null;
+  return {
+    name: failure ? 'error' : 'failure',
+    attributes: { type: failure?.kind ?? check.subject ?? check.name, message: summary },
+    text,
+  };
 }
 
 /** What is wrong, and then, each on a line of its own, what there is to it. */
 function told(check: Check, report: DiffReport): string[] {
-  const findings = report.findings.filter((finding) => isAbout(finding, check)).map((finding) => findingText(finding, report.reference));
-  return [...(check.name === 'finding' && findings.length > 0 ? [] : [checkSentences(check)]), ...findings, `Again: ${checkCommand(check, report)}`];
+  const findings = report.findings
+    .filter((finding) => isAbout(finding, check))
+    .map((finding) => findingText(finding, report.reference));
+  return [
+    ...(check.name === 'finding' && findings.length > 0 ? [] : [checkSentences(check)]),
+    ...findings,
+    `Again: ${checkCommand(check, report)}`,
+  ];
 }
 
 /** Whether a finding says what a check is about. */
@@ -84,22 +122,34 @@ function isAbout(finding: Finding, { name, subject, implementation, batch }: Che
   if (!('implementation' in finding)) return name === 'finding' && subject === finding.code;
   if (finding.implementation !== implementation) return false;
   if (name === 'completed') return finding.code === 'implementation-failed';
-  if (name === 'non-finite') return finding.code === 'non-finite' || finding.code === 'score-overflow';
-  return name === 'finding' && subject === finding.code && (!('batch' in finding) || finding.batch === batch);
+  if (name === 'non-finite')
+    return finding.code === 'non-finite' || finding.code === 'score-overflow';
+  return (
+    name === 'finding' &&
+    subject === finding.code &&
+    (!('batch' in finding) || finding.batch === batch)
+  );
 }
 
 function properties(report: DiffReport): Element[] {
   const { model, reference, command, environment, implementations, shard } = report;
   const configuration = configurationLine(report);
   const entries: [string, string][] = [
-    ...(configuration === null ? [] : [['configuration', configuration.replace(/^configuration: /, '')] as [string, string]]),
+    ...(configuration === null
+      ? []
+      : [['configuration', configuration.replace(/^configuration: /, '')] as [string, string]]),
     ['command', commandText(command)],
     ['model', model.path],
     ['model.sha256', model.sha256],
     ['reference', reference],
-    ...implementations.map(({ name, kernel, provider, proof }): [string, string] => [`kernel.${name}`, `${kernel} on ${provider}, ${proof}`]),
+    ...implementations.map(({ name, kernel, provider, proof }): [string, string] => [
+      `kernel.${name}`,
+      `${kernel} on ${provider}, ${proof}`,
+    ]),
     ...(shard === null ? [] : [['shard', `${shard.index}/${shard.count}`] as [string, string]]),
-    ...Object.entries(environment).flatMap(([name, value]): [string, string][] => (value === null ? [] : [[`environment.${name}`, String(value)]])),
+    ...Object.entries(environment).flatMap(([name, value]): [string, string][] =>
+      value === null ? [] : [[`environment.${name}`, String(value)]],
+    ),
   ];
   return entries.map(([name, value]) => ({ name: 'property', attributes: { name, value } }));
 }

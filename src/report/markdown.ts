@@ -8,7 +8,13 @@ import { configurationLine, isSuspect } from './configurationText.js';
 import { findingText } from './findingText.js';
 import { issues, type Issue } from './issues.js';
 import { explanationLines, recommendationLines } from './markdown/explanations.js';
-import { byImplementation, byLayer, environmentLines, kernelTable, type Cut } from './markdown/tables.js';
+import {
+  byImplementation,
+  byLayer,
+  environmentLines,
+  kernelTable,
+  type Cut,
+} from './markdown/tables.js';
 import { code, cut, details, fenced, inline } from './markdown/escape.js';
 import { plural } from './text/number.js';
 import { printable } from './text/width.js';
@@ -39,8 +45,25 @@ export function markdownReport(report: DiffReport): string {
 }
 
 function write(report: DiffReport, cutting: Cut): string {
-  const parts = [[marker(report), ...heading(report, cutting)], ...problems(report, cutting), baselineLines(report), findingLines(report, cutting), explanationLines(report, cutting), recommendationLines(report, cutting), byImplementation(report, cutting), byLayer(report, cutting), details('What ran', [...kernelTable(report, cutting), '', ...environmentLines(report, cutting)])];
-  return `${parts.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n')}\n`;
+  const parts = [
+    [marker(report), ...heading(report, cutting)],
+    ...problems(report, cutting),
+    baselineLines(report),
+    findingLines(report, cutting),
+    explanationLines(report, cutting),
+    recommendationLines(report, cutting),
+    byImplementation(report, cutting),
+    byLayer(report, cutting),
+    details('What ran', [
+      ...kernelTable(report, cutting),
+      '',
+      ...environmentLines(report, cutting),
+    ]),
+  ];
+  return `${parts
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
 }
 
 function marker({ command }: DiffReport): string {
@@ -49,9 +72,18 @@ function marker({ command }: DiffReport): string {
 
 function heading(report: DiffReport, { most }: Cut): string[] {
   const { verdict, findings, model, implementations, reference, batches, shard } = report;
-  const mark = !verdict.passed ? '✗' : findings.some((finding) => findingLevel(finding) === 'fault') ? '!' : '✓';
-  const names = implementations.filter(({ name }) => name !== reference).map(({ name }) => code(name));
-  const others = [...names.slice(0, most), ...(names.length > most ? [`${names.length - most} more`] : [])];
+  const mark = !verdict.passed
+    ? '✗'
+    : findings.some((finding) => findingLevel(finding) === 'fault')
+      ? '!'
+      : '✓';
+  const names = implementations
+    .filter(({ name }) => name !== reference)
+    .map(({ name }) => code(name));
+  const others = [
+    ...names.slice(0, most),
+    ...(names.length > most ? [`${names.length - most} more`] : []),
+  ];
   const valid = batches.reduce((sum, { tokens }) => sum + tokens.valid, 0);
   return [
     `## ${mark} attn-diff: ${verdictLead(report)}`,
@@ -72,17 +104,42 @@ function configurationLines(report: DiffReport): string[] {
 /** Checks that were missed: those that fail the run, and the others. A finding that fails it is named here and told below. */
 function problems(report: DiffReport, cutting: Cut): string[][] {
   const missed = issues(report).filter(({ about }) => about === 'check');
-  const findings = report.verdict.checks.filter(({ name, level, passed }) => name === 'finding' && level === 'error' && !passed);
-  const failed = [...missed.filter(({ level }) => level === 'error'), ...findings.map((check) => ({ code: check.name, implementation: check.implementation, text: checkSentences(check), command: checkCommand(check, report) }))];
-  return [problemLines('Failed', '✗', failed, cutting), problemLines('Warnings', '!', missed.filter(({ level }) => level === 'warning'), cutting)];
+  const findings = report.verdict.checks.filter(
+    ({ name, level, passed }) => name === 'finding' && level === 'error' && !passed,
+  );
+  const failed = [
+    ...missed.filter(({ level }) => level === 'error'),
+    ...findings.map((check) => ({
+      code: check.name,
+      implementation: check.implementation,
+      text: checkSentences(check),
+      command: checkCommand(check, report),
+    })),
+  ];
+  return [
+    problemLines('Failed', '✗', failed, cutting),
+    problemLines(
+      'Warnings',
+      '!',
+      missed.filter(({ level }) => level === 'warning'),
+      cutting,
+    ),
+  ];
 }
 
 type Problem = Pick<Issue, 'code' | 'implementation' | 'text' | 'command'>;
 
-function problemLines(title: string, mark: string, all: readonly Problem[], { most }: Cut): string[] {
+function problemLines(
+  title: string,
+  mark: string,
+  all: readonly Problem[],
+  { most }: Cut,
+): string[] {
   if (all.length === 0) return [];
   const shown = all.slice(0, most);
-  const commands = [...new Set(shown.flatMap(({ command }) => (command === null ? [] : [command])))];
+  const commands = [
+    ...new Set(shown.flatMap(({ command }) => (command === null ? [] : [command]))),
+  ];
   const short = commands.filter((command) => command.length <= LONGEST_COMMAND);
   return [
     `### ${title}`,
@@ -90,27 +147,43 @@ function problemLines(title: string, mark: string, all: readonly Problem[], { mo
     ...shown.map((problem) => `- ${mark} ${led(problem)}`),
     ...leftOut(all.length - shown.length, 'check'),
     ...(short.length === 0 ? [] : ['', 'To see it again:', '', ...fenced(short, 'sh')]),
-    ...(short.length === commands.length ? [] : ['', 'A command that is too long to be shown here is in the JSON report.']),
+    ...(short.length === commands.length
+      ? []
+      : ['', 'A command that is too long to be shown here is in the JSON report.']),
   ];
 }
 
 /** The sentences with what they are about set off. */
 function led({ text, code: name, implementation }: Problem): string {
   const lead = implementation === null ? name : `${name}, ${implementation}`;
-  return text.startsWith(`${lead}:`) ? `**${inline(lead)}**${sentences(text.slice(lead.length))}` : sentences(text);
+  return text.startsWith(`${lead}:`)
+    ? `**${inline(lead)}**${sentences(text.slice(lead.length))}`
+    : sentences(text);
 }
 
 /** What came of holding the run against an earlier one, beside the checks. */
 function baselineLines({ baseline }: DiffReport): string[] {
-  return baseline === null ? [] : ['### Against the baseline', '', ...comparisonSentences(baseline).map((text) => `- ${sentences(text)}`)];
+  return baseline === null
+    ? []
+    : [
+        '### Against the baseline',
+        '',
+        ...comparisonSentences(baseline).map((text) => `- ${sentences(text)}`),
+      ];
 }
 
 const MARKS = { fault: '✗', notice: '!', fine: '✓' } as const;
 
 function findingLines({ findings, reference }: DiffReport, { most }: Cut): string[] {
   if (findings.length === 0) return [];
-  const line = (finding: Finding): string => `- ${MARKS[findingLevel(finding)]} ${sentences(findingText(finding, reference))}`;
-  return ['### Findings', '', ...findings.slice(0, most).map(line), ...leftOut(findings.length - most, 'finding')];
+  const line = (finding: Finding): string =>
+    `- ${MARKS[findingLevel(finding)]} ${sentences(findingText(finding, reference))}`;
+  return [
+    '### Findings',
+    '',
+    ...findings.slice(0, most).map(line),
+    ...leftOut(findings.length - most, 'finding'),
+  ];
 }
 
 function leftOut(count: number, noun: string): string[] {

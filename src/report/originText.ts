@@ -4,7 +4,11 @@ import { formatNumber } from './text/number.js';
 type Overflow = Extract<Finding, { code: 'score-overflow' }>;
 
 /** The largest finite number of a precision. */
-const LARGEST: Readonly<Partial<Record<Overflow['precision'], string>>> = { fp16: '65504', bf16: '3.39e38', fp32: '3.40e38' };
+const LARGEST: Readonly<Partial<Record<Overflow['precision'], string>>> = {
+  fp16: '65504',
+  bf16: '3.39e38',
+  fp32: '3.40e38',
+};
 
 const STEPS: Readonly<Record<NonFiniteOrigin['step'], string>> = {
   scores: 'QKᵀ',
@@ -34,23 +38,28 @@ export function originPlace({ layer, step, node, row, head, query, key }: NonFin
 const KINDS: Readonly<Record<NonFiniteOrigin['kind'], { why: string; remedy: string }>> = {
   overflow: {
     why: 'finite numbers overflow there',
-    remedy: 'Compute it in fp32, or in bf16 in place of fp16, or look at the weights and at the size of what enters it.',
+    remedy:
+      'Compute it in fp32, or in bf16 in place of fp16, or look at the weights and at the size of what enters it.',
   },
   'fully-masked': {
     why: 'all scores of that query are masked, and their softmax is 0/0',
-    remedy: 'Let that query look at some key, or fill the mask with the smallest finite number instead of −inf (--mask-fill min, or at export).',
+    remedy:
+      'Let that query look at some key, or fill the mask with the smallest finite number instead of −inf (--mask-fill min, or at export).',
   },
   invalid: {
     why: 'what it is computed from is finite',
-    remedy: 'Look at what is computed there: ∞ − ∞ and 0/0 are NaN, and so are the root and the logarithm of a negative number.',
+    remedy:
+      'Look at what is computed there: ∞ − ∞ and 0/0 are NaN, and so are the root and the logarithm of a negative number.',
   },
   weights: {
     why: 'a weight of the file that it reads is not finite',
-    remedy: 'Run the check on the checkpoint that was exported: training diverged, or the weight was cast to a type that does not hold it.',
+    remedy:
+      'Run the check on the checkpoint that was exported: training diverged, or the weight was cast to a type that does not hold it.',
   },
   'inside-kernel': {
     why: 'what it is computed from is finite, and so is every step taken one by one in fp32, so it begins inside the kernel',
-    remedy: 'Use another implementation, and report the kernel with these Q, K and V to ONNX Runtime.',
+    remedy:
+      'Use another implementation, and report the kernel with these Q, K and V to ONNX Runtime.',
   },
 };
 
@@ -63,18 +72,27 @@ export function originSentences(origin: NonFiniteOrigin): string {
 /** What the overflow of scores means and what cures it. */
 export function overflowSentences({ implementation, origin, precision }: Overflow): string {
   const limit = LARGEST[precision];
-  const meaning = origin.value === '-inf' ? 'That leaves the query no finite score, and the softmax of such a row is NaN.' : 'The softmax of a row with an infinite score is NaN.';
+  const meaning =
+    origin.value === '-inf'
+      ? 'That leaves the query no finite score, and the softmax of such a row is NaN.'
+      : 'The softmax of a row with an infinite score is NaN.';
   return `${originPlace(origin)} is ${valueText(origin)}: it left the range of ${precision}${limit === undefined ? '' : `, which ends at ${limit}`}${largestText(origin)}. ${meaning} ${overflowRemedy(implementation, precision)}`;
 }
 
 function overflowRemedy(implementation: string, precision: Overflow['precision']): string {
-  if (precision !== 'fp16') return 'Look at the norms of Q and K in that layer: scores of this size are a fault of the weights or of what enters them.';
-  const upcast = implementation === 'original' ? 'export the model with its scores in fp32' : 'eager needs them in fp32 (--scores-precision fp32, or eager:scores=fp32)';
+  if (precision !== 'fp16')
+    return 'Look at the norms of Q and K in that layer: scores of this size are a fault of the weights or of what enters them.';
+  const upcast =
+    implementation === 'original'
+      ? 'export the model with its scores in fp32'
+      : 'eager needs them in fp32 (--scores-precision fp32, or eager:scores=fp32)';
   return `Keep the scores in fp32: ${upcast}; sdpa and flash keep them so by themselves. bf16 in place of fp16 has the range, but scores this large lose their low bits in it.`;
 }
 
 function largestText({ largest }: NonFiniteOrigin): string {
-  return largest === null ? '; nothing in that tensor is finite' : `; the largest finite magnitude beside it is ${formatNumber(largest)}`;
+  return largest === null
+    ? '; nothing in that tensor is finite'
+    : `; the largest finite magnitude beside it is ${formatNumber(largest)}`;
 }
 
 function valueText({ value }: NonFiniteOrigin): string {

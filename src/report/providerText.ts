@@ -1,8 +1,7 @@
 import type { CudaCheck, LibraryCheck, ProviderCheck } from '../doctorTypes.js';
 
 const SETUP = 'attn-diff setup cuda';
-const SCRIPT =
-  'ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install';
+const SCRIPT = 'ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install';
 
 /** How to get a provider whose libraries or device are missing. */
 export const PROVIDER_REMEDY: Readonly<Record<string, string>> = {

@@ -47,12 +47,21 @@ export function parseDocument(text: string, path: string): SavedDocument {
 }
 
 /** @throws AttnDiffError report-unreadable where the document is not as its schema says */
-export function decode<S extends z.ZodType>(schema: S, document: SavedDocument, name: string, path: string): z.output<S> {
-  if (document.schema !== name) throw refused(path, `its schema is ${document.schema}, not ${name}`);
+export function decode<S extends z.ZodType>(
+  schema: S,
+  document: SavedDocument,
+  name: string,
+  path: string,
+): z.output<S> {
+  if (document.schema !== name)
+    throw refused(path, `its schema is ${document.schema}, not ${name}`);
   const read = z.safeDecode(schema, document as z.input<S>);
   if (read.success) return read.data;
   const [issue] = read.error.issues;
-  throw refused(path, `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'it is not as the schema says'}`);
+  throw refused(
+    path,
+    `${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'it is not as the schema says'}`,
+  );
 }
 
 function refused(path: string, problem: string): AttnDiffError {

@@ -8,14 +8,23 @@ import { formatCount, formatLimit, formatNumber } from './text/number.js';
  * @param metric what the number is
  * @param place where it is; empty where nothing could be compared
  */
-export function regressionSentences({ implementation, actual, expected, source }: Check, metric: string, place: string): string {
+export function regressionSentences(
+  { implementation, actual, expected, source }: Check,
+  metric: string,
+  place: string,
+): string {
   if (source.kind !== 'baseline') return '';
   const { path, was, factor } = source;
-  if (Number.isNaN(actual) && place === '') return `regression: no number of this run could be held against ${path}, and comparing nothing is a failure. Save a new baseline (--save-baseline).`;
-  if (place === '') return `regression: ${formatCount(actual)} of ${formatCount(expected)} numbers could be compared with ${path}, and comparing less than was asked is a failure: the others are in one of the two alone, or are NaN or infinite there. Run what was run then, or save a new baseline (--save-baseline).`;
-  const times = was > 0 && Number.isFinite(actual) ? `, so it grew ${formatNumber(actual / was)} times` : '';
+  if (Number.isNaN(actual) && place === '')
+    return `regression: no number of this run could be held against ${path}, and comparing nothing is a failure. Save a new baseline (--save-baseline).`;
+  if (place === '')
+    return `regression: ${formatCount(actual)} of ${formatCount(expected)} numbers could be compared with ${path}, and comparing less than was asked is a failure: the others are in one of the two alone, or are NaN or infinite there. Run what was run then, or save a new baseline (--save-baseline).`;
+  const times =
+    was > 0 && Number.isFinite(actual) ? `, so it grew ${formatNumber(actual / was)} times` : '';
   const isWider = expected > factor * was;
-  const allowed = isWider ? `${formatNumber(expected)} is allowed, which rounding or chance explains` : `${formatLimit(factor)} times is allowed (--max-regression)`;
+  const allowed = isWider
+    ? `${formatNumber(expected)} is allowed, which rounding or chance explains`
+    : `${formatLimit(factor)} times is allowed (--max-regression)`;
   const passing = passingFactor(was, actual);
   return `regression, ${implementation}: ${metric} is ${formatNumber(actual)} at ${place}, where ${path} has ${formatNumber(was)}${times}; ${allowed}. ${passing === null ? 'No factor lets it pass; a new baseline (--save-baseline) does.' : `Smallest factor that passes: --max-regression ${passing}x; or save a new baseline (--save-baseline).`}`;
 }

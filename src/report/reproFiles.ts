@@ -17,12 +17,28 @@ interface ReproFile {
  */
 export function reproFiles(repro: Repro): ReproFile[] {
   const tensors = Object.entries(repro.inputs);
-  const listed = tensors.map(([name, { type, dims }], i) => ({ name, type, dims, file: fileOf(name, i) }));
+  const listed = tensors.map(([name, { type, dims }], i) => ({
+    name,
+    type,
+    dims,
+    file: fileOf(name, i),
+  }));
   return [
     { name: 'model.onnx', content: repro.model },
     { name: 'inputs.json', content: `${jsonText(listed, 2)}\n` },
     ...tensors.map(([name, tensor], i) => ({ name: fileOf(name, i), content: bytes(tensor) })),
-    ...(repro.expected ? [{ name: 'expected.bin', content: bytes({ ...repro.expected, type: 'float64', data: Float64Array.from(repro.expected.data as Float32Array) }) }] : []),
+    ...(repro.expected
+      ? [
+          {
+            name: 'expected.bin',
+            content: bytes({
+              ...repro.expected,
+              type: 'float64',
+              data: Float64Array.from(repro.expected.data as Float32Array),
+            }),
+          },
+        ]
+      : []),
     ...(repro.valid ? [{ name: 'valid.bin', content: repro.valid }] : []),
     { name: 'run.mjs', content: repro.expected ? againstExpected(repro) : againstCpu(repro) },
   ];
@@ -31,7 +47,8 @@ export function reproFiles(repro: Repro): ReproFile[] {
 /** One line on what was written, or why nothing was. */
 export function reproText(repro: Repro | null, folder: string): string {
   const path = folder.replace(/[/\\]+$/, '');
-  if (!repro) return `${printable(path)}: nothing was written: no attention that can be taken out of the model diverges on the same Q, K, V.`;
+  if (!repro)
+    return `${printable(path)}: nothing was written: no attention that can be taken out of the model diverges on the same Q, K, V.`;
   return `${printable(path)}: ${repro.opType === null ? 'the attention' : `one ${repro.opType} node`} of layer ${repro.layer} as ${repro.implementation}; run it with: ${['node', `${path}/run.mjs`].map(shellQuote).join(' ')}`;
 }
 
@@ -49,7 +66,9 @@ function beginning({ environment }: Repro, about: readonly string[]): string[] {
   return [
     ...about.map((line) => `// ${printable(line)}`),
     "import { readFileSync } from 'node:fs';",
-    ...(Object.keys(environment).length > 0 ? [`Object.assign(process.env, ${jsonText(environment)});`] : []),
+    ...(Object.keys(environment).length > 0
+      ? [`Object.assign(process.env, ${jsonText(environment)});`]
+      : []),
     "const { default: ort } = await import('onnxruntime-node');",
     'const here = (name) => new URL(name, import.meta.url);',
     'const types = { float32: Float32Array, float64: Float64Array, float16: Uint16Array, int64: BigInt64Array, int32: Int32Array, bool: Uint8Array };',
@@ -62,7 +81,10 @@ function beginning({ environment }: Repro, about: readonly string[]): string[] {
 function againstCpu(repro: Repro): string {
   const { opType, provider, output, implementation, layer } = repro;
   return lines([
-    ...beginning(repro, [`One ${opType} node on two execution providers. Found by attn-diff: ${implementation}, layer ${layer}, relative L2 ${formatNumber(repro.relL2)}.`, 'npm install onnxruntime-node, then: node run.mjs']),
+    ...beginning(repro, [
+      `One ${opType} node on two execution providers. Found by attn-diff: ${implementation}, layer ${layer}, relative L2 ${formatNumber(repro.relL2)}.`,
+      'npm install onnxruntime-node, then: node run.mjs',
+    ]),
     `const [{ ${jsonText(output)}: cpu }, { ${jsonText(output)}: other }] = [await run('cpu'), await run(${jsonText(provider)})];`,
     'const off = Array.from(cpu.data, (x, i) => Math.abs(Number(x) - Number(other.data[i])));',
     'const first = off.findIndex((x) => !(x <= 1e-3));',
@@ -73,7 +95,10 @@ function againstCpu(repro: Repro): string {
 function againstExpected(repro: Repro): string {
   const { provider, output, implementation, against, layer } = repro;
   return lines([
-    ...beginning(repro, [`Attention of layer ${layer} as ${implementation}, held against ${against} (expected.bin). Found by attn-diff: relative L2 ${formatNumber(repro.relL2)} on valid tokens.`, 'npm install onnxruntime-node, then: node run.mjs']),
+    ...beginning(repro, [
+      `Attention of layer ${layer} as ${implementation}, held against ${against} (expected.bin). Found by attn-diff: relative L2 ${formatNumber(repro.relL2)} on valid tokens.`,
+      'npm install onnxruntime-node, then: node run.mjs',
+    ]),
     `const { ${jsonText(output)}: actual } = await run(${jsonText(provider)});`,
     "const [expected, valid] = [array('expected.bin', 'float64'), array('valid.bin', 'bool')];",
     'const [, heads, length, width] = actual.dims;',

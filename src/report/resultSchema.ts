@@ -6,7 +6,14 @@ import { label } from './schemaParts.js';
 const { rows, effects, ranges, maps, file } = reportSchema.shape;
 
 /** What one batch of a run gave, as an interrupted run keeps it. */
-const resultSchema = z.strictObject({ rows, effects, ranges, map: maps.element.nullable(), failures: z.array(z.strictObject({ implementation: label, failure })), file: file.shape.rows.nullable() });
+const resultSchema = z.strictObject({
+  rows,
+  effects,
+  ranges,
+  map: maps.element.nullable(),
+  failures: z.array(z.strictObject({ implementation: label, failure })),
+  file: file.shape.rows.nullable(),
+});
 
 export type KeptResult = z.output<typeof resultSchema>;
 

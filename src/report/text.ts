@@ -14,9 +14,22 @@ import { findingsSection, verdictSection } from './text/verdict.js';
 type Section = (report: DiffReport, context: Context) => string[];
 
 /** Tables by layer; of many batches they show the worst. */
-const byLayer = (section: Section): Section => (report, context) => section(condensed(report), context);
+const byLayer =
+  (section: Section): Section =>
+  (report, context) =>
+    section(condensed(report), context);
 
-const SECTIONS: readonly Section[] = [byLayer(header), byLayer(divergence), effects, byLayer(padding), byLayer(nonFinite), ranges, baselineSection, findingsSection, verdictSection];
+const SECTIONS: readonly Section[] = [
+  byLayer(header),
+  byLayer(divergence),
+  effects,
+  byLayer(padding),
+  byLayer(nonFinite),
+  ranges,
+  baselineSection,
+  findingsSection,
+  verdictSection,
+];
 
 /** Of a shard without batches there is nothing to tabulate. */
 const WITHOUT_BATCHES: readonly Section[] = [header, verdictSection];
@@ -29,6 +42,8 @@ const WITHOUT_BATCHES: readonly Section[] = [header, verdictSection];
  */
 export function textReport(report: DiffReport, options: RenderOptions): string {
   const context = contextOf(options);
-  const sections = (report.batches.length === 0 ? WITHOUT_BATCHES : SECTIONS).map((section) => section(report, context).join('\n')).filter((text) => text !== '');
+  const sections = (report.batches.length === 0 ? WITHOUT_BATCHES : SECTIONS)
+    .map((section) => section(report, context).join('\n'))
+    .filter((text) => text !== '');
   return terminalText(`${sections.join('\n\n')}\n`);
 }

@@ -7,7 +7,10 @@ function isWorse(a: Row, b: Row): boolean {
 
 /** The row of the largest relative L2, NaN before all; the first of equals. Undefined of none. */
 function worstRow(rows: readonly Row[]): Row | undefined {
-  return rows.reduce<Row | undefined>((worst, row) => (worst === undefined || isWorse(row, worst) ? row : worst), undefined);
+  return rows.reduce<Row | undefined>(
+    (worst, row) => (worst === undefined || isWorse(row, worst) ? row : worst),
+    undefined,
+  );
 }
 
 /** Whether a row is more than rounding explains; NaN is. */
@@ -30,11 +33,17 @@ export interface Overview {
 }
 
 /** In the order of the report. */
-export function overviews({ implementations, rows }: Pick<DiffReport, 'implementations' | 'rows'>): Overview[] {
+export function overviews({
+  implementations,
+  rows,
+}: Pick<DiffReport, 'implementations' | 'rows'>): Overview[] {
   return implementations.map(({ name, rounding }) => {
     const own = rows.filter((row) => row.implementation === name);
     const valid = own.filter(({ kind }) => kind === 'valid');
-    const count = (isValid: boolean): number => own.filter(({ kind, scope }) => scope === 'accumulated' && (kind === 'valid') === isValid).reduce((sum, { nan, inf }) => sum + nan + inf, 0);
+    const count = (isValid: boolean): number =>
+      own
+        .filter(({ kind, scope }) => scope === 'accumulated' && (kind === 'valid') === isValid)
+        .reduce((sum, { nan, inf }) => sum + nan + inf, 0);
     return {
       implementation: name,
       local: worstRow(valid.filter(({ scope }) => scope === 'local')),
@@ -50,7 +59,12 @@ export function overviews({ implementations, rows }: Pick<DiffReport, 'implement
 export interface LayerLine {
   layer: number | null;
   /** Attention on the reference's Q, K, V; hidden state or logits of the implementation's own stream. Undefined where there is none. */
-  cells: { implementation: string; local: Row | undefined; accumulated: Row | undefined; rounding: RunImplementationInfo['rounding'] }[];
+  cells: {
+    implementation: string;
+    local: Row | undefined;
+    accumulated: Row | undefined;
+    rounding: RunImplementationInfo['rounding'];
+  }[];
 }
 
 /** One for each layer, in their order, the logits last. The reference, which parts from itself nowhere, is left out. */
@@ -67,7 +81,14 @@ export function layerLines({ rows, implementations, reference, model }: DiffRepo
   return [...Array.from({ length: model.layers }, (_, layer) => layer), null].flatMap((layer) => {
     const cells = others.map(({ name: implementation, rounding }) => {
       const here = places.get(placeKey(implementation, layer)) ?? [];
-      return { implementation, rounding, local: worstRow(here.filter(({ scope }) => scope === 'local')), accumulated: worstRow(here.filter(({ tap, scope }) => scope === 'accumulated' && tap !== 'attention')) };
+      return {
+        implementation,
+        rounding,
+        local: worstRow(here.filter(({ scope }) => scope === 'local')),
+        accumulated: worstRow(
+          here.filter(({ tap, scope }) => scope === 'accumulated' && tap !== 'attention'),
+        ),
+      };
     });
     return cells.some(({ local, accumulated }) => local || accumulated) ? [{ layer, cells }] : [];
   });
@@ -79,7 +100,18 @@ function placeKey(implementation: string, layer: number | null): string {
 
 /** The `most` lines that part most, in their order. */
 export function worstLines(lines: readonly LayerLine[], most: number): LayerLine[] {
-  const size = ({ cells }: LayerLine): number => Math.max(...cells.flatMap(({ local, accumulated }) => [local, accumulated]).map((row) => (row === undefined ? -1 : Number.isNaN(row.relL2) ? Infinity : Math.min(row.relL2, Number.MAX_VALUE))));
+  const size = ({ cells }: LayerLine): number =>
+    Math.max(
+      ...cells
+        .flatMap(({ local, accumulated }) => [local, accumulated])
+        .map((row) =>
+          row === undefined
+            ? -1
+            : Number.isNaN(row.relL2)
+              ? Infinity
+              : Math.min(row.relL2, Number.MAX_VALUE),
+        ),
+    );
   const kept = new Set(lines.toSorted((a, b) => size(b) - size(a) || 0).slice(0, most));
   return lines.filter((line) => kept.has(line));
 }

@@ -22,14 +22,21 @@ type Call = Request extends infer R ? (R extends Request ? Omit<R, 'id'> : never
  * and so that a crash there is an error here. The process starts with the first `open`; what it writes lies in a temporary
  * folder that is removed with it.
  */
-function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Partial<RunnerPlace>): Runner {
+function childRunner({
+  provider = 'cpu',
+  environment = {},
+  timeout = null,
+}: Partial<RunnerPlace>): Runner {
   let printed = '';
   let child: ChildProcess | undefined;
   let scratch: Scratch | undefined;
   let nextId = 1;
   let stage = '';
   let failure: Error | undefined;
-  const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>();
+  const waiting = new Map<
+    number,
+    { resolve: (answer: Answer) => void; reject: (error: Error) => void }
+  >();
 
   // The sessions are gone with the child, so nothing that is asked later can succeed.
   const failAll = (error: Error): void => {
@@ -41,10 +48,22 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
   const start = (libraries: Readonly<Record<string, string>>): ChildProcess => {
     scratch ??= openScratch();
     // Of node's own options only limits of memory: with -e or --import a child would run the caller's script again, and its children too.
-    const started = fork(CHILD, [scratch.path, provider], { env: { ...process.env, ...environment, ...libraries }, execArgv: [...process.execArgv.filter((option) => option.startsWith('--max-')), '--expose-gc'], serialization: 'advanced', stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    const started = fork(CHILD, [scratch.path, provider], {
+      env: { ...process.env, ...environment, ...libraries },
+      execArgv: [
+        ...process.execArgv.filter((option) => option.startsWith('--max-')),
+        '--expose-gc',
+      ],
+      serialization: 'advanced',
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
     let complaint = '';
-    started.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint = (complaint + text).slice(-MOST_COMPLAINT)));
-    started.stdout?.setEncoding('utf8').on('data', (text: string) => (printed = (printed + text).slice(-MOST_PRINTED)));
+    started.stderr
+      ?.setEncoding('utf8')
+      .on('data', (text: string) => (complaint = (complaint + text).slice(-MOST_COMPLAINT)));
+    started.stdout
+      ?.setEncoding('utf8')
+      .on('data', (text: string) => (printed = (printed + text).slice(-MOST_PRINTED)));
     started.on('message', (answer: Answer) => {
       if (answer.id === NOT_STARTED && !answer.ok) failAll(notStarted({ message: answer.problem }));
       waiting.get(answer.id)?.resolve(answer);
@@ -57,8 +76,17 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
       const interrupted = INTERRUPTIONS.some((name) => name === signal);
       const [allocation] = OUT_OF_MEMORY.exec(complaint) ?? [];
       if (interrupted) failAll(new AttnDiffError('interrupted', { kept: null }));
-      else if (allocation !== undefined) failAll(new AttnDiffError('out-of-memory', { stage, problem: `the process that runs the model ended with ${allocation}` }));
-      else failAll(new AttnDiffError('runner-crashed', { stage, signal: signal ?? `exit code ${code}` }));
+      else if (allocation !== undefined)
+        failAll(
+          new AttnDiffError('out-of-memory', {
+            stage,
+            problem: `the process that runs the model ended with ${allocation}`,
+          }),
+        );
+      else
+        failAll(
+          new AttnDiffError('runner-crashed', { stage, signal: signal ?? `exit code ${code}` }),
+        );
     });
     return started;
   };
@@ -70,16 +98,21 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
     // It may have been stopped meanwhile.
     if (failure) throw failure;
     const id = nextId++;
-    const expiry = timeout === null ? undefined : setTimeout(() => {
-      failAll(new AttnDiffError('timed-out', { stage, seconds: timeout }));
-      child?.kill('SIGKILL');
-    }, timeout * 1000);
+    const expiry =
+      timeout === null
+        ? undefined
+        : setTimeout(() => {
+            failAll(new AttnDiffError('timed-out', { stage, seconds: timeout }));
+            child?.kill('SIGKILL');
+          }, timeout * 1000);
     const answer = await new Promise<Answer>((resolve, reject) => {
       let asked: ChildProcess;
       try {
         asked = child ??= start(libraries);
       } catch (error) {
-        return reject(error instanceof AttnDiffError ? error : notStarted(error as NodeJS.ErrnoException));
+        return reject(
+          error instanceof AttnDiffError ? error : notStarted(error as NodeJS.ErrnoException),
+        );
       }
       try {
         waiting.set(id, { resolve, reject });
@@ -91,7 +124,10 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
         reject(notStarted(error as NodeJS.ErrnoException));
       }
     }).finally(() => clearTimeout(expiry));
-    if (!answer.ok) throw answer.temporary ? new AttnDiffError('temporary-folder', answer.temporary) : runtimeError(answer.problem, stage, call.do === 'open' ? 'opening' : 'running', provider);
+    if (!answer.ok)
+      throw answer.temporary
+        ? new AttnDiffError('temporary-folder', answer.temporary)
+        : runtimeError(answer.problem, stage, call.do === 'open' ? 'opening' : 'running', provider);
     return answer;
   };
 
@@ -103,8 +139,10 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
       const { session } = await ask({ do: 'open', request }, openStage);
       const id = session!;
       return {
-        run: async (feeds: Tensors) => (await ask({ do: 'run', session: id, feeds }, openStage)).tensors!,
-        measure: async (feeds, outputs) => (await ask({ do: 'measure', session: id, feeds, outputs }, openStage)).milliseconds!,
+        run: async (feeds: Tensors) =>
+          (await ask({ do: 'run', session: id, feeds }, openStage)).tensors!,
+        measure: async (feeds, outputs) =>
+          (await ask({ do: 'measure', session: id, feeds, outputs }, openStage)).milliseconds!,
         executed: async () => (await ask({ do: 'executed', session: id }, openStage)).nodes!,
         close: async () => void (await ask({ do: 'close', session: id }, openStage)),
       };
@@ -123,7 +161,13 @@ function childRunner({ provider = 'cpu', environment = {}, timeout = null }: Par
 }
 
 /** Of the system or the installation, not of an implementation, which must not be said to have failed. */
-function notStarted({ code, message }: { code?: string | undefined; message: string }): AttnDiffError {
+function notStarted({
+  code,
+  message,
+}: {
+  code?: string | undefined;
+  message: string;
+}): AttnDiffError {
   return new AttnDiffError('runner-not-started', { problem: code ?? message });
 }
 

@@ -12,7 +12,10 @@ import type { SessionRequest } from './types.js';
  * @param folder that external data is relative to
  */
 export function modelRequest(model: ModelProto, folder: string): SessionRequest {
-  return { model: { bytes: encodeModel(model), folder }, ...(roundsProducts(model.graph!) ? { prepack: true, fuse: 'outside-attention' as const } : {}) };
+  return {
+    model: { bytes: encodeModel(model), folder },
+    ...(roundsProducts(model.graph!) ? { prepack: true, fuse: 'outside-attention' as const } : {}),
+  };
 }
 
 /** Asks for a session on a file as it is that computes what one of defaults does; where prepacking changes no number, without it, to save memory. */
@@ -21,6 +24,12 @@ export function fileRequest(model: SessionRequest['model'], graph: GraphProto): 
 }
 
 /** Asks for a session on a file as it is that is opened as {@link modelRequest} opens a model made of it. */
-export function plainFileRequest(model: SessionRequest['model'], graph: GraphProto): SessionRequest {
-  return { model, ...(roundsProducts(graph) ? { prepack: true, fuse: 'outside-attention' as const } : {}) };
+export function plainFileRequest(
+  model: SessionRequest['model'],
+  graph: GraphProto,
+): SessionRequest {
+  return {
+    model,
+    ...(roundsProducts(graph) ? { prepack: true, fuse: 'outside-attention' as const } : {}),
+  };
 }

@@ -10,7 +10,13 @@ import { fromOrt, toOrt } from './tensors.js';
 import type { ExecutedNode, Session, SessionRequest } from './types.js';
 
 /** ONNX Runtime's optimizers that join nodes of attention with each other, or with what is beside them. */
-const ATTENTION_FUSIONS = ['MatMulScaleFusion', 'MatmulTransposeFusion', 'BiasSoftmaxFusion', 'AttentionFusion', 'GroupQueryAttentionFusion'];
+const ATTENTION_FUSIONS = [
+  'MatMulScaleFusion',
+  'MatmulTransposeFusion',
+  'BiasSoftmaxFusion',
+  'AttentionFusion',
+  'GroupQueryAttentionFusion',
+];
 
 /**
  * Opens a model with ONNX Runtime in this process. `run` blocks the event loop. Nodes that the provider has no kernel
@@ -23,19 +29,33 @@ const ATTENTION_FUSIONS = ['MatMulScaleFusion', 'MatmulTransposeFusion', 'BiasSo
  * @param scratch the folder that a profile is written to and removed from
  * @throws Error of ONNX Runtime
  */
-export async function openOrtSession(request: SessionRequest, scratch: string, provider: ProviderName = 'cpu'): Promise<Session> {
+export async function openOrtSession(
+  request: SessionRequest,
+  scratch: string,
+  provider: ProviderName = 'cpu',
+): Promise<Session> {
   const profilePrefix = request.profile ? join(scratch, `attn-diff-${randomUUID()}`) : undefined;
   const session: Record<string, string> = request.prepack ? {} : { disable_prepacking: '1' };
-  if ('bytes' in request.model) session['model_external_initializers_file_folder_path'] = request.model.folder;
+  if ('bytes' in request.model)
+    session['model_external_initializers_file_folder_path'] = request.model.folder;
   const options: ort.InferenceSession.SessionOptions = {
     executionProviders: [provider],
-    graphOptimizationLevel: request.fuse === undefined || request.fuse === 'nothing' ? 'basic' : 'all',
+    graphOptimizationLevel:
+      request.fuse === undefined || request.fuse === 'nothing' ? 'basic' : 'all',
     logSeverityLevel: 4,
-    extra: { session, ...(request.fuse === 'outside-attention' ? { optimization: { disable_specified_optimizers: ATTENTION_FUSIONS.join(';') } } : {}) },
+    extra: {
+      session,
+      ...(request.fuse === 'outside-attention'
+        ? { optimization: { disable_specified_optimizers: ATTENTION_FUSIONS.join(';') } }
+        : {}),
+    },
     ...(profilePrefix ? { enableProfiling: true, profileFilePrefix: profilePrefix } : {}),
   };
   const { model } = request;
-  const create = 'path' in model ? ort.InferenceSession.create(model.path, options) : ort.InferenceSession.create(model.bytes, options);
+  const create =
+    'path' in model
+      ? ort.InferenceSession.create(model.path, options)
+      : ort.InferenceSession.create(model.bytes, options);
   const inference = await create.catch(async (error: unknown) => {
     // A model that is refused leaves a profile with nothing in it.
     if (profilePrefix) await removeProfile(scratch, basename(profilePrefix));
@@ -69,7 +89,9 @@ export async function openOrtSession(request: SessionRequest, scratch: string, p
 
 /** ONNX Runtime appends a timestamp to the prefix, so the file has to be looked for. */
 async function profileFiles(folder: string, prefix: string): Promise<string[]> {
-  return (await readdir(folder)).filter((name) => name.startsWith(prefix)).map((name) => join(folder, name));
+  return (await readdir(folder))
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => join(folder, name));
 }
 
 async function removeProfile(folder: string, prefix: string): Promise<void> {
@@ -79,7 +101,8 @@ async function removeProfile(folder: string, prefix: string): Promise<void> {
 async function readProfile(folder: string, prefix: string): Promise<ExecutedNode[]> {
   try {
     const files = await profileFiles(folder, prefix);
-    if (files.length === 0) throw temporaryError(new Error('ONNX Runtime could not write a profile there'));
+    if (files.length === 0)
+      throw temporaryError(new Error('ONNX Runtime could not write a profile there'));
     const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
     return executedNodes(texts.flatMap(eventsIn));
   } finally {
@@ -89,6 +112,9 @@ async function readProfile(folder: string, prefix: string): Promise<ExecutedNode
 
 /** ONNX Runtime does not say where it could not write a profile to its end. */
 function eventsIn(text: string): unknown[] {
-  if (!/\]\s*$/.test(text)) throw temporaryError(new Error('a profile of ONNX Runtime was cut off there: the disk may be full'));
+  if (!/\]\s*$/.test(text))
+    throw temporaryError(
+      new Error('a profile of ONNX Runtime was cut off there: the disk may be full'),
+    );
   return JSON.parse(text) as unknown[];
 }

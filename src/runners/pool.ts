@@ -30,6 +30,11 @@ export function pooled(make: (place: Partial<RunnerPlace>) => Runner): Runners {
 }
 
 /** The same for the same place. */
-export function placeKey({ provider = 'cpu', environment = {}, group = '', timeout = null }: Partial<RunnerPlace>): string {
+export function placeKey({
+  provider = 'cpu',
+  environment = {},
+  group = '',
+  timeout = null,
+}: Partial<RunnerPlace>): string {
   return JSON.stringify([provider, Object.entries(environment).toSorted(), group, timeout]);
 }

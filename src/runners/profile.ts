@@ -5,7 +5,12 @@ const KERNEL_EVENT = '_kernel_time';
 interface ProfileEvent {
   cat?: string;
   name?: string;
-  args?: { op_name?: string; provider?: string; input_type_shape?: unknown; output_type_shape?: unknown };
+  args?: {
+    op_name?: string;
+    provider?: string;
+    input_type_shape?: unknown;
+    output_type_shape?: unknown;
+  };
 }
 
 /**
@@ -16,7 +21,8 @@ export function executedNodes(events: readonly unknown[]): ExecutedNode[] {
   const programs = new Map<string, Set<string>>();
   for (const { cat, name } of events as readonly ProfileEvent[]) {
     const [node, , program] = cat === 'Api' ? (name ?? '').split('&') : [];
-    if (node !== undefined && program !== undefined) programs.set(node, (programs.get(node) ?? new Set()).add(program));
+    if (node !== undefined && program !== undefined)
+      programs.set(node, (programs.get(node) ?? new Set()).add(program));
   }
   const seen = new Set<string>();
   return (events as readonly ProfileEvent[]).flatMap(({ name, args }) => {
@@ -39,5 +45,9 @@ export function executedNodes(events: readonly unknown[]): ExecutedNode[] {
 
 /** The types of `[{"float":[2,8]},{"int64":[1]}]`. */
 function typesIn(shapes: unknown): string[] {
-  return Array.isArray(shapes) ? shapes.flatMap((shape: unknown) => (typeof shape === 'object' && shape !== null ? Object.keys(shape) : [])) : [];
+  return Array.isArray(shapes)
+    ? shapes.flatMap((shape: unknown) =>
+        typeof shape === 'object' && shape !== null ? Object.keys(shape) : [],
+      )
+    : [];
 }

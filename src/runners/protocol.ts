@@ -12,7 +12,15 @@ export type Request =
   | { id: number; do: 'close'; session: number };
 
 export type Answer =
-  | { id: number; ok: true; session?: number; tensors?: Tensors; nodes?: ExecutedNode[]; milliseconds?: number; memory?: ProcessMemory }
+  | {
+      id: number;
+      ok: true;
+      session?: number;
+      tensors?: Tensors;
+      nodes?: ExecutedNode[];
+      milliseconds?: number;
+      memory?: ProcessMemory;
+    }
   | ({ id: number; ok: false } & Fault);
 
 /** What went wrong: something of the model, or, with `temporary`, of the folder for temporary files. */
@@ -25,7 +33,8 @@ export interface Fault {
 export const NOT_STARTED = 0;
 
 export function faultOf(error: unknown): Fault {
-  if (error instanceof AttnDiffError && error.code === 'temporary-folder') return { problem: error.message, temporary: error.args as ErrorArgs['temporary-folder'] };
+  if (error instanceof AttnDiffError && error.code === 'temporary-folder')
+    return { problem: error.message, temporary: error.args as ErrorArgs['temporary-folder'] };
   return { problem: error instanceof Error ? error.message : String(error) };
 }
 

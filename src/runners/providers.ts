@@ -13,5 +13,11 @@ export function bindingFolder(): string {
   const require = createRequire(import.meta.url);
   const file = 'onnxruntime-node/package.json';
   const { binary } = require(file) as { binary: { napi_versions: number[] } };
-  return join(dirname(require.resolve(file)), 'bin', `napi-v${binary.napi_versions[0]}`, process.platform, process.arch);
+  return join(
+    dirname(require.resolve(file)),
+    'bin',
+    `napi-v${binary.napi_versions[0]}`,
+    process.platform,
+    process.arch,
+  );
 }

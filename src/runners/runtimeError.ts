@@ -20,10 +20,12 @@ const REFUSALS: readonly [RegExp, RefusalReason][] = [
 ];
 
 const WRONG_SIZE = /^Invalid rank for input|^Got invalid dimensions for input/;
-const WRONG_TYPE = /^Unexpected input data type|^input '[^]*' is missing in 'feeds'|Invalid Feed Input Name/;
+const WRONG_TYPE =
+  /^Unexpected input data type|^input '[^]*' is missing in 'feeds'|Invalid Feed Input Name/;
 
 /** How a kernel says, once it runs, that it does not do what the node asks for. */
-const NOT_DONE_HERE = /implemented only (?:on|for|in)|not (?:yet )?implemented|NOT_IMPLEMENTED|(?:is|are) not (?:yet )?supported/i;
+const NOT_DONE_HERE =
+  /implemented only (?:on|for|in)|not (?:yet )?implemented|NOT_IMPLEMENTED|(?:is|are) not (?:yet )?supported/i;
 
 /**
  * What an exception of ONNX Runtime means: memory ran out, the model or its input is refused, or a node failed. Its own
@@ -32,24 +34,37 @@ const NOT_DONE_HERE = /implemented only (?:on|for|in)|not (?:yet )?implemented|N
  * @param message of the exception
  * @param provider a message that says nothing of the model is a refusal on the CPU only; others lack libraries or devices
  */
-export function runtimeError(message: string, stage: string, doing: Doing, provider: ProviderName): AttnDiffError {
+export function runtimeError(
+  message: string,
+  stage: string,
+  doing: Doing,
+  provider: ProviderName,
+): AttnDiffError {
   const problem = runtimeCause(message);
   const atNode = NODE_STATUS.exec(message);
-  if (OUT_OF_MEMORY.test(atNode ? atNode[3]! : doing === 'opening' ? withoutPath(message) : message)) {
+  if (
+    OUT_OF_MEMORY.test(atNode ? atNode[3]! : doing === 'opening' ? withoutPath(message) : message)
+  ) {
     return new AttnDiffError('out-of-memory', { stage, problem });
   }
-  if (WRONG_SIZE.test(message)) return new AttnDiffError('input-refused', { stage, what: 'size', problem });
-  if (WRONG_TYPE.test(message)) return new AttnDiffError('input-refused', { stage, what: 'type', problem });
+  if (WRONG_SIZE.test(message))
+    return new AttnDiffError('input-refused', { stage, what: 'size', problem });
+  if (WRONG_TYPE.test(message))
+    return new AttnDiffError('input-refused', { stage, what: 'type', problem });
   if (doing === 'opening') {
     const words = withoutPath(message);
-    const reason = REFUSALS.find(([pattern]) => pattern.test(words))?.[1] ?? (provider === 'cpu' ? 'graph' : null);
+    const reason =
+      REFUSALS.find(([pattern]) => pattern.test(words))?.[1] ??
+      (provider === 'cpu' ? 'graph' : null);
     if (reason !== null) return new AttnDiffError('model-refused', { stage, reason, problem });
   }
-  if (atNode && NOT_DONE_HERE.test(atNode[3]!)) return new AttnDiffError('model-refused', { stage, reason: 'kernel', problem });
+  if (atNode && NOT_DONE_HERE.test(atNode[3]!))
+    return new AttnDiffError('model-refused', { stage, reason: 'kernel', problem });
   return new AttnDiffError('execution-failed', { stage, problem });
 }
 
-const NODE_STATUS = /^Non-zero status code returned while running (.*?) node\. Name:'([^]*?)' Status Message: ([^]*)$/;
+const NODE_STATUS =
+  /^Non-zero status code returned while running (.*?) node\. Name:'([^]*?)' Status Message: ([^]*)$/;
 const REFUSED_NODE = /^In Node, \("([^]*?)", ([^]*?), "[^"]*", -?\d+\) : [^]*? , Error ([^]*)$/;
 const NEWER_OPSET = /Opset (\d+) is under development.*for domain (\S+) is till opset (\d+)/;
 const PLACE = /^[\w./\\:-]*\.(?:cc|cpp|cxx|cu|cuh|h|hpp):\d+ /;
@@ -65,7 +80,8 @@ export function runtimeCause(message: string): string {
   if (atNode) return `${atNode[1]} ${quoted(atNode[2]!)}: ${runtimeCause(atNode[3]!)}`;
   const plain = innermost(withoutPath(words)).replaceAll(/\s+/g, ' ').trim();
   const newer = NEWER_OPSET.exec(plain);
-  if (newer) return `opset ${newer[1]} of ${newer[2]} is newer than ${newer[3]}, the newest that it takes`;
+  if (newer)
+    return `opset ${newer[1]} of ${newer[2]} is newer than ${newer[3]}, the newest that it takes`;
   const shown = plain
     .replace(/^(?:This is an invalid model|Invalid model|Fatal error)[.:]\s*/, '')
     .replace(/^Error: /, '')
@@ -97,11 +113,19 @@ function withoutPlace(text: string): string {
   if (!place) return /Error: (\S+\.(?:cc|h):\d+ [^]*)$/.exec(text)?.[1] ?? text;
   const rest = text.slice(place[0].length);
   const opening = rest.indexOf('(');
-  if (opening < 0 || !/^[\w:~<>*&,\s]*$/.test(rest.slice(0, opening)) || !/::|^(?:static |void |bool )/.test(rest.slice(0, opening))) {
+  if (
+    opening < 0 ||
+    !/^[\w:~<>*&,\s]*$/.test(rest.slice(0, opening)) ||
+    !/::|^(?:static |void |bool )/.test(rest.slice(0, opening))
+  ) {
     return rest.replace(/^\w+ /, '');
   }
   const end = closing(rest, opening);
-  return rest.slice(end + 1).replace(/^ const\b/, '').replace(/^ \[with [^\]]*\]/, '').trim();
+  return rest
+    .slice(end + 1)
+    .replace(/^ const\b/, '')
+    .replace(/^ \[with [^\]]*\]/, '')
+    .trim();
 }
 
 function closing(text: string, from: number): number {

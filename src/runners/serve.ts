@@ -24,7 +24,11 @@ async function answer(message: Request): Promise<Answer> {
     case 'run':
       return { id, ok: true, tensors: await session(message.session).run(message.feeds) };
     case 'measure':
-      return { id, ok: true, milliseconds: await session(message.session).measure(message.feeds, message.outputs) };
+      return {
+        id,
+        ok: true,
+        milliseconds: await session(message.session).measure(message.feeds, message.outputs),
+      };
     case 'memory':
       return { id, ok: true, memory: processMemory() };
     case 'executed':

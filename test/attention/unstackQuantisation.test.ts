@@ -10,7 +10,11 @@ describe('dynamically quantised activations', () => {
     const path = fixture('forms', 'qwen2-int8');
     const alone = (await capture(path, batch, ['flash'])).tensor('logits', null, 'flash');
     // Under −inf eager's fully masked rows are NaN, which would take the scale of the whole stack with it.
-    const beside = await capture(path, batch, ['flash', 'sdpa', streamOf('eager', { maskFill: '-inf' })]);
+    const beside = await capture(path, batch, [
+      'flash',
+      'sdpa',
+      streamOf('eager', { maskFill: '-inf' }),
+    ]);
     expect(beside.tensor('logits', null, 'flash').data).toEqual(alone.data);
   });
 });

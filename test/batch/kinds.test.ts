@@ -7,12 +7,28 @@ import { maskedArb, plain } from './batches.js';
 import { mayLook } from './naive.js';
 
 test('a token whose query has no key is fully masked even where attention_mask is 1', () => {
-  const batch: Masked = { ...plain(1, 2, [1, 0]), mask: { dims: [1, 1, 2, 2], allowed: Uint8Array.of(0, 0, 0, 1), additive: null, source: 'm.npy' } };
+  const batch: Masked = {
+    ...plain(1, 2, [1, 0]),
+    mask: {
+      dims: [1, 1, 2, 2],
+      allowed: Uint8Array.of(0, 0, 0, 1),
+      additive: null,
+      source: 'm.npy',
+    },
+  };
   expect(tokenKinds(batch)).toEqual(['fullyMasked', 'padding']);
 });
 
 test('one head with a key is enough', () => {
-  const batch: Masked = { ...plain(1, 2, [1, 0]), mask: { dims: [1, 2, 2, 2], allowed: Uint8Array.of(0, 0, 0, 0, 0, 1, 1, 0), additive: null, source: 'm.npy' } };
+  const batch: Masked = {
+    ...plain(1, 2, [1, 0]),
+    mask: {
+      dims: [1, 2, 2, 2],
+      allowed: Uint8Array.of(0, 0, 0, 0, 0, 1, 1, 0),
+      additive: null,
+      source: 'm.npy',
+    },
+  };
   expect(tokenKinds(batch)).toEqual(['valid', 'padding']);
 });
 
@@ -26,7 +42,11 @@ test('holds its definition for any batch', () => {
     fc.property(maskedArb, (batch) => {
       const { length } = batch;
       const expected = Array.from(batch.attentionMask, (bit, i) => {
-        const some = [0, 1].some((h) => Array.from({ length }, (_, k) => mayLook(batch, PLAIN_MASK, [Math.floor(i / length), h, i % length, k])).includes(true));
+        const some = [0, 1].some((h) =>
+          Array.from({ length }, (_, k) =>
+            mayLook(batch, PLAIN_MASK, [Math.floor(i / length), h, i % length, k]),
+          ).includes(true),
+        );
         if (!some) return 'fullyMasked';
         return bit === 1n ? 'valid' : 'padding';
       });

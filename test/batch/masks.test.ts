@@ -12,7 +12,13 @@ const spec = (changes: Partial<MaskSpec>): MaskSpec => ({ ...PLAIN_MASK, ...chan
 
 describe('allowedMask', () => {
   test('left padding leaves its own queries without a key', () => {
-    const batch = pad([[1, 2, 3], [4, 5]], 'left');
+    const batch = pad(
+      [
+        [1, 2, 3],
+        [4, 5],
+      ],
+      'left',
+    );
     expect(bits(allowedMask(batch, PLAIN_MASK))).toBe('100110111000010011');
     expect(bits(rowHasKey(batch, PLAIN_MASK))).toBe('111011');
   });
@@ -36,11 +42,18 @@ describe('allowedMask', () => {
   });
 
   test('a mask of its own stands for causality, padding and window, but not for the shift', () => {
-    const mask: BatchMask = { dims: [1, 2, 2, 2], allowed: Uint8Array.of(1, 1, 0, 1, 0, 0, 1, 0), additive: null, source: 'm.npy' };
+    const mask: BatchMask = {
+      dims: [1, 2, 2, 2],
+      allowed: Uint8Array.of(1, 1, 0, 1, 0, 0, 1, 0),
+      additive: null,
+      source: 'm.npy',
+    };
     const batch: Masked = { ...plain(2, 2, [0, 1, 1, 0]), mask };
     const twice = '11010010'.repeat(2);
     expect(allowedMask(batch, PLAIN_MASK).dims).toEqual([2, 2, 2, 2]);
-    expect(bits(allowedMask(batch, spec({ window: 1, causal: false, padding: 'ignored' })))).toBe(twice);
+    expect(bits(allowedMask(batch, spec({ window: 1, causal: false, padding: 'ignored' })))).toBe(
+      twice,
+    );
     expect(bits(allowedMask(batch, spec({ shift: 1 })))).toBe('01011010'.repeat(2));
     expect(bits(rowHasKey(batch, PLAIN_MASK))).toBe('11011101');
   });
@@ -56,17 +69,25 @@ describe('allowedMask', () => {
         const heads = mask?.dims[1] ?? 1;
         const allowed = allowedMask(batch, wanted);
         const has = rowHasKey(batch, wanted);
-        expect([allowed.dims, has.dims]).toEqual([[size, heads, length, length], [size, heads, length, 1]]);
+        expect([allowed.dims, has.dims]).toEqual([
+          [size, heads, length, length],
+          [size, heads, length, 1],
+        ]);
         const expected: number[] = [];
         for (let b = 0; b < size; b++) {
           for (let h = 0; h < heads; h++) {
             for (let q = 0; q < length; q++) {
-              for (let k = 0; k < length; k++) expected.push(Number(mayLook(batch, wanted, [b, h, q, k])));
+              for (let k = 0; k < length; k++)
+                expected.push(Number(mayLook(batch, wanted, [b, h, q, k])));
             }
           }
         }
         expect([...allowed.data]).toEqual(expected);
-        expect([...has.data]).toEqual(Array.from({ length: size * heads * length }, (_, row) => Number(expected.slice(row * length, (row + 1) * length).includes(1))));
+        expect([...has.data]).toEqual(
+          Array.from({ length: size * heads * length }, (_, row) =>
+            Number(expected.slice(row * length, (row + 1) * length).includes(1)),
+          ),
+        );
       }),
       { numRuns: 500 },
     );
@@ -87,18 +108,30 @@ interface Case {
 describe('the masks of transformers and torch', () => {
   const cases = JSON.parse(readFileSync('fixtures/batch/masks.json', 'utf8')) as Case[];
 
-  test.each(cases)('$name, window $window', ({ attentionMask, documents, window, past, alignment, allowed }) => {
-    const length = attentionMask[0]!.length;
-    const batch: Masked = { ...plain(attentionMask.length, length, attentionMask.flat()), documents: documents && Int32Array.from(documents.flat()), past };
-    const found = bits(allowedMask(batch, spec({ window, alignment })));
-    const square = length * length;
-    expect(allowed.length).toBe(batch.size);
-    for (const [b, wanted] of allowed.entries()) expect(found.slice((b + 1) * square - wanted.length, (b + 1) * square)).toBe(wanted);
-  });
+  test.each(cases)(
+    '$name, window $window',
+    ({ attentionMask, documents, window, past, alignment, allowed }) => {
+      const length = attentionMask[0]!.length;
+      const batch: Masked = {
+        ...plain(attentionMask.length, length, attentionMask.flat()),
+        documents: documents && Int32Array.from(documents.flat()),
+        past,
+      };
+      const found = bits(allowedMask(batch, spec({ window, alignment })));
+      const square = length * length;
+      expect(allowed.length).toBe(batch.size);
+      for (const [b, wanted] of allowed.entries())
+        expect(found.slice((b + 1) * square - wanted.length, (b + 1) * square)).toBe(wanted);
+    },
+  );
 });
 
 test('the fully masked rows of a long left-padded batch are found without its square', () => {
   const length = 65536;
-  const batch = plain(1, length, Array.from({ length }, (_, s) => Number(s >= length / 2)));
+  const batch = plain(
+    1,
+    length,
+    Array.from({ length }, (_, s) => Number(s >= length / 2)),
+  );
   expect(rowHasKey(batch, PLAIN_MASK).data.indexOf(1)).toBe(length / 2);
 });

@@ -2,7 +2,11 @@ import type { Masked } from '../../src/batch/masks.js';
 import type { MaskSpec } from '../../src/types.js';
 
 /** Whether query q of row b may look at key k in head h, one condition after another. */
-export function mayLook({ size, length, attentionMask, documents, mask, past }: Masked, spec: MaskSpec, [b, h, q, k]: readonly [number, number, number, number]): boolean {
+export function mayLook(
+  { size, length, attentionMask, documents, mask, past }: Masked,
+  spec: MaskSpec,
+  [b, h, q, k]: readonly [number, number, number, number],
+): boolean {
   let row = q + spec.shift;
   if (row < 0) row = 0;
   if (row > length - 1) row = length - 1;
@@ -17,7 +21,8 @@ export function mayLook({ size, length, attentionMask, documents, mask, past }: 
     if (k > last) return false;
   }
   if (spec.padding === 'as given' && attentionMask[b * length + k] === 0n) return false;
-  if (spec.padding === 'flipped' && attentionMask[b * length + (length - 1 - k)] === 0n) return false;
+  if (spec.padding === 'flipped' && attentionMask[b * length + (length - 1 - k)] === 0n)
+    return false;
   if (spec.window !== null && row - k >= spec.window) return false;
   return documents === null || documents[b * length + row] === documents[b * length + k];
 }

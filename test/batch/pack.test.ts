@@ -6,15 +6,33 @@ import type { PaddingSide } from '../../src/types.js';
 import { sequencesArb, sideArb } from './batches.js';
 
 const pack = (documents: number[][], length: number, padding: PaddingSide) =>
-  buildPackedBatch({ rows: packRows(documents, length), length, padding, padTokenId: 100, source: 'test', name: padding });
+  buildPackedBatch({
+    rows: packRows(documents, length),
+    length,
+    padding,
+    padTokenId: 100,
+    source: 'test',
+    name: padding,
+  });
 
 describe('packRows', () => {
   test('fills rows in order, and cuts what is longer than a row', () => {
-    expect(packRows([[1, 2], [3], [4, 5], [6], [7, 8, 9, 10, 11], [12]], 4)).toEqual([[[1, 2], [3]], [[4, 5], [6]], [[7, 8, 9, 10]], [[12]]]);
+    expect(packRows([[1, 2], [3], [4, 5], [6], [7, 8, 9, 10, 11], [12]], 4)).toEqual([
+      [[1, 2], [3]],
+      [[4, 5], [6]],
+      [[7, 8, 9, 10]],
+      [[12]],
+    ]);
   });
 
   test('a row is filled to the last token', () => {
-    expect(packRows([[1, 2], [3, 4], [5]], 4)).toEqual([[[1, 2], [3, 4]], [[5]]]);
+    expect(packRows([[1, 2], [3, 4], [5]], 4)).toEqual([
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [[5]],
+    ]);
   });
 
   test('keeps order, never overfills, and starts a row only where the document would not fit', () => {
@@ -24,7 +42,8 @@ describe('packRows', () => {
         expect(rows.flat()).toEqual(documents.map((ids) => ids.slice(0, length)));
         const tokens = rows.map((row) => row.flat().length);
         expect(Math.max(...tokens)).toBeLessThanOrEqual(length);
-        for (const [r, row] of rows.slice(1).entries()) expect(tokens[r]! + row[0]!.length).toBeGreaterThan(length);
+        for (const [r, row] of rows.slice(1).entries())
+          expect(tokens[r]! + row[0]!.length).toBeGreaterThan(length);
       }),
     );
   });
@@ -55,23 +74,32 @@ describe('buildPackedBatch', () => {
 
   test('every document is there, by its row and number', () => {
     fc.assert(
-      fc.property(sequencesArb, fc.integer({ min: 1, max: 12 }), sideArb, (documents, length, side) => {
-        const rows = packRows(documents, length);
-        const batch = pack(documents, length, side);
-        expect([batch.size, batch.length]).toEqual([rows.length, length]);
-        for (const [b, row] of rows.entries()) {
-          const at = Array.from({ length }, (_, s) => b * length + s);
-          for (const [number, ids] of row.entries()) {
-            const mine = at.filter((i) => batch.documents![i] === number);
-            expect(mine.map((i) => batch.inputIds[i])).toEqual(ids.map(BigInt));
-            expect(mine.map((i) => batch.positionIds[i])).toEqual(ids.map((_, position) => BigInt(position)));
+      fc.property(
+        sequencesArb,
+        fc.integer({ min: 1, max: 12 }),
+        sideArb,
+        (documents, length, side) => {
+          const rows = packRows(documents, length);
+          const batch = pack(documents, length, side);
+          expect([batch.size, batch.length]).toEqual([rows.length, length]);
+          for (const [b, row] of rows.entries()) {
+            const at = Array.from({ length }, (_, s) => b * length + s);
+            for (const [number, ids] of row.entries()) {
+              const mine = at.filter((i) => batch.documents![i] === number);
+              expect(mine.map((i) => batch.inputIds[i])).toEqual(ids.map(BigInt));
+              expect(mine.map((i) => batch.positionIds[i])).toEqual(
+                ids.map((_, position) => BigInt(position)),
+              );
+            }
+            const padding = at.filter((i) => batch.documents![i] === -1);
+            expect(padding.length).toBe(length - row.flat().length);
+            expect(padding).toEqual(
+              side === 'left' ? at.slice(0, padding.length) : at.slice(length - padding.length),
+            );
+            expect(at.filter((i) => batch.attentionMask[i] === 0n)).toEqual(padding);
           }
-          const padding = at.filter((i) => batch.documents![i] === -1);
-          expect(padding.length).toBe(length - row.flat().length);
-          expect(padding).toEqual(side === 'left' ? at.slice(0, padding.length) : at.slice(length - padding.length));
-          expect(at.filter((i) => batch.attentionMask[i] === 0n)).toEqual(padding);
-        }
-      }),
+        },
+      ),
     );
   });
 });

@@ -31,12 +31,20 @@ describe('buildBatch', () => {
   });
 
   test('pads up and truncates down to a length, keeping the first tokens', () => {
-    expect(pad([[5, 6, 7], [8]], 'left', 2)).toMatchObject({ length: 2, inputIds: BigInt64Array.of(5n, 6n, 100n, 8n) });
-    expect(pad([[5]], 'right', 3)).toMatchObject({ length: 3, inputIds: BigInt64Array.of(5n, 100n, 100n) });
+    expect(pad([[5, 6, 7], [8]], 'left', 2)).toMatchObject({
+      length: 2,
+      inputIds: BigInt64Array.of(5n, 6n, 100n, 8n),
+    });
+    expect(pad([[5]], 'right', 3)).toMatchObject({
+      length: 3,
+      inputIds: BigInt64Array.of(5n, 100n, 100n),
+    });
   });
 
   test('an empty sequence is an error', () => {
-    expect(() => pad([[1], []], 'left')).toThrow(expect.objectContaining({ code: 'prompt-no-tokens', args: { prompt: '#2' } }));
+    expect(() => pad([[1], []], 'left')).toThrow(
+      expect.objectContaining({ code: 'prompt-no-tokens', args: { prompt: '#2' } }),
+    );
   });
 
   test('holds its definition for any sequences', () => {
@@ -49,7 +57,9 @@ describe('buildBatch', () => {
         for (const [b, ids] of sequences.entries()) {
           const row = <T>(array: Iterable<T>): T[] => [...array].slice(b * width, (b + 1) * width);
           const mask = row(batch.attentionMask);
-          expect(row(batch.inputIds).filter((_, s) => mask[s] === 1n)).toEqual(ids.slice(0, width).map(BigInt));
+          expect(row(batch.inputIds).filter((_, s) => mask[s] === 1n)).toEqual(
+            ids.slice(0, width).map(BigInt),
+          );
           expect(mask.indexOf(side === 'left' ? 0n : 1n)).toBeLessThanOrEqual(0);
           let sum = 0n;
           for (let s = 0; s < width; s++) {
@@ -57,7 +67,9 @@ describe('buildBatch', () => {
             const q = b * width + s;
             expect(batch.positionIds[q]).toBe(mask[s] === 1n ? sum - 1n : 1n);
             const anyKey = allowed.subarray(q * width, (q + 1) * width).includes(1);
-            expect(batch.kinds[q]).toBe(mask[s] === 1n ? 'valid' : anyKey ? 'padding' : 'fullyMasked');
+            expect(batch.kinds[q]).toBe(
+              mask[s] === 1n ? 'valid' : anyKey ? 'padding' : 'fullyMasked',
+            );
           }
         }
       }),

@@ -5,7 +5,9 @@ import { mulberry32, randomSequences } from '../../src/batch/random.js';
 describe('mulberry32', () => {
   test('gives the numbers of the published generator', () => {
     const random = mulberry32(1);
-    expect([random(), random(), random()].map((value) => value * 2 ** 32)).toEqual([2693262067, 11749833, 2265367787]);
+    expect([random(), random(), random()].map((value) => value * 2 ** 32)).toEqual([
+      2693262067, 11749833, 2265367787,
+    ]);
   });
 });
 
@@ -25,7 +27,9 @@ describe('randomSequences', () => {
         for (const row of rows) {
           expect(row.length).toBeGreaterThanOrEqual(Math.ceil(parts.length / 4));
           expect(row.length).toBeLessThanOrEqual(parts.length);
-          expect(row.every((id) => Number.isInteger(id) && id >= 0 && id < parts.vocabSize)).toBe(true);
+          expect(row.every((id) => Number.isInteger(id) && id >= 0 && id < parts.vocabSize)).toBe(
+            true,
+          );
         }
         expect(randomSequences(parts)).toEqual(rows);
       }),
@@ -40,6 +44,8 @@ describe('randomSequences', () => {
 
   test('differs by seed', () => {
     const parts = { batch: 2, length: 16, vocabSize: 512 };
-    expect(randomSequences({ ...parts, seed: 1 })).not.toEqual(randomSequences({ ...parts, seed: 2 }));
+    expect(randomSequences({ ...parts, seed: 1 })).not.toEqual(
+      randomSequences({ ...parts, seed: 2 }),
+    );
   });
 });

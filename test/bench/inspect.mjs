@@ -2,7 +2,16 @@
 // data, in turns, as a ratio.
 //
 //   npm run bench:inspect
-import { cpSync, mkdtempSync, openSync, ftruncateSync, closeSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdtempSync,
+  openSync,
+  ftruncateSync,
+  closeSync,
+  rmSync,
+  writeFileSync,
+  readFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +30,9 @@ function model(name, bytes) {
   cpSync(fixture, folder, { recursive: true });
   const path = join(folder, 'model.onnx');
   const proto = decodeModel(readFileSync(path), path);
-  const tensors = proto.graph.initializer.filter((tensor) => externalData(tensor) && tensor.dims.length === 2);
+  const tensors = proto.graph.initializer.filter(
+    (tensor) => externalData(tensor) && tensor.dims.length === 2,
+  );
   const each = Math.floor(bytes / tensors.length);
   tensors.forEach((tensor, i) => {
     const rows = Math.floor(each / 4 / Number(tensor.dims[1]));
@@ -40,7 +51,9 @@ function model(name, bytes) {
 
 const seconds = (folder) => {
   const from = performance.now();
-  const { status, stderr } = spawnSync(process.execPath, [cli, 'inspect', '--model', folder], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(process.execPath, [cli, 'inspect', '--model', folder], {
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(stderr);
   return (performance.now() - from) / 1000;
 };
@@ -51,7 +64,9 @@ try {
   const large = model('large', 2 ** 31);
   const times = Array.from({ length: ROUNDS + 1 }, () => [seconds(small), seconds(large)]).slice(1);
   const [a, b] = [median(times.map(([time]) => time)), median(times.map(([, time]) => time))];
-  console.log(`inspect, median of ${ROUNDS}: 2 MB ${a.toFixed(3)} s, 2 GB ${b.toFixed(3)} s, ratio ${(b / a).toFixed(2)}`);
+  console.log(
+    `inspect, median of ${ROUNDS}: 2 MB ${a.toFixed(3)} s, 2 GB ${b.toFixed(3)} s, ratio ${(b / a).toFixed(2)}`,
+  );
 } finally {
   rmSync(root, { recursive: true });
 }

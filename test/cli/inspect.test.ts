@@ -8,7 +8,10 @@ describe.each(FIXTURES)('inspect %s', (name) => {
     ['table', 'txt'],
     ['json', 'json'],
   ] as const)('as %s', async ([format, extension], { expect }) => {
-    const { code, stdout, stderr, left } = await call(['inspect', '--model', name, '--format', format], { cwd: fixture() });
+    const { code, stdout, stderr, left } = await call(
+      ['inspect', '--model', name, '--format', format],
+      { cwd: fixture() },
+    );
     expect({ code, stderr, left }).toEqual({ code: EXIT.passed, stderr: '', left: [] });
     await expect(stdout).toMatchFileSnapshot(`golden/inspect-${name}.${extension}`);
   });

@@ -11,7 +11,10 @@ const folder = new TestFolder();
 /** The processes that a process has started; none once it has ended. */
 function childrenOf(pid: number): number[] {
   try {
-    return execFileSync('pgrep', ['-P', `${pid}`], { encoding: 'utf8' }).trim().split('\n').map(Number);
+    return execFileSync('pgrep', ['-P', `${pid}`], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+      .map(Number);
   } catch {
     return [];
   }
@@ -40,32 +43,51 @@ describe.skipIf(process.platform === 'win32')('a run that is interrupted', () =>
     ['SIGTERM', 'group', 400],
     ['SIGTERM', 'command', 3000],
     ['SIGHUP', 'command', 300],
-  ] as const)('%s to the %s, %i ms in: one line, exit code 4, and nothing stays', async (signal, target, delay) => {
-    const name = `${signal}-${target}-${delay}`;
-    for (const part of ['tmp', 'out']) mkdirSync(folder.path(name, part), { recursive: true });
-    const report = await folder.write(`${name}/out/report.txt`, 'the last report');
+  ] as const)(
+    '%s to the %s, %i ms in: one line, exit code 4, and nothing stays',
+    async (signal, target, delay) => {
+      const name = `${signal}-${target}-${delay}`;
+      for (const part of ['tmp', 'out']) mkdirSync(folder.path(name, part), { recursive: true });
+      const report = await folder.write(`${name}/out/report.txt`, 'the last report');
 
-    const args = [BIN, 'run', '--model', fixture('qwen2-optimum'), '--random', '64x256', '--output', report];
-    // In a process group of its own, as a shell starts it; a terminal signals the whole group.
-    const command = start(process.execPath, args, { detached: true, env: { TMPDIR: folder.path(name, 'tmp') } });
-    onTestFinished(() => void command.kill('SIGKILL'));
-    const pid = command.pid!;
-    const ended = outcome(command);
-    await until(() => childrenOf(pid).length > 0, 20_000);
-    const [runner] = childrenOf(pid);
-    await sleep(delay);
-    expect(readdirSync(folder.path(name, 'out'))).toEqual(['report.txt']);
+      const args = [
+        BIN,
+        'run',
+        '--model',
+        fixture('qwen2-optimum'),
+        '--random',
+        '64x256',
+        '--output',
+        report,
+      ];
+      // In a process group of its own, as a shell starts it; a terminal signals the whole group.
+      const command = start(process.execPath, args, {
+        detached: true,
+        env: { TMPDIR: folder.path(name, 'tmp') },
+      });
+      onTestFinished(() => void command.kill('SIGKILL'));
+      const pid = command.pid!;
+      const ended = outcome(command);
+      await until(() => childrenOf(pid).length > 0, 20_000);
+      const [runner] = childrenOf(pid);
+      await sleep(delay);
+      expect(readdirSync(folder.path(name, 'out'))).toEqual(['report.txt']);
 
-    const before = performance.now();
-    process.kill(target === 'group' ? -pid : pid, signal);
-    expect(await ended).toEqual({ code: EXIT.execution, stdout: '', stderr: 'attn-diff: interrupted; nothing was written. Run the command again.\n' });
-    expect(performance.now() - before).toBeLessThan(5000);
+      const before = performance.now();
+      process.kill(target === 'group' ? -pid : pid, signal);
+      expect(await ended).toEqual({
+        code: EXIT.execution,
+        stdout: '',
+        stderr: 'attn-diff: interrupted; nothing was written. Run the command again.\n',
+      });
+      expect(performance.now() - before).toBeLessThan(5000);
 
-    await until(() => !isAlive(runner!), 1000);
-    expect(readdirSync(folder.path(name, 'out'))).toEqual(['report.txt']);
-    expect(readFileSync(report, 'utf8')).toBe('the last report');
-    expect(readdirSync(folder.path(name, 'tmp'))).toEqual([]);
-  });
+      await until(() => !isAlive(runner!), 1000);
+      expect(readdirSync(folder.path(name, 'out'))).toEqual(['report.txt']);
+      expect(readFileSync(report, 'utf8')).toBe('the last report');
+      expect(readdirSync(folder.path(name, 'tmp'))).toEqual([]);
+    },
+  );
 });
 
 describe.skipIf(process.platform === 'win32')('when the process that runs the model dies', () => {
@@ -78,7 +100,9 @@ describe.skipIf(process.platform === 'win32')('when the process that runs the mo
     await sleep(300);
     process.kill(childrenOf(command.pid!)[0]!, 'SIGKILL');
     const { code, stdout, stderr } = await ended;
-    expect(stderr).toMatch(/^attn-diff: [^\n]+ was killed \(SIGKILL\), as systems do where memory runs out\. Try a smaller batch[^\n]+\n$/);
+    expect(stderr).toMatch(
+      /^attn-diff: [^\n]+ was killed \(SIGKILL\), as systems do where memory runs out\. Try a smaller batch[^\n]+\n$/,
+    );
     expect({ code, stdout }).toEqual({ code: EXIT.execution, stdout: '' });
     expect(readdirSync(folder.path()).filter((name) => name.startsWith('attn-diff-'))).toEqual([]);
   });

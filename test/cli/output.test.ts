@@ -1,7 +1,15 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EXIT } from '../../src/errors.js';
-import { BIN, call, exec, expectRefusal, run, TestFolder, type RunOptions } from '../support/cli.js';
+import {
+  BIN,
+  call,
+  exec,
+  expectRefusal,
+  run,
+  TestFolder,
+  type RunOptions,
+} from '../support/cli.js';
 import { fixture } from '../support/fixtures.js';
 
 const folder = new TestFolder();
@@ -12,27 +20,39 @@ const ANSI = /\u001B\[[0-9;]*m/;
 
 /** Runs a line of shell in which $ATTN_DIFF is the command. */
 function shell(line: string, options: RunOptions = {}): ReturnType<typeof exec> {
-  return exec('sh', ['-c', line.replaceAll('$ATTN_DIFF', `"${process.execPath}" "${BIN}"`)], options);
+  return exec(
+    'sh',
+    ['-c', line.replaceAll('$ATTN_DIFF', `"${process.execPath}" "${BIN}"`)],
+    options,
+  );
 }
 
 describe.concurrent('--output', () => {
   it('holds what standard output would, and standard output nothing', async () => {
     const path = folder.path('inspect.txt');
-    const [printed, written] = await Promise.all([run(INSPECT), call([...INSPECT, '--output', path])]);
+    const [printed, written] = await Promise.all([
+      run(INSPECT),
+      call([...INSPECT, '--output', path]),
+    ]);
     expect(written).toEqual({ code: EXIT.passed, stdout: '', stderr: '', left: [] });
     expect(readFileSync(path, 'utf8')).toBe(printed.stdout);
   });
 
   it('is written when the gate fails, too', async () => {
     const path = folder.path('failed.json');
-    expect((await call([...RUN, '--max-abs', '0', '--format', 'json', '--output', path])).code).toBe(EXIT.gateFailed);
+    expect(
+      (await call([...RUN, '--max-abs', '0', '--format', 'json', '--output', path])).code,
+    ).toBe(EXIT.gateFailed);
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ verdict: { passed: false } });
   });
 
   it('an existing file outlives a run that fails, and nothing is left beside it', async () => {
     mkdirSync(folder.path('kept'));
     const path = await folder.write('kept/report.txt', 'the last report');
-    for (const args of [['--model', '/nowhere'], ['--model', fixture('qwen2-optimum'), '--prompts', '/nowhere']]) {
+    for (const args of [
+      ['--model', '/nowhere'],
+      ['--model', fixture('qwen2-optimum'), '--prompts', '/nowhere'],
+    ]) {
       const { code } = await call(['run', ...args, '--output', path]);
       expect(code).not.toBe(EXIT.passed);
     }
@@ -49,7 +69,10 @@ describe.concurrent('--output', () => {
   });
 
   it.skipIf(process.platform === 'win32')('a pipe is written to, and stays one', async () => {
-    const { stdout, stderr } = await shell(`mkfifo fifo; cat fifo & $ATTN_DIFF ${INSPECT.join(' ')} --output fifo && test -p fifo && wait && echo still a pipe || kill $!`, { cwd: folder.root });
+    const { stdout, stderr } = await shell(
+      `mkfifo fifo; cat fifo & $ATTN_DIFF ${INSPECT.join(' ')} --output fifo && test -p fifo && wait && echo still a pipe || kill $!`,
+      { cwd: folder.root },
+    );
     expect(stderr).toBe('');
     expect(stdout).toMatch(/^attn-diff inspect\n[^]*still a pipe\n$/);
   });
@@ -57,13 +80,19 @@ describe.concurrent('--output', () => {
 
 describe.concurrent('standard output', () => {
   it('closed early is no fault', async () => {
-    const { stdout, stderr } = await shell('$ATTN_DIFF schema | head -1; $ATTN_DIFF --help | head -1');
+    const { stdout, stderr } = await shell(
+      '$ATTN_DIFF schema | head -1; $ATTN_DIFF --help | head -1',
+    );
     expect(stdout).toBe('{\nUsage: attn-diff [options] [command]\n');
     expect(stderr).toBe('');
   });
 
   it.skipIf(!existsSync('/dev/full'))('on a full disk is an error', async () => {
-    expectRefusal(await shell('$ATTN_DIFF schema > /dev/full'), EXIT.usage, /standard output: cannot be written: the disk is full/);
+    expectRefusal(
+      await shell('$ATTN_DIFF schema > /dev/full'),
+      EXIT.usage,
+      /standard output: cannot be written: the disk is full/,
+    );
   });
 
   it('in a pipe has no colour, and no progress is on stderr', async () => {
@@ -91,13 +120,18 @@ describe.concurrent('standard output', () => {
   });
 });
 
-const terminals = await exec('script', ['-qec', 'stty size', '/dev/null']).then(({ code }) => code === 0, () => false);
+const terminals = await exec('script', ['-qec', 'stty size', '/dev/null']).then(
+  ({ code }) => code === 0,
+  () => false,
+);
 
 // Needs `script` of util-linux, which gives a program a terminal to talk to.
 describe.skipIf(!terminals)('in a terminal', { concurrent: true }, () => {
   const terminal = (line: string, env: Record<string, string> = {}): ReturnType<typeof exec> => {
     const command = `stty cols 70 rows 40; ${line.replaceAll('$ATTN_DIFF', `"${process.execPath}" "${BIN}"`)}`;
-    return exec('script', ['-qec', command, '/dev/null'], { env: { TERM: 'xterm-256color', ...env } });
+    return exec('script', ['-qec', command, '/dev/null'], {
+      env: { TERM: 'xterm-256color', ...env },
+    });
   };
 
   it('is as wide as that, and coloured', async () => {
@@ -109,7 +143,9 @@ describe.skipIf(!terminals)('in a terminal', { concurrent: true }, () => {
   });
 
   it('NO_COLOR takes the colour away', async () => {
-    expect((await terminal(`$ATTN_DIFF ${INSPECT.join(' ')}`, { NO_COLOR: '1' })).stdout).not.toMatch(ANSI);
+    expect(
+      (await terminal(`$ATTN_DIFF ${INSPECT.join(' ')}`, { NO_COLOR: '1' })).stdout,
+    ).not.toMatch(ANSI);
   });
 
   it('shows progress where stderr is one, and clears it away', async () => {

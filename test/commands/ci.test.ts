@@ -23,7 +23,9 @@ function told(summary: string | null, annotations = false): string {
 describe('what CI is told', () => {
   it('is nothing outside GitHub Actions, or where it is switched off', () => {
     const nothing = { annotations: false, summary: null };
-    expect(ciPlan({ CI: 'true', GITHUB_STEP_SUMMARY: '/tmp/summary.md' }, TEXT, true)).toEqual(nothing);
+    expect(ciPlan({ CI: 'true', GITHUB_STEP_SUMMARY: '/tmp/summary.md' }, TEXT, true)).toEqual(
+      nothing,
+    );
     expect(ciPlan({ ...GITHUB, GITHUB_ACTIONS: 'false' }, TEXT, true)).toEqual(nothing);
     expect(ciPlan(GITHUB, TEXT, false)).toEqual(nothing);
     expect(told(null)).toBe('');
@@ -31,13 +33,31 @@ describe('what CI is told', () => {
 
   it('is annotations and the summary in GitHub Actions', () => {
     expect(ciPlan(GITHUB, TEXT, true)).toEqual({ annotations: true, summary: '/tmp/summary.md' });
-    expect(ciPlan({ ...GITHUB, GITHUB_STEP_SUMMARY: '' }, TEXT, true)).toEqual({ annotations: true, summary: null });
-    expect(ciPlan({ GITHUB_ACTIONS: 'true' }, TEXT, true)).toEqual({ annotations: true, summary: null });
+    expect(ciPlan({ ...GITHUB, GITHUB_STEP_SUMMARY: '' }, TEXT, true)).toEqual({
+      annotations: true,
+      summary: null,
+    });
+    expect(ciPlan({ GITHUB_ACTIONS: 'true' }, TEXT, true)).toEqual({
+      annotations: true,
+      summary: null,
+    });
   });
 
   it('is not what a report tells already', () => {
-    expect(ciPlan(GITHUB, [{ format: 'github', path: null }], true)).toEqual({ annotations: false, summary: '/tmp/summary.md' });
-    expect(ciPlan(GITHUB, [{ format: 'github', path: 'a.txt' }, { format: 'markdown', path: '/tmp/summary.md' }], true)).toEqual({ annotations: true, summary: null });
+    expect(ciPlan(GITHUB, [{ format: 'github', path: null }], true)).toEqual({
+      annotations: false,
+      summary: '/tmp/summary.md',
+    });
+    expect(
+      ciPlan(
+        GITHUB,
+        [
+          { format: 'github', path: 'a.txt' },
+          { format: 'markdown', path: '/tmp/summary.md' },
+        ],
+        true,
+      ),
+    ).toEqual({ annotations: true, summary: null });
   });
 
   it('goes to standard error, and to the end of the summary', () => {
@@ -59,20 +79,32 @@ describe('what CI is told', () => {
     const path = join(folder, 'full.md');
     const full = 'x'.repeat(1024 * 1024 - 1000);
     writeFileSync(path, full);
-    expect(told(path)).toMatch(/^::warning title=attn-diff::.*full\.md: the step summary cannot be written: .*1 MiB.*--no-ci leaves the summary out\.\n$/);
+    expect(told(path)).toMatch(
+      /^::warning title=attn-diff::.*full\.md: the step summary cannot be written: .*1 MiB.*--no-ci leaves the summary out\.\n$/,
+    );
     expect(readFileSync(path, 'utf8')).toBe(full);
   });
 
   it('says in one line that the summary cannot be written', () => {
-    expect(told(join(folder, 'missing', 'summary.md'))).toMatch(/^::warning .*no such file or folder \(ENOENT\)\. [^\n]*\n$/);
+    expect(told(join(folder, 'missing', 'summary.md'))).toMatch(
+      /^::warning .*no such file or folder \(ENOENT\)\. [^\n]*\n$/,
+    );
     expect(told(folder)).toMatch(/^::warning .*it is a folder \(EISDIR\)\. [^\n]*\n$/);
   });
 });
 
 describe('what changes by itself', () => {
   it('is drawn on a terminal, unless a CI server keeps it', () => {
-    expect([drawsProgress(true, {}), drawsProgress(true, { CI: 'false' }), drawsProgress(true, { CI: 'true' }), drawsProgress(false, {}), drawsProgress(undefined, {})]).toEqual([true, true, false, false, false]);
-    expect(['true', '1', 'woodpecker', 'false', 'False', '0', ''].map((CI) => isCi({ CI }))).toEqual([true, true, true, false, false, false, false]);
+    expect([
+      drawsProgress(true, {}),
+      drawsProgress(true, { CI: 'false' }),
+      drawsProgress(true, { CI: 'true' }),
+      drawsProgress(false, {}),
+      drawsProgress(undefined, {}),
+    ]).toEqual([true, true, false, false, false]);
+    expect(
+      ['true', '1', 'woodpecker', 'false', 'False', '0', ''].map((CI) => isCi({ CI })),
+    ).toEqual([true, true, true, false, false, false, false]);
     expect(isCi({})).toBe(false);
   });
 });

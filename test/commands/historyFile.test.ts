@@ -1,5 +1,13 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { openAppended } from '../../src/commands/historyFile.js';
 import { TestFolder } from '../support/cli.js';
@@ -50,14 +58,20 @@ describe('a file that is appended to', () => {
     expect(readFileSync(folder.path('target.jsonl'), 'utf8')).toBe('1\n');
   });
 
-  it.each(process.getuid?.() === 0 ? ['a folder', 'in no folder'] : ['a folder', 'in no folder', 'read-only'])('that is %s is refused before anything is done', (kind) => {
+  it.each(
+    process.getuid?.() === 0
+      ? ['a folder', 'in no folder']
+      : ['a folder', 'in no folder', 'read-only'],
+  )('that is %s is refused before anything is done', (kind) => {
     const path = kind === 'in no folder' ? folder.path('none', 'h.jsonl') : folder.path(kind);
     if (kind === 'a folder') mkdirSync(path);
     if (kind === 'read-only') {
       writeFileSync(path, '');
       chmodSync(path, 0o444);
     }
-    expect(() => openAppended(path)).toThrow(expect.objectContaining({ code: 'output-not-writable', exitCode: 2 }) as Error);
+    expect(() => openAppended(path)).toThrow(
+      expect.objectContaining({ code: 'output-not-writable', exitCode: 2 }) as Error,
+    );
   });
 
   it('takes whole lines from several processes at once', async () => {
@@ -68,11 +82,25 @@ describe('a file that is appended to', () => {
       for (let i = 0; i < 150; i++) openAppended(${JSON.stringify(path)}).write(JSON.stringify({ name, i, long: name.repeat(3000) }) + '\\n');
     `;
     const names = ['a', 'b', 'c'];
-    await Promise.all(names.map((name) => new Promise((resolve) => spawn(process.execPath, ['--input-type=module', '--eval', program, name], { stdio: 'inherit' }).on('close', resolve))));
+    await Promise.all(
+      names.map(
+        (name) =>
+          new Promise((resolve) =>
+            spawn(process.execPath, ['--input-type=module', '--eval', program, name], {
+              stdio: 'inherit',
+            }).on('close', resolve),
+          ),
+      ),
+    );
     // One that looks while another writes may take that line for one that was cut off, and put an empty line behind it.
-    const lines = readFileSync(path, 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as { name: string; i: number; long: string });
+    const lines = readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as { name: string; i: number; long: string });
     for (const name of names) {
-      expect(lines.filter((line) => line.name === name).map(({ i }) => i)).toEqual(Array.from({ length: 150 }, (_, i) => i));
+      expect(lines.filter((line) => line.name === name).map(({ i }) => i)).toEqual(
+        Array.from({ length: 150 }, (_, i) => i),
+      );
     }
     expect(lines.every(({ name, long }) => long === name.repeat(3000))).toBe(true);
   });

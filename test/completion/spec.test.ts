@@ -12,42 +12,73 @@ const spec = completionSpec(program);
 /** What stands for a number, or for a text that nobody can list. */
 const FREE = new Set(['seconds', 'text', 'BxT', 'n', 'x', 'list', 'factor', 'i/n']);
 
-const options = spec.commands.flatMap(({ name, options: own }) => own.map((option) => ({ command: name, option })));
+const options = spec.commands.flatMap(({ name, options: own }) =>
+  own.map((option) => ({ command: name, option })),
+);
 
 function value(command: string, name: string): CompletionValue | null | undefined {
-  return options.find((each) => each.command === command && each.option.names.includes(name))?.option.value;
+  return options.find((each) => each.command === command && each.option.names.includes(name))
+    ?.option.value;
 }
 
-function placeholder({ command, option }: { command: string; option: CompletionOption }): string | undefined {
-  const flags = program.commands.find((each) => each.name() === command)!.options.find(({ long }) => long === option.names.at(-1))!.flags;
+function placeholder({
+  command,
+  option,
+}: {
+  command: string;
+  option: CompletionOption;
+}): string | undefined {
+  const flags = program.commands
+    .find((each) => each.name() === command)!
+    .options.find(({ long }) => long === option.names.at(-1))!.flags;
   return /<(.*)>/.exec(flags)?.[1];
 }
 
 describe('what shells complete', () => {
   it('is every command and option that the help shows', () => {
     const help = program.helpInformation();
-    expect(spec.commands.map(({ name }) => name)).toEqual([...help.split('Commands:')[1]!.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name));
-    for (const { name, options: own } of spec.commands.filter((command) => command.name !== 'help')) {
-      const shown = program.commands.find((command) => command.name() === name)!.helpInformation().split('Options:')[1]!;
-      expect(own.map(({ names }) => names.at(-1))).toEqual([...shown.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, long]) => long));
+    expect(spec.commands.map(({ name }) => name)).toEqual(
+      [...help.split('Commands:')[1]!.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name),
+    );
+    for (const { name, options: own } of spec.commands.filter(
+      (command) => command.name !== 'help',
+    )) {
+      const shown = program.commands
+        .find((command) => command.name() === name)!
+        .helpInformation()
+        .split('Options:')[1]!;
+      expect(own.map(({ names }) => names.at(-1))).toEqual(
+        [...shown.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, long]) => long),
+      );
     }
     expect(options.length).toBeGreaterThan(100);
   });
 
   it('has words, files or folders for every value that is neither a number nor a text', () => {
-    const unknown = options.filter(({ option }) => option.value?.kind === 'other').filter((each) => !FREE.has(placeholder(each)!));
+    const unknown = options
+      .filter(({ option }) => option.value?.kind === 'other')
+      .filter((each) => !FREE.has(placeholder(each)!));
     expect(unknown.map(({ command, option }) => `${command} ${option.names.at(-1)}`)).toEqual([]);
   });
 
   it('are words that the command takes', () => {
     for (const { command, option } of options) {
       if (option.value === null || !('words' in option.value)) continue;
-      const key = option.names.at(-1)!.slice(2).replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+      const key = option.names
+        .at(-1)!
+        .slice(2)
+        .replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
       const schema = optionSchemas(command)[key];
       if (schema === undefined) continue;
       for (const word of option.value.words) {
         const given = option.value.kind === 'wordFile' ? [`${word}=file`] : word;
-        expect([command, key, word, (schema as { safeParse?: (input: unknown) => { success: boolean } }).safeParse?.(given).success]).toEqual([command, key, word, true]);
+        expect([
+          command,
+          key,
+          word,
+          (schema as { safeParse?: (input: unknown) => { success: boolean } }).safeParse?.(given)
+            .success,
+        ]).toEqual([command, key, word, true]);
       }
     }
   });
@@ -70,10 +101,18 @@ describe('what shells complete', () => {
   });
 
   it('is asked for again where an option repeats', () => {
-    expect(options.filter(({ command, option }) => command === 'run' && option.repeats).map(({ option }) => option.names[0])).toEqual(['--prompt', '--report']);
+    expect(
+      options
+        .filter(({ command, option }) => command === 'run' && option.repeats)
+        .map(({ option }) => option.names[0]),
+    ).toEqual(['--prompt', '--report']);
   });
 
   it('is described in a line that a terminal has room for', () => {
-    for (const { description } of [...spec.commands, ...spec.commands.flatMap((command) => command.options)]) expect(description).toMatch(/^\S.{6,78}\S$/);
+    for (const { description } of [
+      ...spec.commands,
+      ...spec.commands.flatMap((command) => command.options),
+    ])
+      expect(description).toMatch(/^\S.{6,78}\S$/);
   });
 });

@@ -6,17 +6,49 @@ import { AttnDiffError } from '../../src/errors.js';
 
 const parse = (raw: RawRunOptions) => parseRunOptions({ model: 'm', ...raw });
 const refusal = (option: string, value: string, problem = '') =>
-  expect.objectContaining({ code: 'bad-option', args: { option, value, problem: expect.stringContaining(problem), remedy: expect.stringMatching(/./) }, exitCode: 2 });
+  expect.objectContaining({
+    code: 'bad-option',
+    args: {
+      option,
+      value,
+      problem: expect.stringContaining(problem),
+      remedy: expect.stringMatching(/./),
+    },
+    exitCode: 2,
+  });
 
 describe('what the batches are made of', () => {
   test('defaults', () => {
-    expect(parse({})).toMatchObject({ prompts: { kind: 'built-in' }, chat: false, batchSize: 8, length: null, padding: ['left', 'right'], pack: false, past: 0, mask: null });
+    expect(parse({})).toMatchObject({
+      prompts: { kind: 'built-in' },
+      chat: false,
+      batchSize: 8,
+      length: null,
+      padding: ['left', 'right'],
+      pack: false,
+      past: 0,
+      mask: null,
+    });
   });
 
   test('everything given', () => {
-    expect(parse({ data: 'd.jsonl', batchSize: '3', padding: 'left', pack: true, chat: true })).toMatchObject({ prompts: { kind: 'data', path: 'd.jsonl' }, batchSize: 3, padding: ['left'], pack: true, chat: true });
-    expect(parse({ random: '2x9', past: '4' })).toMatchObject({ past: 4, prompts: { kind: 'random' } });
-    expect(parse({ prompts: 'p.txt', mask: 'm.npy', length: '7' })).toMatchObject({ mask: 'm.npy', length: 7 });
+    expect(
+      parse({ data: 'd.jsonl', batchSize: '3', padding: 'left', pack: true, chat: true }),
+    ).toMatchObject({
+      prompts: { kind: 'data', path: 'd.jsonl' },
+      batchSize: 3,
+      padding: ['left'],
+      pack: true,
+      chat: true,
+    });
+    expect(parse({ random: '2x9', past: '4' })).toMatchObject({
+      past: 4,
+      prompts: { kind: 'random' },
+    });
+    expect(parse({ prompts: 'p.txt', mask: 'm.npy', length: '7' })).toMatchObject({
+      mask: 'm.npy',
+      length: 7,
+    });
   });
 
   test.each<[RawRunOptions, string[]]>([

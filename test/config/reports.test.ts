@@ -17,8 +17,15 @@ describe('two reports for one file', () => {
     ['one of them by way of the folder', './a.json'],
     ['one of them from the root', resolve('a.json')],
   ])('are refused before anything is run, %s', (_, other) => {
-    expect(refused(['json=a.json', `html=${other}`])).toMatchObject({ option: '--report', value: `html=${other}`, problem: `${other} gets another report already` });
-    expect(refused([`html=${other}`], 'a.json')).toMatchObject({ option: '--report', value: `html=${other}` });
+    expect(refused(['json=a.json', `html=${other}`])).toMatchObject({
+      option: '--report',
+      value: `html=${other}`,
+      problem: `${other} gets another report already`,
+    });
+    expect(refused([`html=${other}`], 'a.json')).toMatchObject({
+      option: '--report',
+      value: `html=${other}`,
+    });
   });
 
   test('are none where only the names of the files agree', () => {

@@ -6,11 +6,33 @@ import { parseRunOptions } from '../../src/config/index.js';
 import { AttnDiffError } from '../../src/errors.js';
 
 const parse = (raw: RawRunOptions) => parseRunOptions({ model: 'm', ...raw });
-const stream = (name: string, settings: object) => ({ label: name, name, hidden: false, settings: expect.objectContaining(settings) });
-const labels = (raw: RawRunOptions) => parse(raw).implementations.map(({ label, name }) => `${label}=${name}`);
+const stream = (name: string, settings: object) => ({
+  label: name,
+  name,
+  hidden: false,
+  settings: expect.objectContaining(settings),
+});
+const labels = (raw: RawRunOptions) =>
+  parse(raw).implementations.map(({ label, name }) => `${label}=${name}`);
 
 /** What both tests of whole configurations leave at its default. */
-const UNASKED = { pack: false, past: 0, mask: null, precision: 'fp32', activations: null, heads: false, headsTold: false, shard: null, resume: false, timeout: null, saveRepro: null, baseline: null, saveBaseline: null, history: null, ci: true };
+const UNASKED = {
+  pack: false,
+  past: 0,
+  mask: null,
+  precision: 'fp32',
+  activations: null,
+  heads: false,
+  headsTold: false,
+  shard: null,
+  resume: false,
+  timeout: null,
+  saveRepro: null,
+  baseline: null,
+  saveBaseline: null,
+  history: null,
+  ci: true,
+};
 
 describe('parseRunOptions', () => {
   test('defaults', () => {
@@ -18,7 +40,9 @@ describe('parseRunOptions', () => {
       isImplGiven: false,
       model: 'folder',
       dtype: null,
-      implementations: ['eager', 'sdpa', 'flash'].map((name) => stream(name, { precision: 'fp32', maskFill: 'min' })),
+      implementations: ['eager', 'sdpa', 'flash'].map((name) =>
+        stream(name, { precision: 'fp32', maskFill: 'min' }),
+      ),
       reference: 'eager',
       padding: ['left', 'right'],
       prompts: { kind: 'built-in' },
@@ -35,7 +59,8 @@ describe('parseRunOptions', () => {
   });
 
   test('an HTML report measures heads, and other formats tell them only where they are asked for', () => {
-    const heads = (more: RawRunOptions): boolean[] => Object.values((({ heads: measured, headsTold }) => ({ measured, headsTold }))(parse(more)));
+    const heads = (more: RawRunOptions): boolean[] =>
+      Object.values((({ heads: measured, headsTold }) => ({ measured, headsTold }))(parse(more)));
     expect(heads({})).toEqual([false, false]);
     expect(heads({ report: ['html=page.html'] })).toEqual([true, false]);
     expect(heads({ report: ['html=page.html'], heads: true })).toEqual([true, true]);
@@ -45,7 +70,21 @@ describe('parseRunOptions', () => {
 
   test('everything given', () => {
     expect(
-      parse({ dtype: 'q4f16', impl: 'exact, original', reference: 'exact', random: '4X128', seed: '7', length: '64', padding: 'right', maskFill: '-inf', maxAbs: '1e-3', minCosine: '-0.5', failOn: 'none', format: 'json', output: 'o.json' }),
+      parse({
+        dtype: 'q4f16',
+        impl: 'exact, original',
+        reference: 'exact',
+        random: '4X128',
+        seed: '7',
+        length: '64',
+        padding: 'right',
+        maskFill: '-inf',
+        maxAbs: '1e-3',
+        minCosine: '-0.5',
+        failOn: 'none',
+        format: 'json',
+        output: 'o.json',
+      }),
     ).toEqual({
       isImplGiven: true,
       model: 'm',
@@ -60,32 +99,86 @@ describe('parseRunOptions', () => {
       ...UNASKED,
       gate: gateOf({ defaults: 'error', failOn: 'none', maxAbs: 0.001, minCosine: -0.5 }),
       reports: [{ format: 'json', path: 'o.json' }],
-      command: ['run', '--model', 'm', '--dtype', 'q4f16', '--impl', 'exact, original', '--reference', 'exact', '--random', '4X128', '--seed', '7', '--length', '64', '--padding', 'right', '--mask-fill=-inf', '--max-abs', '1e-3', '--min-cosine=-0.5', '--fail-on', 'none'],
+      command: [
+        'run',
+        '--model',
+        'm',
+        '--dtype',
+        'q4f16',
+        '--impl',
+        'exact, original',
+        '--reference',
+        'exact',
+        '--random',
+        '4X128',
+        '--seed',
+        '7',
+        '--length',
+        '64',
+        '--padding',
+        'right',
+        '--mask-fill=-inf',
+        '--max-abs',
+        '1e-3',
+        '--min-cosine=-0.5',
+        '--fail-on',
+        'none',
+      ],
       configFile: null,
       configuration: null,
     });
-    expect(parse({ padding: 'right,left', maskFill: '-1e4' })).toMatchObject({ padding: ['right', 'left'], implementations: [{ settings: { maskFill: '-1e4' } }, {}, {}] });
+    expect(parse({ padding: 'right,left', maskFill: '-1e4' })).toMatchObject({
+      padding: ['right', 'left'],
+      implementations: [{ settings: { maskFill: '-1e4' } }, {}, {}],
+    });
   });
 
   test('prompts', () => {
-    expect(parse({ prompts: 'p.txt', prompt: [] }).prompts).toEqual({ kind: 'file', path: 'p.txt' });
+    expect(parse({ prompts: 'p.txt', prompt: [] }).prompts).toEqual({
+      kind: 'file',
+      path: 'p.txt',
+    });
     expect(parse({ prompt: ['a,b', 'c'] }).prompts).toEqual({ kind: 'texts', texts: ['a,b', 'c'] });
-    expect(parse({ random: '1x1' }).prompts).toEqual({ kind: 'random', batch: 1, length: 1, seed: 0 });
+    expect(parse({ random: '1x1' }).prompts).toEqual({
+      kind: 'random',
+      batch: 1,
+      length: 1,
+      seed: 0,
+    });
   });
 
   test('--chat goes with every source but --random', () => {
-    for (const source of [{}, { prompt: ['a'] }, { prompts: 'p.txt' }]) expect(parse({ ...source, chat: true }).chat).toBe(true);
-    expect(() => parse({ random: '1x1', chat: true })).toThrow(expect.objectContaining({ code: 'bad-option', args: expect.objectContaining({ option: '--random', value: '1x1' }) }));
+    for (const source of [{}, { prompt: ['a'] }, { prompts: 'p.txt' }])
+      expect(parse({ ...source, chat: true }).chat).toBe(true);
+    expect(() => parse({ random: '1x1', chat: true })).toThrow(
+      expect.objectContaining({
+        code: 'bad-option',
+        args: expect.objectContaining({ option: '--random', value: '1x1' }),
+      }),
+    );
   });
 
   test('an implementation asked for again is numbered', () => {
-    expect(labels({ impl: 'eager,flash,eager,eager,flash' })).toEqual(['eager=eager', 'flash=flash', 'eager#2=eager', 'eager#3=eager', 'flash#2=flash']);
+    expect(labels({ impl: 'eager,flash,eager,eager,flash' })).toEqual([
+      'eager=eager',
+      'flash=flash',
+      'eager#2=eager',
+      'eager#3=eager',
+      'flash#2=flash',
+    ]);
   });
 
   test('a reference that is not there comes first; one that is stays where it is', () => {
-    expect(labels({ impl: 'flash,flash' })).toEqual(['eager=eager', 'flash=flash', 'flash#2=flash']);
+    expect(labels({ impl: 'flash,flash' })).toEqual([
+      'eager=eager',
+      'flash=flash',
+      'flash#2=flash',
+    ]);
     expect(labels({ impl: 'flash,eager' })).toEqual(['flash=flash', 'eager=eager']);
-    expect(parse({ impl: 'eager,eager', reference: 'eager#2' })).toMatchObject({ reference: 'eager#2', implementations: { length: 2 } });
+    expect(parse({ impl: 'eager,eager', reference: 'eager#2' })).toMatchObject({
+      reference: 'eager#2',
+      implementations: { length: 2 },
+    });
   });
 
   test.each([
@@ -95,7 +188,9 @@ describe('parseRunOptions', () => {
     [{ reference: 'truth' }, '--reference', 'truth'],
     [{ reference: 'eager#2' }, '--reference', 'eager#2'],
   ])('unknown implementation in %o', (raw, option, value) => {
-    expect(() => parse(raw)).toThrow(expect.objectContaining({ code: 'unknown-implementation', args: { option, value } }));
+    expect(() => parse(raw)).toThrow(
+      expect.objectContaining({ code: 'unknown-implementation', args: { option, value } }),
+    );
   });
 
   test.each<[string, string, RawRunOptions]>([
@@ -138,7 +233,12 @@ describe('parseRunOptions', () => {
     expect(() => parse(raw)).toThrow(
       expect.objectContaining({
         code: 'bad-option',
-        args: { option, value, problem: expect.stringMatching(/./), remedy: expect.stringMatching(/./) },
+        args: {
+          option,
+          value,
+          problem: expect.stringMatching(/./),
+          remedy: expect.stringMatching(/./),
+        },
         exitCode: 2,
       }),
     );
@@ -146,7 +246,10 @@ describe('parseRunOptions', () => {
 
   test('a missing model', () => {
     expect(() => parseRunOptions({})).toThrow(
-      expect.objectContaining({ code: 'bad-option', args: expect.objectContaining({ option: '--model', value: null, problem: 'it is missing' }) }),
+      expect.objectContaining({
+        code: 'bad-option',
+        args: expect.objectContaining({ option: '--model', value: null, problem: 'it is missing' }),
+      }),
     );
   });
 
@@ -156,23 +259,62 @@ describe('parseRunOptions', () => {
     ['--random', '--prompt', { prompt: ['t'], random: '1x2' }],
   ])('%s excludes %s', (option, other, raw) => {
     expect(() => parse(raw)).toThrow(
-      expect.objectContaining({ code: 'bad-option', args: expect.objectContaining({ option, problem: expect.stringContaining(other) }) }),
+      expect.objectContaining({
+        code: 'bad-option',
+        args: expect.objectContaining({ option, problem: expect.stringContaining(other) }),
+      }),
     );
   });
 
   test('limits are part of what is accepted', () => {
-    expect(parse({ maxAbs: '0', minCosine: '1', length: '1', random: '1024x1024', seed: '4294967295' })).toMatchObject({
-      gate: { budgets: [{ metric: 'max-abs', limit: 0 }, { metric: 'min-cosine', limit: 1 }] },
+    expect(
+      parse({ maxAbs: '0', minCosine: '1', length: '1', random: '1024x1024', seed: '4294967295' }),
+    ).toMatchObject({
+      gate: {
+        budgets: [
+          { metric: 'max-abs', limit: 0 },
+          { metric: 'min-cosine', limit: 1 },
+        ],
+      },
       length: 1,
       prompts: { batch: 1024, length: 1024, seed: 4294967295 },
     });
-    for (const [text, value] of [['+.5', 0.5], ['5.', 5], ['1E-3', 0.001]] as const) expect(parse({ maxAbs: text }).gate.budgets[0]!.limit).toBe(value);
+    for (const [text, value] of [
+      ['+.5', 0.5],
+      ['5.', 5],
+      ['1E-3', 0.001],
+    ] as const)
+      expect(parse({ maxAbs: text }).gate.budgets[0]!.limit).toBe(value);
   });
 
   test('any strings give a config, or an AttnDiffError', () => {
-    const textArb = fc.oneof(fc.string(), fc.constantFrom('1', '2x3', 'eager', 'left', 'min', 'nan', 'text', '__proto__'));
-    const keys = ['model', 'impl', 'reference', 'prompts', 'data', 'batchSize', 'random', 'seed', 'length', 'padding', 'past', 'mask', 'maskFill', 'maxAbs', 'minCosine', 'failOn', 'format', 'output'];
-    const rawArb = fc.record(Object.fromEntries(keys.map((key) => [key, textArb])), { requiredKeys: [] });
+    const textArb = fc.oneof(
+      fc.string(),
+      fc.constantFrom('1', '2x3', 'eager', 'left', 'min', 'nan', 'text', '__proto__'),
+    );
+    const keys = [
+      'model',
+      'impl',
+      'reference',
+      'prompts',
+      'data',
+      'batchSize',
+      'random',
+      'seed',
+      'length',
+      'padding',
+      'past',
+      'mask',
+      'maskFill',
+      'maxAbs',
+      'minCosine',
+      'failOn',
+      'format',
+      'output',
+    ];
+    const rawArb = fc.record(Object.fromEntries(keys.map((key) => [key, textArb])), {
+      requiredKeys: [],
+    });
     fc.assert(
       fc.property(rawArb, (raw) => {
         try {

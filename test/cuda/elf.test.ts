@@ -53,7 +53,9 @@ describe('reading a shared object', () => {
     const narrow = elfBytes({});
     narrow[4] = 1;
     expect(read(narrow)).toEqual({ problem: 'not-64-bit' });
-    expect(read(elfBytes({ needed: ['libc.so.6'] }).subarray(0, 200))).toEqual({ problem: 'damaged' });
+    expect(read(elfBytes({ needed: ['libc.so.6'] }).subarray(0, 200))).toEqual({
+      problem: 'damaged',
+    });
   });
 
   it('reads damaged files without throwing, and without reading more than the file has', () => {

@@ -11,7 +11,13 @@ export interface ElfParts {
 }
 
 /** The bytes of a shared object that has nothing but what the loader reads: header, two segments, dynamic section, strings. */
-export function elfBytes({ needed = [], soname, runpath, machine = 62, payload = '' }: ElfParts): Buffer {
+export function elfBytes({
+  needed = [],
+  soname,
+  runpath,
+  machine = 62,
+  payload = '',
+}: ElfParts): Buffer {
   const strings: string[] = [''];
   const place = (text: string): number => {
     const offset = Buffer.byteLength(`${strings.join('\0')}\0`);

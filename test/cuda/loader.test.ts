@@ -16,7 +16,7 @@ const word = fc.stringMatching(/^[\w.+-]{1,20}$/);
 
 describe('parseLdconfig', () => {
   const PRINTED = [
-    '3 libs found in cache `/etc/ld.so.cache\'',
+    "3 libs found in cache `/etc/ld.so.cache'",
     '\tlibvulkan.so.1 (libc6) => /lib/i386-linux-gnu/libvulkan.so.1',
     '\tlibvulkan.so.1 (libc6,x86-64) => /lib/x86_64-linux-gnu/libvulkan.so.1',
     '\tlibvulkan.so.1 (libc6,x86-64) => /opt/other/libvulkan.so.1',
@@ -25,23 +25,42 @@ describe('parseLdconfig', () => {
   ].join('\n');
 
   it('takes the first of the processor, and no other', () => {
-    expect([...parseLdconfig(PRINTED, 'x64')]).toEqual([['libvulkan.so.1', '/lib/x86_64-linux-gnu/libvulkan.so.1']]);
-    expect([...parseLdconfig(PRINTED, 'arm64')]).toEqual([['libcudart.so.12', '/usr/local/cuda dir/libcudart.so.12']]);
+    expect([...parseLdconfig(PRINTED, 'x64')]).toEqual([
+      ['libvulkan.so.1', '/lib/x86_64-linux-gnu/libvulkan.so.1'],
+    ]);
+    expect([...parseLdconfig(PRINTED, 'arm64')]).toEqual([
+      ['libcudart.so.12', '/usr/local/cuda dir/libcudart.so.12'],
+    ]);
   });
 
   it('takes all where it does not know the word for the processor', () => {
-    expect(parseLdconfig(PRINTED, 'riscv64').get('libvulkan.so.1')).toBe('/lib/i386-linux-gnu/libvulkan.so.1');
+    expect(parseLdconfig(PRINTED, 'riscv64').get('libvulkan.so.1')).toBe(
+      '/lib/i386-linux-gnu/libvulkan.so.1',
+    );
   });
 
   it('gives back what was printed', () => {
-    fc.assert(fc.property(fc.uniqueArray(word), (names) => {
-      const text = names.map((name) => `\t${name} (libc6,x86-64) => /lib/${name}`).join('\n');
-      expect([...parseLdconfig(text, 'x64')]).toEqual(names.map((name) => [name, `/lib/${name}`]));
-    }));
+    fc.assert(
+      fc.property(fc.uniqueArray(word), (names) => {
+        const text = names.map((name) => `\t${name} (libc6,x86-64) => /lib/${name}`).join('\n');
+        expect([...parseLdconfig(text, 'x64')]).toEqual(
+          names.map((name) => [name, `/lib/${name}`]),
+        );
+      }),
+    );
   });
 
   it('never throws, and gives whole paths', () => {
-    fc.assert(fc.property(garbage, fc.constantFrom('x64', 'arm64', 'constructor'), (text, arch) => void expect([...parseLdconfig(text, arch).values()].filter((path) => !path.startsWith('/'))).toEqual([])));
+    fc.assert(
+      fc.property(
+        garbage,
+        fc.constantFrom('x64', 'arm64', 'constructor'),
+        (text, arch) =>
+          void expect(
+            [...parseLdconfig(text, arch).values()].filter((path) => !path.startsWith('/')),
+          ).toEqual([]),
+      ),
+    );
   });
 });
 

@@ -41,10 +41,12 @@ describe.skipIf(process.platform === 'win32')('finding the package folders of Py
 
   it('takes the folder of an environment whose interpreter does not answer', async () => {
     const conda = folder('conda', 'lib', 'python3.12', 'site-packages');
-    expect(await findPythons({ CONDA_PREFIX: join(root, 'conda'), PATH: folder('empty') })).toEqual({
-      sites: [{ folder: conda, origin: 'CONDA_PREFIX' }],
-      interpreter: null,
-    });
+    expect(await findPythons({ CONDA_PREFIX: join(root, 'conda'), PATH: folder('empty') })).toEqual(
+      {
+        sites: [{ folder: conda, origin: 'CONDA_PREFIX' }],
+        interpreter: null,
+      },
+    );
   });
 
   it.each([

@@ -5,10 +5,17 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/[/\\]$/, '');
 
 /** The documents that the tests hold to the truth, as paths from the root. */
-export const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...documentsBelow('docs')];
+export const DOCUMENTS = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  ...documentsBelow('docs'),
+];
 
 function documentsBelow(folder: string): string[] {
-  const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.md'));
+  const names = readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.md'),
+  );
   return names.map((name) => `${folder}/${name.replaceAll('\\', '/')}`).toSorted();
 }
 
@@ -31,7 +38,11 @@ const LEADS_COMMAND = /^\s*(?:- )?(?:run: )?((?:npx )?attn-diff|node bin\/attn-d
  * recipes (`yaml recipe`) are a scheduler's to run: see recipes.test.ts.
  */
 export function shownCommands(markdown: string): ShownCommand[] {
-  return fencedBlocks(markdown).filter(({ isRecipe }) => !isRecipe).flatMap(({ language, lines }) => (language === 'console' ? session(lines) : plainCommands(lines)));
+  return fencedBlocks(markdown)
+    .filter(({ isRecipe }) => !isRecipe)
+    .flatMap(({ language, lines }) =>
+      language === 'console' ? session(lines) : plainCommands(lines),
+    );
 }
 
 interface FencedBlock {
@@ -41,13 +52,21 @@ interface FencedBlock {
 }
 
 function fencedBlocks(markdown: string): FencedBlock[] {
-  return [...markdown.matchAll(/^```(\w*)( recipe)?\n([^]*?)^```$/gm)].map(([, language, recipe, body]) => ({ language: language!, isRecipe: recipe !== undefined, lines: body!.trimEnd().split('\n') }));
+  return [...markdown.matchAll(/^```(\w*)( recipe)?\n([^]*?)^```$/gm)].map(
+    ([, language, recipe, body]) => ({
+      language: language!,
+      isRecipe: recipe !== undefined,
+      lines: body!.trimEnd().split('\n'),
+    }),
+  );
 }
 
 /** The recipes below a heading, as they are to be put into files. */
 export function recipesBelow(markdown: string, heading: string): string[] {
   const section = markdown.split(/^(?=#+ )/m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
-  return fencedBlocks(section).filter(({ isRecipe }) => isRecipe).map(({ lines }) => `${lines.join('\n')}\n`);
+  return fencedBlocks(section)
+    .filter(({ isRecipe }) => isRecipe)
+    .map(({ lines }) => `${lines.join('\n')}\n`);
 }
 
 function session(lines: readonly string[]): ShownCommand[] {
@@ -70,7 +89,13 @@ function session(lines: readonly string[]): ShownCommand[] {
 }
 
 function plainCommands(lines: readonly string[]): ShownCommand[] {
-  return lines.filter((line) => LEADS_COMMAND.test(line)).map((line) => ({ command: line.replace(LEADS_COMMAND, '$1 ').trim(), output: null, exitCode: 0 }));
+  return lines
+    .filter((line) => LEADS_COMMAND.test(line))
+    .map((line) => ({
+      command: line.replace(LEADS_COMMAND, '$1 ').trim(),
+      output: null,
+      exitCode: 0,
+    }));
 }
 
 /** The cells of the tables below a heading, one array of rows per table; header rows left out. */
@@ -81,5 +106,12 @@ export function tablesBelow(markdown: string, heading: string): string[][][] {
     .split(/\n(?!\|)/)
     .map((block) => block.split('\n').filter((line) => line.startsWith('|')))
     .filter((table) => table.length > 0)
-    .map((table) => table.slice(2).map((line) => line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim())));
+    .map((table) =>
+      table.slice(2).map((line) =>
+        line
+          .split(/(?<!\\)\|/)
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      ),
+    );
 }

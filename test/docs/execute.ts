@@ -11,7 +11,8 @@ export interface Execution {
 }
 
 /** Commands that leave the folder as it is. */
-const READS_ONLY = /^(attn-diff (run|explain|demo|inspect|schema|doctor|bench)|node scripts\/\w+\.js) (?!.*--(output|report|save-\w+|resume)\b)/;
+const READS_ONLY =
+  /^(attn-diff (run|explain|demo|inspect|schema|doctor|bench)|node scripts\/\w+\.js) (?!.*--(output|report|save-\w+|resume)\b)/;
 
 /** What a command takes from the folder that is not the clone's. */
 const OWN_FILES = /--(model|prompts|data|mask|config|baseline) (?!fixtures\/)/;
@@ -35,23 +36,46 @@ export function isSameEverywhere(command: string): boolean {
  */
 export function plainArguments(command: string): string[] | null {
   const [program, ...args] = command.match(/"[^"$`\\]*"|'[^']*'|[^\s"'`$\\|&;<>(){}*?]+|\S/g) ?? [];
-  const rest = program === 'node' && args[0] === 'bin/attn-diff.js' ? args.slice(1) : program === 'attn-diff' ? args : null;
-  if (rest === null || rest.some((word) => /^["'`$\\|&;<>(){}*?]$/.test(word) || NEEDS_PROCESS.test(word))) return null;
+  const rest =
+    program === 'node' && args[0] === 'bin/attn-diff.js'
+      ? args.slice(1)
+      : program === 'attn-diff'
+        ? args
+        : null;
+  if (
+    rest === null ||
+    rest.some((word) => /^["'`$\\|&;<>(){}*?]$/.test(word) || NEEDS_PROCESS.test(word))
+  )
+    return null;
   return rest.map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
 }
 
 /** Runs the command as a reader would, in a shell. */
-export function executeInShell(command: string, folder: string, { home, path }: { home: string; path: string }): Execution {
+export function executeInShell(
+  command: string,
+  folder: string,
+  { home, path }: { home: string; path: string },
+): Execution {
   const { stdout, status } = spawnSync('sh', ['-c', `{ ${command}\n} 2>&1`], {
     cwd: folder,
     encoding: 'utf8',
-    env: { PATH: [path, process.env['PATH']].join(delimiter), NO_COLOR: '1', HOME: home, ORT_INTRA_OP_NUM_THREADS: '1', ...(command.includes('webgpu') ? SWIFTSHADER : {}) },
+    env: {
+      PATH: [path, process.env['PATH']].join(delimiter),
+      NO_COLOR: '1',
+      HOME: home,
+      ORT_INTRA_OP_NUM_THREADS: '1',
+      ...(command.includes('webgpu') ? SWIFTSHADER : {}),
+    },
   });
   return { output: stdout, exitCode: status };
 }
 
 /** Runs the command at the least cost: in this process where that makes no difference. */
-export async function execute(command: string, folder: string, place: { home: string; path: string }): Promise<Execution> {
+export async function execute(
+  command: string,
+  folder: string,
+  place: { home: string; path: string },
+): Promise<Execution> {
   const [, written = command, target] = /^([^<>|;&]+\S) > (~?[\w./-]+)$/.exec(command) ?? [];
   const args = plainArguments(written);
   if (args === null) return executeInShell(command, folder, place);

@@ -10,7 +10,11 @@ const helpTexts = new Map<string, string>();
 function help(command: string | null): string {
   const known = helpTexts.get(command ?? '');
   if (known !== undefined) return known;
-  const { stdout } = spawnSync(process.execPath, [join(ROOT, 'bin', 'attn-diff.js'), ...(command === null ? [] : [command]), '--help'], { encoding: 'utf8' });
+  const { stdout } = spawnSync(
+    process.execPath,
+    [join(ROOT, 'bin', 'attn-diff.js'), ...(command === null ? [] : [command]), '--help'],
+    { encoding: 'utf8' },
+  );
   helpTexts.set(command ?? '', stdout);
   return stdout;
 }
@@ -18,7 +22,9 @@ function help(command: string | null): string {
 /** What `--help` says of each option, by its name there: `--model <path>`. */
 function described(command: string): Map<string, string> {
   const options = /^Options:\n([^]*?)\n\n/m.exec(help(command))![1]!.split(/\n(?= {2}\S)/);
-  const texts = options.map((text) => text.replaceAll(/\s+/g, ' ').trim()).filter((text) => text.startsWith('--'));
+  const texts = options
+    .map((text) => text.replaceAll(/\s+/g, ' ').trim())
+    .filter((text) => text.startsWith('--'));
   return new Map(texts.map((text) => [/^--\S+(?: <\S+>)?/.exec(text)![0], text]));
 }
 
@@ -28,14 +34,19 @@ function helpOptions(command: string): string[] {
 
 /** Exit codes as `--help` tells them. */
 function helpExitCodes(): string[][] {
-  return [...help(null).matchAll(/^ {2}(\d) {2}(.*)$/gm)].map(([, code, meaning]) => [code!, meaning!]);
+  return [...help(null).matchAll(/^ {2}(\d) {2}(.*)$/gm)].map(([, code, meaning]) => [
+    code!,
+    meaning!,
+  ]);
 }
 
 describe('README: options', () => {
-  const [runTable, inspectTable, doctorTable, setupTable, compareTable, mergeTable, historyTable] = tablesBelow(readDocument('README.md'), '## Options');
+  const [runTable, inspectTable, doctorTable, setupTable, compareTable, mergeTable, historyTable] =
+    tablesBelow(readDocument('README.md'), '## Options');
   const [benchTable] = tablesBelow(readDocument('README.md'), '## Bench');
   const [initTable] = tablesBelow(readDocument('docs/configuration.md'), '## A first one');
-  const optionsOf = (table: string[][] | undefined): string[] => table!.map(([option]) => option!.replaceAll('`', '')).toSorted();
+  const optionsOf = (table: string[][] | undefined): string[] =>
+    table!.map(([option]) => option!.replaceAll('`', '')).toSorted();
 
   test('those of run', () => {
     expect(optionsOf(runTable).length).toBeGreaterThan(10);
@@ -45,7 +56,9 @@ describe('README: options', () => {
   test('those of demo: all but the ones that the README names', () => {
     const sentence = /`attn-diff demo` takes all but (.*)\./.exec(readDocument('README.md'))![1]!;
     const missing = new Set([...sentence.matchAll(/`(--[\w-]+)`/g)].map(([, name]) => name!));
-    expect(optionsOf(runTable).filter((option) => !missing.has(option.split(' ')[0]!))).toEqual(helpOptions('demo'));
+    expect(optionsOf(runTable).filter((option) => !missing.has(option.split(' ')[0]!))).toEqual(
+      helpOptions('demo'),
+    );
   });
 
   test('those of inspect', () => {
@@ -54,7 +67,9 @@ describe('README: options', () => {
 
   test('those of doctor', () => {
     expect(optionsOf(doctorTable)).toEqual(helpOptions('doctor'));
-    expect(described('doctor').get('--timeout <seconds>')).toContain(`(default: ${/^`(.*)`$/.exec(doctorTable![0]![1]!)![1]})`);
+    expect(described('doctor').get('--timeout <seconds>')).toContain(
+      `(default: ${/^`(.*)`$/.exec(doctorTable![0]![1]!)![1]})`,
+    );
   });
 
   test('those of setup', () => {
@@ -85,9 +100,21 @@ describe('README: options', () => {
     expect(helpOptions(command)).toEqual([]);
   });
 
-  const defaults = [['run', runTable], ['compare', compareTable], ['merge', mergeTable], ['history', historyTable], ['bench', benchTable], ['init', initTable]] as const;
-  test.each(defaults.flatMap(([command, table]) => table!.map(([option, value]) => ({ command, option: option!, value: value! }))))('default of $command $option', ({ command, option, value }) => {
-    const shown = /\(default: ([^)]*)\)/.exec(described(command).get(option.replaceAll('`', ''))!)?.[1] ?? null;
+  const defaults = [
+    ['run', runTable],
+    ['compare', compareTable],
+    ['merge', mergeTable],
+    ['history', historyTable],
+    ['bench', benchTable],
+    ['init', initTable],
+  ] as const;
+  test.each(
+    defaults.flatMap(([command, table]) =>
+      table!.map(([option, value]) => ({ command, option: option!, value: value! })),
+    ),
+  )('default of $command $option', ({ command, option, value }) => {
+    const shown =
+      /\(default: ([^)]*)\)/.exec(described(command).get(option.replaceAll('`', ''))!)?.[1] ?? null;
     expect(shown).toBe(/^`(.*)`$/.exec(value)?.[1] ?? null);
   });
 });
@@ -104,6 +131,10 @@ describe.each([
 
 test('docs/exit-codes.md names every error under its exit code', () => {
   const rows = tablesBelow(readDocument('docs/exit-codes.md'), '# Exit codes')[1]!;
-  const listed = rows.flatMap(([exitCode, codes]) => codes!.split(', ').map((code) => ({ code: code.replaceAll('`', ''), exitCode: Number(exitCode) })));
+  const listed = rows.flatMap(([exitCode, codes]) =>
+    codes!
+      .split(', ')
+      .map((code) => ({ code: code.replaceAll('`', ''), exitCode: Number(exitCode) })),
+  );
   expect(listed).toEqual(ERROR_CODES.map((code) => ({ code, exitCode: ERRORS[code].exitCode })));
 });

@@ -1,6 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { hasEnded, ownOwner, readOwner, thisMachine, type Machine, type Owner } from '../../src/files/owner.js';
+import {
+  hasEnded,
+  ownOwner,
+  readOwner,
+  thisMachine,
+  type Machine,
+  type Owner,
+} from '../../src/files/owner.js';
 
 const OWNER: Owner = { host: 'here', boot: 'b', namespace: 'n', pid: 7, started: '100' };
 
@@ -17,7 +24,11 @@ describe('whether an owner has ended', () => {
     ['was started at a time that is not known', machine(() => null), null],
     ['is on another machine', machine(() => undefined, { host: 'there' }), null],
     ['is in another container', machine(() => undefined, { namespace: 'other' }), null],
-    ['is of an earlier boot, or of a machine of the same name', machine(() => undefined, { boot: 'other' }), null],
+    [
+      'is of an earlier boot, or of a machine of the same name',
+      machine(() => undefined, { boot: 'other' }),
+      null,
+    ],
   ])('that %s', (_, seen, expected) => {
     expect(hasEnded(OWNER, seen)).toBe(expected);
   });
@@ -42,7 +53,14 @@ describe('an owner that is read', () => {
     expect(readOwner(JSON.stringify(ownOwner()))).toEqual(ownOwner());
   });
 
-  it.each(['', '7@here', 'null', '{}', JSON.stringify({ ...OWNER, pid: -1 }), JSON.stringify({ ...OWNER, boot: 3 })])('is none: %s', (text) => {
+  it.each([
+    '',
+    '7@here',
+    'null',
+    '{}',
+    JSON.stringify({ ...OWNER, pid: -1 }),
+    JSON.stringify({ ...OWNER, boot: 3 }),
+  ])('is none: %s', (text) => {
     expect(readOwner(text)).toBeNull();
   });
 });

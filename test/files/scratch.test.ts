@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
@@ -38,10 +47,23 @@ describe('the folder for temporary files', () => {
     expect(readdirSync(join(root, 'own'))).toEqual([]);
   });
 
-  it.each([['missing', 'ENOENT'], ['file', 'ENOTDIR']])('that cannot be made is an error that names TMPDIR: %s', (name, problem) => {
+  it.each([
+    ['missing', 'ENOENT'],
+    ['file', 'ENOTDIR'],
+  ])('that cannot be made is an error that names TMPDIR: %s', (name, problem) => {
     if (name === 'file') writeFileSync(join(root, name), '');
     vi.stubEnv('TMPDIR', join(root, name));
-    expect(openScratch).toThrow(expect.objectContaining({ code: 'temporary-folder', exitCode: 2, args: { path: join(root, name), variable: process.platform === 'win32' ? 'TEMP' : 'TMPDIR', problem } }));
+    expect(openScratch).toThrow(
+      expect.objectContaining({
+        code: 'temporary-folder',
+        exitCode: 2,
+        args: {
+          path: join(root, name),
+          variable: process.platform === 'win32' ? 'TEMP' : 'TMPDIR',
+          problem,
+        },
+      }),
+    );
   });
 
   it('is cleared of what killed processes have left, and of nothing else', () => {
@@ -55,7 +77,13 @@ describe('the folder for temporary files', () => {
     left(parent, 'attn-diff-another-name', { pid: 999_999_999 });
     symlinkSync(join(parent, 'attn-diff-another-name'), join(parent, 'attn-diff-linked'));
     clearStaleScratch(parent);
-    expect(readdirSync(parent).toSorted()).toEqual(['attn-diff-another-name', 'attn-diff-distnt', 'attn-diff-linked', 'attn-diff-living', 'attn-diff-nobody']);
+    expect(readdirSync(parent).toSorted()).toEqual([
+      'attn-diff-another-name',
+      'attn-diff-distnt',
+      'attn-diff-linked',
+      'attn-diff-living',
+      'attn-diff-nobody',
+    ]);
   });
 });
 
@@ -78,8 +106,13 @@ describe('a file that is written whole', () => {
     const parent = folder('killed');
     const [old, young] = [temporaryBeside(join(parent, 'a')), temporaryBeside(join(parent, 'a'))];
     for (const path of [old, young, join(parent, '.attn-diff-mine.tmp')]) writeFileSync(path, '');
-    for (const path of [old, join(parent, '.attn-diff-mine.tmp')]) utimesSync(path, new Date(0), new Date(0));
+    for (const path of [old, join(parent, '.attn-diff-mine.tmp')])
+      utimesSync(path, new Date(0), new Date(0));
     clearStale(parent);
-    expect(readdirSync(parent).map((name) => join(parent, name)).toSorted()).toEqual([young, join(parent, '.attn-diff-mine.tmp')].toSorted());
+    expect(
+      readdirSync(parent)
+        .map((name) => join(parent, name))
+        .toSorted(),
+    ).toEqual([young, join(parent, '.attn-diff-mine.tmp')].toSorted());
   });
 });

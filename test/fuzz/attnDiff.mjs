@@ -4,7 +4,11 @@ import { inProcessRunners } from '../../dist/runners/inProcess.js';
 
 /** @returns the exit code and what was written; the working folder and the streams are the process's own meanwhile */
 export async function runAttnDiff(args, folder) {
-  const before = { folder: process.cwd(), stdout: process.stdout.write, stderr: process.stderr.write };
+  const before = {
+    folder: process.cwd(),
+    stdout: process.stdout.write,
+    stderr: process.stderr.write,
+  };
   const written = { stdout: '', stderr: '' };
   let code = 0;
   process.chdir(folder);

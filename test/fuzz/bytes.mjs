@@ -24,7 +24,11 @@ function once(bytes, random) {
       return set;
     }
     case 2:
-      return joined(bytes.subarray(0, at), Uint8Array.from({ length }, () => random.below(256)), bytes.subarray(at));
+      return joined(
+        bytes.subarray(0, at),
+        Uint8Array.from({ length }, () => random.below(256)),
+        bytes.subarray(at),
+      );
     case 3:
       return joined(bytes.subarray(0, at), bytes.subarray(at + length));
     case 4:

@@ -6,14 +6,22 @@ import { expect, test } from 'vitest';
 const MUTANTS = '130';
 
 test('no mutant of a file throws, hangs, or passes though the model is broken', () => {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [fileURLToPath(new URL('run.mjs', import.meta.url)), MUTANTS], { encoding: 'utf8' });
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [fileURLToPath(new URL('run.mjs', import.meta.url)), MUTANTS],
+    { encoding: 'utf8' },
+  );
   expect(stderr).toBe('');
   expect(stdout).toMatch(new RegExp(`^${MUTANTS} mutants, 0 failures$`, 'm'));
   expect(status).toBe(0);
 });
 
 test('the fuzz target refuses to run no mutant at all', () => {
-  const { status, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL('run.mjs', import.meta.url)), '0'], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [fileURLToPath(new URL('run.mjs', import.meta.url)), '0'],
+    { encoding: 'utf8' },
+  );
   expect(status).toBe(2);
   expect(stderr).toContain('how many mutants');
 });

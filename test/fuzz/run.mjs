@@ -15,13 +15,25 @@ import { TARGETS } from './targets.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seed: { type: 'string', default: '1' }, only: { type: 'string' }, target: { type: 'string' }, verbose: { type: 'boolean', default: false } },
+  options: {
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string' },
+    target: { type: 'string' },
+    verbose: { type: 'boolean', default: false },
+  },
 });
 const seed = Number(values.seed);
 const total = Number(positionals[0] ?? 1000);
 const names = values.target === undefined ? Object.keys(TARGETS) : values.target.split(',');
-if (!Number.isInteger(seed) || !Number.isInteger(total) || total < 1 || names.some((name) => !(name in TARGETS))) {
-  console.error(`Give how many mutants, --seed a whole number, --target of ${Object.keys(TARGETS).join(', ')}.`);
+if (
+  !Number.isInteger(seed) ||
+  !Number.isInteger(total) ||
+  total < 1 ||
+  names.some((name) => !(name in TARGETS))
+) {
+  console.error(
+    `Give how many mutants, --seed a whole number, --target of ${Object.keys(TARGETS).join(', ')}.`,
+  );
   process.exit(2);
 }
 
@@ -44,9 +56,16 @@ const codes = new Map();
 let slowest = { ms: 0, index: 0 };
 
 await Promise.all(Array.from({ length: Math.min(queue.length, availableParallelism()) }, work));
-const counted = [...codes].sort(([a], [b]) => a - b).map(([code, count]) => `${count} exit ${code}`);
-console.log(`seed ${seed}: ${counted.join(', ')}; the slowest took ${(slowest.ms / 1000).toFixed(1)} s (${slowest.index})`);
-for (const { index, problem, args } of failures.toSorted((a, b) => a.index - b.index)) console.log(`✗ ${index} ${targetOf(index)}: ${problem}\n  ${args ? `attn-diff ${args.join(' ')}   ` : ''}again: npm run fuzz -- --seed ${seed} --only ${index}`);
+const counted = [...codes]
+  .sort(([a], [b]) => a - b)
+  .map(([code, count]) => `${count} exit ${code}`);
+console.log(
+  `seed ${seed}: ${counted.join(', ')}; the slowest took ${(slowest.ms / 1000).toFixed(1)} s (${slowest.index})`,
+);
+for (const { index, problem, args } of failures.toSorted((a, b) => a.index - b.index))
+  console.log(
+    `✗ ${index} ${targetOf(index)}: ${problem}\n  ${args ? `attn-diff ${args.join(' ')}   ` : ''}again: npm run fuzz -- --seed ${seed} --only ${index}`,
+  );
 console.log(`${only === null ? total : 1} mutants, ${failures.length} failures`);
 process.exitCode = failures.length === 0 ? 0 : 1;
 
@@ -56,7 +75,10 @@ async function work() {
 
 /** Runs mutants in one process until it is used up, or one of them ends it. */
 async function oneWorker() {
-  const child = fork(new URL('worker.mjs', import.meta.url), { execArgv: [`--max-old-space-size=${HEAP_MB}`], env: { ...process.env, NO_COLOR: '1', ORT_INTRA_OP_NUM_THREADS: '1' } });
+  const child = fork(new URL('worker.mjs', import.meta.url), {
+    execArgv: [`--max-old-space-size=${HEAP_MB}`],
+    env: { ...process.env, NO_COLOR: '1', ORT_INTRA_OP_NUM_THREADS: '1' },
+  });
   let left = PER_WORKER;
   let current = null;
   let isReady = false;
@@ -83,7 +105,9 @@ async function oneWorker() {
   });
   const watch = setInterval(() => {
     if (!current) return;
-    current.hung = cpuSeconds(child.pid) - current.cpu > MOST_CPU_SECONDS || performance.now() - current.from > 1000 * MOST_SECONDS;
+    current.hung =
+      cpuSeconds(child.pid) - current.cpu > MOST_CPU_SECONDS ||
+      performance.now() - current.from > 1000 * MOST_SECONDS;
     if (current.hung) child.kill('SIGKILL');
   }, 500);
   await new Promise((resolve) => child.on('close', resolve));
@@ -95,7 +119,9 @@ async function oneWorker() {
 /** What a process has computed so far, where the system tells; the time since its start counts elsewhere. */
 function cpuSeconds(pid) {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
     return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
     return performance.now() / 1000;
@@ -109,10 +135,24 @@ function ended({ index, folder, args, hung }) {
   cpSync(folder, kept, { recursive: true });
   rmSync(folder, { recursive: true, force: true });
   const limited = `ulimit -t ${MOST_CPU_SECONDS}; exec "$0" "$@"`;
-  const { status, stderr } = spawnSync('sh', ['-c', limited, process.execPath, `--max-old-space-size=${HEAP_MB}`, BIN, ...args], { cwd: kept, timeout: 1000 * MOST_SECONDS, encoding: 'utf8', killSignal: 'SIGKILL' });
+  const { status, stderr } = spawnSync(
+    'sh',
+    ['-c', limited, process.execPath, `--max-old-space-size=${HEAP_MB}`, BIN, ...args],
+    { cwd: kept, timeout: 1000 * MOST_SECONDS, encoding: 'utf8', killSignal: 'SIGKILL' },
+  );
   codes.set(status, (codes.get(status) ?? 0) + 1);
   const oneLine = /^attn-diff: [^\n]+\n$/.test(stderr);
-  if (status === null || status > 128) failures.push({ index, problem: `takes longer than ${MOST_CPU_SECONDS} s, or is killed (files: ${kept})`, args });
-  else if (![2, 3, 4].includes(status) || !oneLine) failures.push({ index, problem: `${hung ? 'hangs' : 'crashes'} in one process, and ends with ${status} in its own: ${stderr.slice(0, 300)} (files: ${kept})`, args });
+  if (status === null || status > 128)
+    failures.push({
+      index,
+      problem: `takes longer than ${MOST_CPU_SECONDS} s, or is killed (files: ${kept})`,
+      args,
+    });
+  else if (![2, 3, 4].includes(status) || !oneLine)
+    failures.push({
+      index,
+      problem: `${hung ? 'hangs' : 'crashes'} in one process, and ends with ${status} in its own: ${stderr.slice(0, 300)} (files: ${kept})`,
+      args,
+    });
   else rmSync(kept, { recursive: true });
 }

@@ -23,7 +23,14 @@ process.on('message', async ({ seed, index, target, keep }) => {
     process.send({ running: { index, folder, args: mutant.args } });
     const ended = await runAttnDiff(mutant.args, folder);
     const problem = await problemOf(ended, mutant, folder);
-    process.send({ done: { index, code: ended.code, problem: problem && `${mutant.note ? `${mutant.note}: ` : ''}${problem}`, args: mutant.args } });
+    process.send({
+      done: {
+        index,
+        code: ended.code,
+        problem: problem && `${mutant.note ? `${mutant.note}: ` : ''}${problem}`,
+        args: mutant.args,
+      },
+    });
   } catch (error) {
     process.send({ done: { index, code: null, problem: `threw: ${error.stack}` } });
   } finally {

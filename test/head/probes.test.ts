@@ -6,14 +6,34 @@ import { compute } from '../support/tinyGraph.js';
 type HeadRow = (typeof HEAD_ROWS)[number];
 
 /** Each row's values for a stream `x` and a reference `ref` of n tokens, as `compute` gives them; the reference is the truth too. */
-async function probe(x: readonly (readonly number[])[], ref: readonly (readonly number[])[], targets: readonly number[]): Promise<{ x: Record<HeadRow, number[]>; ref: Record<HeadRow, number[]> }> {
+async function probe(
+  x: readonly (readonly number[])[],
+  ref: readonly (readonly number[])[],
+  targets: readonly number[],
+): Promise<{ x: Record<HeadRow, number[]>; ref: Record<HeadRow, number[]> }> {
   const tokens = targets.length;
-  const tensor = (rows: readonly (readonly number[])[]) => ({ type: 'float64' as const, dims: [1, tokens, rows[0]!.length], data: Float64Array.from(rows.flat()) });
-  const feeds = { x: tensor(x), ref: tensor(ref), targets: { type: 'int64' as const, dims: [tokens], data: BigInt64Array.from(targets, BigInt) } };
-  const [output] = await compute(feeds, (builder) => [buildHeadProbe(builder, ['ref', 'x'], 'ref', 'ref', 'targets')]);
+  const tensor = (rows: readonly (readonly number[])[]) => ({
+    type: 'float64' as const,
+    dims: [1, tokens, rows[0]!.length],
+    data: Float64Array.from(rows.flat()),
+  });
+  const feeds = {
+    x: tensor(x),
+    ref: tensor(ref),
+    targets: { type: 'int64' as const, dims: [tokens], data: BigInt64Array.from(targets, BigInt) },
+  };
+  const [output] = await compute(feeds, (builder) => [
+    buildHeadProbe(builder, ['ref', 'x'], 'ref', 'ref', 'targets'),
+  ]);
   expect(output!.dims).toEqual([HEAD_ROWS.length, 2, 1, tokens]);
   const values = [...(output!.data as Float64Array)];
-  const of = (stream: number): Record<HeadRow, number[]> => Object.fromEntries(HEAD_ROWS.map((name, row) => [name, values.slice((row * 2 + stream) * tokens, (row * 2 + stream + 1) * tokens)])) as Record<HeadRow, number[]>;
+  const of = (stream: number): Record<HeadRow, number[]> =>
+    Object.fromEntries(
+      HEAD_ROWS.map((name, row) => [
+        name,
+        values.slice((row * 2 + stream) * tokens, (row * 2 + stream + 1) * tokens),
+      ]),
+    ) as Record<HeadRow, number[]>;
   return { ref: of(0), x: of(1) };
 }
 
@@ -30,7 +50,17 @@ describe('buildHeadProbe', () => {
   });
 
   it('takes the first of equal logits', async () => {
-    const { x } = await probe([[1, 3, 3], [2, 2, 2]], [[0, 0, 0], [0, 0, 0]], [0, 0]);
+    const { x } = await probe(
+      [
+        [1, 3, 3],
+        [2, 2, 2],
+      ],
+      [
+        [0, 0, 0],
+        [0, 0, 0],
+      ],
+      [0, 0],
+    );
     expect(x.top1).toEqual([1, 0]);
   });
 
@@ -50,15 +80,18 @@ describe('buildHeadProbe', () => {
     expect([implementation.x.kl[0], implementation.x.nll[0]]).toEqual([Infinity, Infinity]);
   });
 
-  it.each([0, 1, 2])('leaves NaN where logit %i is NaN, and the other token alone', async (place) => {
-    const broken = [0, 1, 2].with(place, NaN);
-    const { x, ref } = await probe([broken, [0, 1, 2]], [[0, 1, 2], broken], [1, 1]);
-    expect(x.nll[0]).toBeNaN();
-    expect(x.kl).toEqual([NaN, NaN]);
-    expect(x.nan).toEqual([1, 0]);
-    expect(x.nll[1]).toBeCloseTo(Math.log(Math.exp(-1) + 1 + Math.E), 12);
-    expect(ref.kl).toEqual([0, NaN]);
-  });
+  it.each([0, 1, 2])(
+    'leaves NaN where logit %i is NaN, and the other token alone',
+    async (place) => {
+      const broken = [0, 1, 2].with(place, NaN);
+      const { x, ref } = await probe([broken, [0, 1, 2]], [[0, 1, 2], broken], [1, 1]);
+      expect(x.nll[0]).toBeNaN();
+      expect(x.kl).toEqual([NaN, NaN]);
+      expect(x.nan).toEqual([1, 0]);
+      expect(x.nll[1]).toBeCloseTo(Math.log(Math.exp(-1) + 1 + Math.E), 12);
+      expect(ref.kl).toEqual([0, NaN]);
+    },
+  );
 
   it('leaves NaN where a logit is +Infinity, as softmax does', async () => {
     const { x } = await probe([[0, Infinity]], [[0, 0]], [0]);
@@ -66,15 +99,28 @@ describe('buildHeadProbe', () => {
   });
 
   it('is what float64 gives for any logits', async () => {
-    const logits = fc.array(fc.double({ min: -50, max: 50, noNaN: true }), { minLength: 7, maxLength: 7 });
-    const rows = fc.array(fc.record({ x: logits, ref: logits, target: fc.nat(6) }), { minLength: 1, maxLength: 4 });
+    const logits = fc.array(fc.double({ min: -50, max: 50, noNaN: true }), {
+      minLength: 7,
+      maxLength: 7,
+    });
+    const rows = fc.array(fc.record({ x: logits, ref: logits, target: fc.nat(6) }), {
+      minLength: 1,
+      maxLength: 4,
+    });
     await fc.assert(
       fc.asyncProperty(rows, async (tokens) => {
-        const found = await probe(tokens.map(({ x }) => x), tokens.map(({ ref }) => ref), tokens.map(({ target }) => target));
+        const found = await probe(
+          tokens.map(({ x }) => x),
+          tokens.map(({ ref }) => ref),
+          tokens.map(({ target }) => target),
+        );
         for (const [i, { x, ref, target }] of tokens.entries()) {
           const [p, q] = [softmax(x), softmax(ref)];
           expect(found.x.nll[i]).toBeCloseTo(-Math.log(p[target]!), 11);
-          expect(found.x.kl[i]).toBeCloseTo(q.reduce((sum, share, v) => sum + share * Math.log(share / p[v]!), 0), 11);
+          expect(found.x.kl[i]).toBeCloseTo(
+            q.reduce((sum, share, v) => sum + share * Math.log(share / p[v]!), 0),
+            11,
+          );
           expect(x[found.x.top1[i]!]).toBe(Math.max(...x));
         }
       }),

@@ -8,13 +8,31 @@ import type { Finding, Row } from '../../src/types.js';
 import { sampleRow } from '../report/sample.js';
 
 /** As the definition reads: every implementation in every batch looks through all rows. Without the order and the joining of batches. */
-function byDefinition(rows: readonly Row[], batches: readonly string[], implementations: readonly string[], reference: string): Finding[] {
-  const of = (name: string, batch?: string): Row[] => rows.filter((row) => row.implementation === name && (batch === undefined || row.batch === batch));
+function byDefinition(
+  rows: readonly Row[],
+  batches: readonly string[],
+  implementations: readonly string[],
+  reference: string,
+): Finding[] {
+  const of = (name: string, batch?: string): Row[] =>
+    rows.filter(
+      (row) => row.implementation === name && (batch === undefined || row.batch === batch),
+    );
   const others = implementations.filter((name) => name !== reference);
   return [
-    ...batches.flatMap((batch) => implementations.flatMap((name) => [...nonFiniteFindings(of(name, batch), of(reference, batch)), ...(name === reference ? [] : notComparable(of(name, batch), of(reference, batch)))])),
-    ...others.flatMap((name) => [...divergenceFindings(of(name), FP32_LIMITS, of(reference)), ...paddingFindings(of(name), of(reference))]),
-    ...(others.some((name) => of(name).some(({ kind }) => kind === 'valid')) ? [] : [{ code: 'nothing-compared', constant: [] } as Finding]),
+    ...batches.flatMap((batch) =>
+      implementations.flatMap((name) => [
+        ...nonFiniteFindings(of(name, batch), of(reference, batch)),
+        ...(name === reference ? [] : notComparable(of(name, batch), of(reference, batch))),
+      ]),
+    ),
+    ...others.flatMap((name) => [
+      ...divergenceFindings(of(name), FP32_LIMITS, of(reference)),
+      ...paddingFindings(of(name), of(reference)),
+    ]),
+    ...(others.some((name) => of(name).some(({ kind }) => kind === 'valid'))
+      ? []
+      : [{ code: 'nothing-compared', constant: [] } as Finding]),
   ];
 }
 
@@ -22,7 +40,13 @@ function byDefinition(rows: readonly Row[], batches: readonly string[], implemen
 const counted = (found: readonly Finding[]): Record<string, number> => {
   const counts: Record<string, number> = {};
   for (const finding of found) {
-    const { batch: _batch, batches = 1, nan: _nan, inf: _inf, ...same } = finding as Finding & { batch?: string; batches?: number; nan?: number; inf?: number };
+    const {
+      batch: _batch,
+      batches = 1,
+      nan: _nan,
+      inf: _inf,
+      ...same
+    } = finding as Finding & { batch?: string; batches?: number; nan?: number; inf?: number };
     const key = JSON.stringify('batches' in finding ? same : finding);
     counts[key] = (counts[key] ?? 0) + batches;
   }
@@ -49,7 +73,16 @@ describe('findings', () => {
     fc.assert(
       fc.property(fc.array(anyRow, { maxLength: 40 }), (parts) => {
         const rows = parts.map((part) => sampleRow(part as Partial<Row>));
-        expect(counted(findings(rows, batches.map((name) => ({ name })), names, 'eager'))).toEqual(counted(byDefinition(rows, batches, names, 'eager')));
+        expect(
+          counted(
+            findings(
+              rows,
+              batches.map((name) => ({ name })),
+              names,
+              'eager',
+            ),
+          ),
+        ).toEqual(counted(byDefinition(rows, batches, names, 'eager')));
       }),
       { numRuns: 300 },
     );
@@ -60,10 +93,18 @@ describe('findings', () => {
     const readsOf = (count: number): number => {
       const rows = Array.from({ length: count }, (_, i) => {
         const row = sampleRow({ batch: String(i), implementation: 'sdpa' });
-        return Object.defineProperty(row, 'implementation', { enumerable: true, get: () => ((reads += 1), 'sdpa') });
+        return Object.defineProperty(row, 'implementation', {
+          enumerable: true,
+          get: () => ((reads += 1), 'sdpa'),
+        });
       });
       reads = 0;
-      findings(rows, rows.map(({ batch }) => ({ name: batch })), ['eager', 'sdpa'], 'eager');
+      findings(
+        rows,
+        rows.map(({ batch }) => ({ name: batch })),
+        ['eager', 'sdpa'],
+        'eager',
+      );
       return reads;
     };
     expect(readsOf(400) / readsOf(100)).toBeLessThan(5);

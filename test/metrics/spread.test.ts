@@ -4,7 +4,10 @@ import { spread } from '../../src/metrics/index.js';
 import { median } from '../../src/metrics/spread.js';
 
 /** Multiples of a power of two, with which nothing here is rounded. */
-const seconds = fc.array(fc.nat(2 ** 30).map((units) => units / 2 ** 20), { minLength: 1, maxLength: 40 });
+const seconds = fc.array(
+  fc.nat(2 ** 30).map((units) => units / 2 ** 20),
+  { minLength: 1, maxLength: 40 },
+);
 
 describe('median', () => {
   it.each([
@@ -15,14 +18,20 @@ describe('median', () => {
   ])('of %j is %d', (values, expected) => expect(median(values)).toBe(expected));
 
   it('has half of the numbers on either side, and changes neither them nor with their order', () => {
-    fc.assert(fc.property(seconds, (values) => {
-      const before = [...values];
-      const middle = median(values);
-      expect(values.filter((value) => value < middle).length).toBeLessThanOrEqual(values.length / 2);
-      expect(values.filter((value) => value > middle).length).toBeLessThanOrEqual(values.length / 2);
-      expect(values).toEqual(before);
-      expect(median(values.toReversed())).toBe(middle);
-    }));
+    fc.assert(
+      fc.property(seconds, (values) => {
+        const before = [...values];
+        const middle = median(values);
+        expect(values.filter((value) => value < middle).length).toBeLessThanOrEqual(
+          values.length / 2,
+        );
+        expect(values.filter((value) => value > middle).length).toBeLessThanOrEqual(
+          values.length / 2,
+        );
+        expect(values).toEqual(before);
+        expect(median(values.toReversed())).toBe(middle);
+      }),
+    );
   });
 
   it.each([[[]], [[1, NaN, 2]]])('of %j is NaN', (values) => expect(median(values)).toBeNaN());
@@ -36,20 +45,26 @@ describe('spread', () => {
   });
 
   it('lies within the extremes, and is 0 where most passes take as long', () => {
-    fc.assert(fc.property(seconds, (values) => {
-      const { median: middle, min, max, mad } = spread(values);
-      expect(min <= middle && middle <= max).toBe(true);
-      expect(mad >= 0 && mad <= max - min).toBe(true);
-      expect(spread([...values, ...values.map(() => 7), 7]).mad).toBe(0);
-    }));
+    fc.assert(
+      fc.property(seconds, (values) => {
+        const { median: middle, min, max, mad } = spread(values);
+        expect(min <= middle && middle <= max).toBe(true);
+        expect(mad >= 0 && mad <= max - min).toBe(true);
+        expect(spread([...values, ...values.map(() => 7), 7]).mad).toBe(0);
+      }),
+    );
   });
 
   it('goes along with the unit', () => {
-    fc.assert(fc.property(seconds, (values) => {
-      const { mad } = spread(values);
-      expect(spread(values.map((value) => value * 1000)).mad).toBe(mad * 1000);
-    }));
+    fc.assert(
+      fc.property(seconds, (values) => {
+        const { mad } = spread(values);
+        expect(spread(values.map((value) => value * 1000)).mad).toBe(mad * 1000);
+      }),
+    );
   });
 
-  it.each([[[]], [[1, NaN, 2]]])('of %j is NaN', (values) => expect(spread(values)).toEqual({ median: NaN, min: NaN, max: NaN, mad: NaN }));
+  it.each([[[]], [[1, NaN, 2]]])('of %j is NaN', (values) =>
+    expect(spread(values)).toEqual({ median: NaN, min: NaN, max: NaN, mad: NaN }),
+  );
 });

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { parseModelConfig, readModelConfig } from '../../src/model/config.js';
 import { folderWith, QWEN2_CONFIG } from './helpers.js';
 
-const parse = (changes: Record<string, unknown>) => parseModelConfig({ ...QWEN2_CONFIG, ...changes }, 'config.json');
+const parse = (changes: Record<string, unknown>) =>
+  parseModelConfig({ ...QWEN2_CONFIG, ...changes }, 'config.json');
 
 describe('parseModelConfig', () => {
   test('reads a published config', () => {
@@ -34,33 +35,75 @@ describe('parseModelConfig', () => {
 
   test('fills in the defaults of Qwen2Config', () => {
     const config = parseModelConfig(
-      { model_type: 'qwen2', hidden_size: 64, num_hidden_layers: 1, num_attention_heads: 4, vocab_size: 10 },
+      {
+        model_type: 'qwen2',
+        hidden_size: 64,
+        num_hidden_layers: 1,
+        num_attention_heads: 4,
+        vocab_size: 10,
+      },
       'config.json',
     );
     expect(config).toMatchObject({
-      kvHeads: 4, headDim: 16, maxPositions: 32768, maxWindowLayers: 28, rmsNormEps: 1e-6, slidingWindow: null, architectures: [], eosTokenId: null,
+      kvHeads: 4,
+      headDim: 16,
+      maxPositions: 32768,
+      maxWindowLayers: 28,
+      rmsNormEps: 1e-6,
+      slidingWindow: null,
+      architectures: [],
+      eosTokenId: null,
     });
   });
 
   test('reads the decoder of a model that also sees or hears', () => {
-    const { architectures, pad_token_id: padTokenId = null, ...decoder } = QWEN2_CONFIG as Record<string, unknown>;
-    const outer = { model_type: 'qwen2_5_vl', architectures: ['Qwen2_5_VLForConditionalGeneration'], vision_config: { hidden_size: 1280 }, pad_token_id: 7 };
+    const {
+      architectures,
+      pad_token_id: padTokenId = null,
+      ...decoder
+    } = QWEN2_CONFIG as Record<string, unknown>;
+    const outer = {
+      model_type: 'qwen2_5_vl',
+      architectures: ['Qwen2_5_VLForConditionalGeneration'],
+      vision_config: { hidden_size: 1280 },
+      pad_token_id: 7,
+    };
     const wanted = { ...parse({}), architectures: outer.architectures, padTokenId: 7 };
-    for (const nested of [{ text_config: decoder }, { thinker_config: { text_config: { ...decoder, pad_token_id: padTokenId } } }, { llm_config: decoder }]) {
+    for (const nested of [
+      { text_config: decoder },
+      { thinker_config: { text_config: { ...decoder, pad_token_id: padTokenId } } },
+      { llm_config: decoder },
+    ]) {
       expect(parseModelConfig({ ...outer, ...nested }, 'config.json')).toEqual(wanted);
     }
     // Where both say it, the decoder's part counts, and an error names it.
-    expect(parseModelConfig({ ...outer, ...QWEN2_CONFIG, hidden_size: 1, text_config: decoder }, 'config.json').hiddenSize).toBe(896);
-    expect(() => parseModelConfig({ ...outer, text_config: { ...decoder, hidden_size: 'x' } }, 'config.json')).toThrowError(
-      expect.objectContaining({ code: 'config-unsupported', args: expect.objectContaining({ problem: expect.stringMatching(/^text_config\.hidden_size: /) }) }),
+    expect(
+      parseModelConfig(
+        { ...outer, ...QWEN2_CONFIG, hidden_size: 1, text_config: decoder },
+        'config.json',
+      ).hiddenSize,
+    ).toBe(896);
+    expect(() =>
+      parseModelConfig({ ...outer, text_config: { ...decoder, hidden_size: 'x' } }, 'config.json'),
+    ).toThrowError(
+      expect.objectContaining({
+        code: 'config-unsupported',
+        args: expect.objectContaining({
+          problem: expect.stringMatching(/^text_config\.hidden_size: /),
+        }),
+      }),
     );
     expect(architectures).toBeDefined();
   });
 
   test('tells layers with softmax attention from others', () => {
-    const types = Array.from({ length: 24 }, (_, i) => (i % 3 === 1 ? 'sliding_attention' : i % 3 === 2 ? 'linear_attention' : 'full_attention'));
+    const types = Array.from({ length: 24 }, (_, i) =>
+      i % 3 === 1 ? 'sliding_attention' : i % 3 === 2 ? 'linear_attention' : 'full_attention',
+    );
     const config = parse({ layer_types: types });
-    expect(config.attentionLayers).toEqual(Array.from({ length: 24 }, (_, i) => i).filter((i) => i % 3 !== 2));
+    expect(config.attentionLayers).toEqual(
+      Array.from({ length: 24 }, (_, i) => i).filter((i) => i % 3 !== 2),
+    );
     expect(config.otherLayers[0]).toEqual({ layer: 2, type: 'linear_attention' });
     // Qwen3-Next's first releases have an interval instead.
     expect(parse({ full_attention_interval: 4 }).attentionLayers).toEqual([3, 7, 11, 15, 19, 23]);
@@ -73,22 +116,37 @@ describe('parseModelConfig', () => {
     [false, { architectures: ['Qwen2BiModel'] }],
     [false, { architectures: ['LlamaBidirectionalModel'] }],
     [true, { architectures: ['Qwen2Model'] }],
-  ])('attends to earlier tokens only: %s for %j', (causal, changes) => expect(parse(changes).isCausal).toBe(causal));
+  ])('attends to earlier tokens only: %s for %j', (causal, changes) =>
+    expect(parse(changes).isCausal).toBe(causal),
+  );
 
   test.each<[string, Record<string, unknown>, number]>([
-    ['YaRN reaches as far as its factor', { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 32768 }, 131072],
-    ['but no less than the config says', { rope_type: 'llama3', factor: 8, original_max_position_embeddings: 8192 }, 65536],
+    [
+      'YaRN reaches as far as its factor',
+      { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 32768 },
+      131072,
+    ],
+    [
+      'but no less than the config says',
+      { rope_type: 'llama3', factor: 8, original_max_position_embeddings: 8192 },
+      65536,
+    ],
     ['linear scaling too', { type: 'linear', factor: 2 }, 65536],
     ['dynamic NTK adapts to any length', { type: 'dynamic', factor: 2 }, Infinity],
     ['mrope scales nothing', { type: 'mrope', mrope_section: [16, 24, 24] }, 32768],
-  ])('tells the positions that there are: %s', (_, rope_scaling, positions) => expect(parse({ max_position_embeddings: 32768, rope_scaling }).maxPositions).toBe(positions));
+  ])('tells the positions that there are: %s', (_, rope_scaling, positions) =>
+    expect(parse({ max_position_embeddings: 32768, rope_scaling }).maxPositions).toBe(positions),
+  );
 
   test('keeps a head_dim of its own, as Qwen3 has', () => {
     expect(parse({ head_dim: 128 }).headDim).toBe(128);
   });
 
   test('null means the default for kv heads and head size', () => {
-    expect(parse({ num_key_value_heads: null, head_dim: null })).toMatchObject({ kvHeads: 14, headDim: 64 });
+    expect(parse({ num_key_value_heads: null, head_dim: null })).toMatchObject({
+      kvHeads: 14,
+      headDim: 64,
+    });
   });
 
   test('has a window only with use_sliding_window', () => {
@@ -98,19 +156,40 @@ describe('parseModelConfig', () => {
   });
 
   test('has a window in every layer of a Mistral that names one', () => {
-    const mistral = { model_type: 'mistral', max_window_layers: undefined, use_sliding_window: undefined };
-    expect(parse({ ...mistral, sliding_window: 8 })).toMatchObject({ slidingWindow: 8, maxWindowLayers: 0 });
+    const mistral = {
+      model_type: 'mistral',
+      max_window_layers: undefined,
+      use_sliding_window: undefined,
+    };
+    expect(parse({ ...mistral, sliding_window: 8 })).toMatchObject({
+      slidingWindow: 8,
+      maxWindowLayers: 0,
+    });
     expect(parse({ ...mistral, sliding_window: null }).slidingWindow).toBeNull();
   });
 
   test.each<[string, Record<string, unknown>, ReturnType<typeof parse>['rope']]>([
-    ['transformers 5 writes rope_parameters', { rope_theta: undefined, rope_parameters: { rope_theta: 500, rope_type: 'default' } }, { theta: 500, factor: 1 }],
-    ['linear scaling divides angles', { rope_scaling: { type: 'linear', factor: 4 } }, { theta: 1000000, factor: 4 }],
-    ['YaRN scales each frequency by itself', { rope_scaling: { rope_type: 'yarn', factor: 4 } }, null],
+    [
+      'transformers 5 writes rope_parameters',
+      { rope_theta: undefined, rope_parameters: { rope_theta: 500, rope_type: 'default' } },
+      { theta: 500, factor: 1 },
+    ],
+    [
+      'linear scaling divides angles',
+      { rope_scaling: { type: 'linear', factor: 4 } },
+      { theta: 1000000, factor: 4 },
+    ],
+    [
+      'YaRN scales each frequency by itself',
+      { rope_scaling: { rope_type: 'yarn', factor: 4 } },
+      null,
+    ],
     ['no theta', { rope_theta: undefined }, null],
     ['part of the head', { partial_rotary_factor: 0.5 }, null],
     ['another form', { rope_scaling: 'dynamic' }, null],
-  ])('reads the rotary embedding: %s', (_, changes, rope) => expect(parse(changes).rope).toEqual(rope));
+  ])('reads the rotary embedding: %s', (_, changes, rope) =>
+    expect(parse(changes).rope).toEqual(rope),
+  );
 
   test('takes the first of several eos tokens, and -1 for none', () => {
     expect(parse({ eos_token_id: [7, 8] }).eosTokenId).toBe(7);
@@ -132,27 +211,39 @@ describe('parseModelConfig', () => {
     ['model_type', { model_type: undefined }],
   ])('names %s where it is wrong: %o', (key, changes) => {
     expect(() => parse(changes)).toThrow(
-      expect.objectContaining({ code: 'config-unsupported', args: { path: 'config.json', problem: expect.stringContaining(key) } }),
+      expect.objectContaining({
+        code: 'config-unsupported',
+        args: { path: 'config.json', problem: expect.stringContaining(key) },
+      }),
     );
   });
 
   test.each([[null], [[]], ['text'], [3]])('refuses %j', (json) => {
-    expect(() => parseModelConfig(json, 'config.json')).toThrow(expect.objectContaining({ code: 'config-unsupported' }));
+    expect(() => parseModelConfig(json, 'config.json')).toThrow(
+      expect.objectContaining({ code: 'config-unsupported' }),
+    );
   });
 });
 
 describe('readModelConfig', () => {
-  const read = async (content: unknown) => readModelConfig(`${await folderWith({ 'config.json': content })}/config.json`);
+  const read = async (content: unknown) =>
+    readModelConfig(`${await folderWith({ 'config.json': content })}/config.json`);
   const text = JSON.stringify(QWEN2_CONFIG);
 
   test('tolerates the numbers that only Python writes, and a byte order mark', async () => {
-    const python = text.replace('{', '\uFEFF{"a":NaN,"b":[Infinity,-Infinity],"c":"NaN \\" Infinity",');
+    const python = text.replace(
+      '{',
+      '\uFEFF{"a":NaN,"b":[Infinity,-Infinity],"c":"NaN \\" Infinity",',
+    );
     await expect(read(python)).resolves.toMatchObject({ hiddenSize: 896 });
   });
 
   test('a non-finite number where one is needed is named', async () => {
-    await expect(read(text.replace('"hidden_size":896', '"hidden_size":NaN'))).rejects.toMatchObject({
-      code: 'config-unsupported', args: { problem: expect.stringContaining('hidden_size') },
+    await expect(
+      read(text.replace('"hidden_size":896', '"hidden_size":NaN')),
+    ).rejects.toMatchObject({
+      code: 'config-unsupported',
+      args: { problem: expect.stringContaining('hidden_size') },
     });
   });
 
@@ -166,7 +257,13 @@ describe('readModelConfig', () => {
 
   test('absent is config-missing, a folder is config-unreadable', async () => {
     const folder = await folderWith({});
-    await expect(readModelConfig(`${folder}/config.json`)).rejects.toMatchObject({ code: 'config-missing', args: { path: `${folder}/config.json` } });
-    await expect(readModelConfig(folder)).rejects.toMatchObject({ code: 'config-unreadable', args: { problem: 'EISDIR' } });
+    await expect(readModelConfig(`${folder}/config.json`)).rejects.toMatchObject({
+      code: 'config-missing',
+      args: { path: `${folder}/config.json` },
+    });
+    await expect(readModelConfig(folder)).rejects.toMatchObject({
+      code: 'config-unreadable',
+      args: { problem: 'EISDIR' },
+    });
   });
 });

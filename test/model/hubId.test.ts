@@ -15,11 +15,43 @@ describe('parseHubId', () => {
   ])('%s', (text, repo, revision) => expect(parseHubId(text)).toEqual({ repo, revision }));
 
   test.each([
-    '', 'name', 'model.onnx', './owner/name', '../owner', '/owner/name', '~/name', 'owner/name/', 'a/b/c', 'owner/model.onnx', 'owner\\name', 'C:/name',
-    'owner/na me', 'owner/-name', 'owner/name.', 'owner/a--b', 'owner/a..b', 'owner/name.git', '.hidden/name', 'owner/name@', 'owner/name@../x', 'owner/name@a b',
+    '',
+    'name',
+    'model.onnx',
+    './owner/name',
+    '../owner',
+    '/owner/name',
+    '~/name',
+    'owner/name/',
+    'a/b/c',
+    'owner/model.onnx',
+    'owner\\name',
+    'C:/name',
+    'owner/na me',
+    'owner/-name',
+    'owner/name.',
+    'owner/a--b',
+    'owner/a..b',
+    'owner/name.git',
+    '.hidden/name',
+    'owner/name@',
+    'owner/name@../x',
+    'owner/name@a b',
   ])('a path: %j', (text) => expect(parseHubId(text)).toBeNull());
 
-  test.each(['hf:', 'hf:name', 'hf:a/b/c', 'hf:./x', 'hf:owner/name@', 'hf:owner/name@a//b', 'hf:owner/name@/x', 'hf:owner/name@.x', 'hf:o/n@a..b'])('neither: %j', (text) => {
-    expect(() => parseHubId(text)).toThrow(expect.objectContaining({ code: 'bad-option', exitCode: 2 }));
+  test.each([
+    'hf:',
+    'hf:name',
+    'hf:a/b/c',
+    'hf:./x',
+    'hf:owner/name@',
+    'hf:owner/name@a//b',
+    'hf:owner/name@/x',
+    'hf:owner/name@.x',
+    'hf:o/n@a..b',
+  ])('neither: %j', (text) => {
+    expect(() => parseHubId(text)).toThrow(
+      expect.objectContaining({ code: 'bad-option', exitCode: 2 }),
+    );
   });
 });

@@ -28,19 +28,27 @@ describe('a path or a hub id', () => {
     expect((await locateModel('owner/name@v1.0')).onnxPath).toBe('owner/name@v1.0/model.onnx');
   });
 
-  test.each(['./owner/name', '/nowhere/name', 'owner/model.onnx', 'a/b/c', 'name', ''])('%j is never asked for', async (path) => {
-    await inFolder({});
-    const hub = await HubFixture.start();
-    await expect(locateModel(path, { hub: hub.options })).rejects.toMatchObject({ code: 'model-not-found', args: { path } });
-    expect(hub.server.hits).toEqual([]);
-  });
+  test.each(['./owner/name', '/nowhere/name', 'owner/model.onnx', 'a/b/c', 'name', ''])(
+    '%j is never asked for',
+    async (path) => {
+      await inFolder({});
+      const hub = await HubFixture.start();
+      await expect(locateModel(path, { hub: hub.options })).rejects.toMatchObject({
+        code: 'model-not-found',
+        args: { path },
+      });
+      expect(hub.server.hits).toEqual([]);
+    },
+  );
 
   test('nor what is there as a link to nothing', async () => {
     await inFolder({});
     await mkdir('owner');
     await symlink('nowhere', REPO);
     const hub = await HubFixture.start();
-    await expect(locateModel(REPO, { hub: hub.options })).rejects.toMatchObject({ code: 'model-not-found' });
+    await expect(locateModel(REPO, { hub: hub.options })).rejects.toMatchObject({
+      code: 'model-not-found',
+    });
     expect(hub.server.hits).toEqual([]);
   });
 });

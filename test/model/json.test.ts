@@ -5,7 +5,9 @@ import { folderWith } from './helpers.js';
 const read = async (text: string) => readJson(`${await folderWith({ 'a.json': text })}/a.json`);
 
 test('numbers that only Python writes; text that looks like them is left alone', async () => {
-  expect(await read('{"a": NaN, "b": [Infinity, -Infinity], "NaN": "a \\" NaN, -Infinity"}')).toEqual({
+  expect(
+    await read('{"a": NaN, "b": [Infinity, -Infinity], "NaN": "a \\" NaN, -Infinity"}'),
+  ).toEqual({
     a: null,
     b: [Infinity, -Infinity],
     NaN: 'a " NaN, -Infinity',

@@ -11,11 +11,15 @@ describe('openModelSource', () => {
     const folder = await folderWith({ ...parts, 'a.onnx': 'x', 'b.onnx': 'x' });
     const path = join(folder, 'b.onnx');
     expect(await openModelSource(path)).toMatchObject({
-      path, folder, onnxPath: path, tokenizerPath: join(folder, 'tokenizer.json'), config: { layers: 24 },
+      path,
+      folder,
+      onnxPath: path,
+      tokenizerPath: join(folder, 'tokenizer.json'),
+      config: { layers: 24 },
     });
   });
 
-  test('a file in onnx/ takes the parent\'s config.json, by a relative path too', async () => {
+  test("a file in onnx/ takes the parent's config.json, by a relative path too", async () => {
     const folder = await folderWith({ ...parts, 'onnx/model_fp16.onnx': 'x' });
     const path = relative(process.cwd(), join(folder, 'onnx', 'model_fp16.onnx'));
     const source = await openModelSource(path);
@@ -28,18 +32,26 @@ describe('openModelSource', () => {
     const before = process.cwd();
     process.chdir(join(folder, 'onnx'));
     onTestFinished(() => process.chdir(before));
-    expect(await openModelSource('model.onnx')).toMatchObject({ folder: '..', onnxPath: 'model.onnx' });
+    expect(await openModelSource('model.onnx')).toMatchObject({
+      folder: '..',
+      onnxPath: 'model.onnx',
+    });
   });
 
   test('a file in onnx/ prefers the config.json beside it', async () => {
-    const folder = await folderWith({ ...parts, 'onnx/config.json': { ...QWEN2_CONFIG, num_hidden_layers: 2 }, 'onnx/model.onnx': 'x' });
+    const folder = await folderWith({
+      ...parts,
+      'onnx/config.json': { ...QWEN2_CONFIG, num_hidden_layers: 2 },
+      'onnx/model.onnx': 'x',
+    });
     expect((await openModelSource(folder)).config.layers).toBe(2);
   });
 
-  test('a file elsewhere does not take the parent\'s config.json', async () => {
+  test("a file elsewhere does not take the parent's config.json", async () => {
     const folder = await folderWith({ ...parts, 'weights/model.onnx': 'x' });
     await expect(openModelSource(join(folder, 'weights'))).rejects.toMatchObject({
-      code: 'config-missing', args: { path: join(folder, 'weights', 'config.json') },
+      code: 'config-missing',
+      args: { path: join(folder, 'weights', 'config.json') },
     });
   });
 
@@ -49,11 +61,18 @@ describe('openModelSource', () => {
     ['a.onnx', ['a.onnx', 'model.onnx_data']],
     ['onnx/model_q4.onnx', ['onnx/model_q4.onnx', 'onnx/model_q4.onnx_data']],
   ])('in a folder it takes %s of %j', async (chosen, names) => {
-    const folder = await folderWith({ ...parts, ...Object.fromEntries(names.map((name) => [name, 'x'])) });
-    expect(await openModelSource(folder)).toMatchObject({ path: folder, folder, onnxPath: join(folder, chosen) });
+    const folder = await folderWith({
+      ...parts,
+      ...Object.fromEntries(names.map((name) => [name, 'x'])),
+    });
+    expect(await openModelSource(folder)).toMatchObject({
+      path: folder,
+      folder,
+      onnxPath: join(folder, chosen),
+    });
   });
 
-  test('follows links, as the hub\'s cache has them', async () => {
+  test("follows links, as the hub's cache has them", async () => {
     const blobs = await folderWith({ blob: 'x' });
     const folder = await folderWith(parts);
     await symlink(join(blobs, 'blob'), join(folder, 'model.onnx'));
@@ -61,9 +80,17 @@ describe('openModelSource', () => {
   });
 
   test('several files are ambiguous, and listed', async () => {
-    const folder = await folderWith({ ...parts, 'b.onnx': 'x', 'a.onnx': 'x', 'onnx/c.onnx': 'x', 'model.onnx/d': 'x' });
+    const folder = await folderWith({
+      ...parts,
+      'b.onnx': 'x',
+      'a.onnx': 'x',
+      'onnx/c.onnx': 'x',
+      'model.onnx/d': 'x',
+    });
     await expect(openModelSource(folder)).rejects.toMatchObject({
-      code: 'model-ambiguous', args: { folder, files: ['a.onnx', 'b.onnx', 'onnx/c.onnx'] }, exitCode: 3,
+      code: 'model-ambiguous',
+      args: { folder, files: ['a.onnx', 'b.onnx', 'onnx/c.onnx'] },
+      exitCode: 3,
     });
   });
 
@@ -74,7 +101,11 @@ describe('openModelSource', () => {
 
   test('bad paths', async () => {
     const folder = await folderWith({ ...parts, 'empty.onnx': '', 'sub/model.safetensors': 'x' });
-    const code = (path: string) => openModelSource(path).then(() => 'opened', (error) => error.code);
+    const code = (path: string) =>
+      openModelSource(path).then(
+        () => 'opened',
+        (error) => error.code,
+      );
     expect(await code(join(folder, 'nowhere'))).toBe('model-not-found');
     expect(await code(join(folder, 'empty.onnx', 'below'))).toBe('model-not-found');
     expect(await code('')).toBe('model-not-found');
@@ -87,6 +118,9 @@ describe('openModelSource', () => {
   test.skipIf(process.getuid?.() === 0)('no permission', async () => {
     const folder = await folderWith({ ...parts, 'model.onnx': 'x' });
     await chmod(join(folder, 'model.onnx'), 0);
-    await expect(openModelSource(folder)).rejects.toMatchObject({ code: 'model-unreadable', args: { problem: 'EACCES' } });
+    await expect(openModelSource(folder)).rejects.toMatchObject({
+      code: 'model-unreadable',
+      args: { problem: 'EACCES' },
+    });
   });
 });

@@ -15,11 +15,21 @@ const TINY = 'fixtures/tiny-qwen2';
 /** The rows of one of fixtures/tokenizers/*.jsonl.gz. */
 export function rows<T>(name: string): T[] {
   const text = gunzipSync(readFileSync(`fixtures/tokenizers/${name}.jsonl.gz`)).toString('utf8');
-  return text.trimEnd().split('\n').map((line) => JSON.parse(line) as T);
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as T);
 }
 
-export async function tokenizerIn(folder: string, config: Record<string, unknown> = {}): Promise<Tokenizer> {
-  const source = { folder, tokenizerPath: `${folder}/tokenizer.json`, config: parseModelConfig({ ...QWEN2_CONFIG, ...config }, 'config.json') };
+export async function tokenizerIn(
+  folder: string,
+  config: Record<string, unknown> = {},
+): Promise<Tokenizer> {
+  const source = {
+    folder,
+    tokenizerPath: `${folder}/tokenizer.json`,
+    config: parseModelConfig({ ...QWEN2_CONFIG, ...config }, 'config.json'),
+  };
   return loadTokenizer(source as ModelSource);
 }
 
@@ -28,14 +38,21 @@ export type Patch = Record<string, Record<string, unknown> | string | null>;
 
 export async function patchedTokenizer(patch: Patch): Promise<Tokenizer> {
   const names = ['tokenizer.json', 'tokenizer_config.json', 'config.json'];
-  const files: Record<string, unknown> = Object.fromEntries(names.map((name) => [name, JSON.parse(readFileSync(`${TINY}/${name}`, 'utf8'))]));
+  const files: Record<string, unknown> = Object.fromEntries(
+    names.map((name) => [name, JSON.parse(readFileSync(`${TINY}/${name}`, 'utf8'))]),
+  );
   for (const [name, change] of Object.entries(patch)) {
     if (change === null) delete files[name];
     else files[name] = typeof change === 'string' ? change : merge(files[name], change);
   }
-  return tokenizerIn(await folderWith(files), { ...(files['config.json'] as object), vocab_size: 700 });
+  return tokenizerIn(await folderWith(files), {
+    ...(files['config.json'] as object),
+    vocab_size: 700,
+  });
 }
 
 function merge(file: unknown, change: Record<string, unknown>): object {
-  return Object.fromEntries(Object.entries({ ...(file as object), ...change }).filter(([, value]) => value !== 'DELETE'));
+  return Object.fromEntries(
+    Object.entries({ ...(file as object), ...change }).filter(([, value]) => value !== 'DELETE'),
+  );
 }

@@ -18,7 +18,9 @@ function external(fields: Record<string, string>): ModelProto {
   const { model } = tinyModel({}, (builder) => [builder.op('Identity', ['w'])]);
   const weight = makeTensor('w', 'float32', [], [4]);
   weight.dataLocation = DataLocation.EXTERNAL;
-  weight.externalData = Object.entries(fields).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value }));
+  weight.externalData = Object.entries(fields).map(([key, value]) =>
+    create(StringStringEntryProtoSchema, { key, value }),
+  );
   model.graph!.initializer.push(weight);
   return model;
 }
@@ -26,7 +28,9 @@ function external(fields: Record<string, string>): ModelProto {
 describe('external data', () => {
   it('is found, and named once', async () => {
     writeFileSync(join(folder, 'w.bin'), new Uint8Array(24));
-    await expect(checkExternalData(external({ location: 'w.bin', offset: '8', length: '16' }), folder)).resolves.toEqual(['w.bin']);
+    await expect(
+      checkExternalData(external({ location: 'w.bin', offset: '8', length: '16' }), folder),
+    ).resolves.toEqual(['w.bin']);
   });
 
   it.each([

@@ -13,7 +13,9 @@ describe('reading ONNX files', () => {
 
   it('keeps weights as views of the file’s bytes', () => {
     const bytes = new Uint8Array(readFileSync(fixture('qwen2-optimum', 'model.onnx')));
-    const weight = decodeModel(bytes, 'm').graph!.initializer.find(({ rawData }) => rawData.length > 1000)!;
+    const weight = decodeModel(bytes, 'm').graph!.initializer.find(
+      ({ rawData }) => rawData.length > 1000,
+    )!;
     expect(weight.rawData.buffer).toBe(bytes.buffer);
   });
 
@@ -23,7 +25,9 @@ describe('reading ONNX files', () => {
     const max = bytes.length - 64;
     fc.assert(
       fc.property(fc.integer({ min: 1, max }), (length) => {
-        expect(() => decodeModel(bytes.subarray(0, length), 'cut.onnx')).toThrowError(expect.objectContaining({ code: 'model-not-onnx', exitCode: 3 }));
+        expect(() => decodeModel(bytes.subarray(0, length), 'cut.onnx')).toThrowError(
+          expect.objectContaining({ code: 'model-not-onnx', exitCode: 3 }),
+        );
       }),
       { numRuns: 60 },
     );
@@ -38,7 +42,11 @@ describe('reading ONNX files', () => {
   });
 
   it('tells a missing file from an unreadable one', async () => {
-    await expect(readModel(fixture('no-such.onnx'))).rejects.toMatchObject({ code: 'model-not-found' });
-    await expect(readModel(fixture('qwen2-dynamo'))).rejects.toMatchObject({ code: 'model-unreadable' });
+    await expect(readModel(fixture('no-such.onnx'))).rejects.toMatchObject({
+      code: 'model-not-found',
+    });
+    await expect(readModel(fixture('qwen2-dynamo'))).rejects.toMatchObject({
+      code: 'model-unreadable',
+    });
   });
 });

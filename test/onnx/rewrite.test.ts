@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OnnxGraph } from '../../src/onnx/graph.js';
-import { copyModel, dropUnused, extract, opsetOf, replaceUses, setOpset, sortNodes } from '../../src/onnx/rewrite.js';
+import {
+  copyModel,
+  dropUnused,
+  extract,
+  opsetOf,
+  replaceUses,
+  setOpset,
+  sortNodes,
+} from '../../src/onnx/rewrite.js';
 import { DataType } from '../../src/onnx/types.js';
 import { makeValueInfo } from '../../src/onnx/builder.js';
 import { tinyModel } from '../support/tinyGraph.js';
@@ -63,7 +71,11 @@ describe('rewriting graphs', () => {
 
   it('cuts a part out at the tensors named', () => {
     const { model, neg, abs } = chain();
-    const part = extract(new OnnxGraph(model), [{ name: abs, type: DataType.FLOAT }], new Map([[neg, makeValueInfo(neg, DataType.FLOAT)]]));
+    const part = extract(
+      new OnnxGraph(model),
+      [{ name: abs, type: DataType.FLOAT }],
+      new Map([[neg, makeValueInfo(neg, DataType.FLOAT)]]),
+    );
     expect(part.graph!.node.map(({ opType }) => opType)).toEqual(['Abs']);
     expect(part.graph!.input.map(({ name }) => name)).toEqual([neg]);
   });

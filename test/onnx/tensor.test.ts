@@ -6,12 +6,18 @@ describe('tensors', () => {
   it('reads back the values that it was made of', () => {
     fc.assert(
       fc.property(fc.array(fc.double({ noDefaultInfinity: false })), (values) => {
-        expect(numericValues(makeTensor('t', 'float64', values, [values.length]))?.every((value, i) => Object.is(value, values[i]))).toBe(true);
+        expect(
+          numericValues(makeTensor('t', 'float64', values, [values.length]))?.every((value, i) =>
+            Object.is(value, values[i]),
+          ),
+        ).toBe(true);
       }),
     );
     fc.assert(
       fc.property(fc.array(fc.integer()), (values) => {
-        expect(numericValues(makeTensor('t', 'int64', values, [values.length])) ?? []).toEqual(values);
+        expect(numericValues(makeTensor('t', 'int64', values, [values.length])) ?? []).toEqual(
+          values,
+        );
       }),
     );
   });

@@ -29,29 +29,72 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function registryAnswers(): boolean {
   try {
-    npm('npm', ['view', 'onnxruntime-node@1.30.0', 'version', '--fetch-retries=0', '--fetch-timeout=15000'], folder);
+    npm(
+      'npm',
+      ['view', 'onnxruntime-node@1.30.0', 'version', '--fetch-retries=0', '--fetch-timeout=15000'],
+      folder,
+    );
     return true;
   } catch {
     return false;
   }
 }
 
-test('the README\'s install commands give a working demo and a typed API in an empty folder', { timeout: TIMEOUT }, ({ skip }) => {
-  if (!registryAnswers()) skip('the npm registry cannot be reached');
+test(
+  "the README's install commands give a working demo and a typed API in an empty folder",
+  { timeout: TIMEOUT },
+  ({ skip }) => {
+    if (!registryAnswers()) skip('the npm registry cannot be reached');
 
-  npm('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], staged(join(folder, 'clone')));
-  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
+    npm(
+      'npm',
+      ['pack', '--ignore-scripts', '--pack-destination', folder],
+      staged(join(folder, 'clone')),
+    );
+    const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
 
-  npm('npm', ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', `./${tarball!}`], folder);
+    npm(
+      'npm',
+      [
+        'install',
+        '--ignore-scripts',
+        '--prefer-offline',
+        '--no-audit',
+        '--no-fund',
+        `./${tarball!}`,
+      ],
+      folder,
+    );
 
-  const demo = npm('npx', ['--no', 'attn-diff', 'demo', '--report', 'html=page.html'], folder);
-  expect(demo.stderr.replaceAll(/^npm warn.*\n/gm, '')).toBe('');
-  expect(demo.stdout).toContain('\nPASSED: ');
-  expect(readFileSync(join(folder, 'page.html'), 'utf8')).toContain('@observablehq/plot');
+    const demo = npm('npx', ['--no', 'attn-diff', 'demo', '--report', 'html=page.html'], folder);
+    expect(demo.stderr.replaceAll(/^npm warn.*\n/gm, '')).toBe('');
+    expect(demo.stdout).toContain('\nPASSED: ');
+    expect(readFileSync(join(folder, 'page.html'), 'utf8')).toContain('@observablehq/plot');
 
-  writeFileSync(join(folder, 'script.mts'), SCRIPT);
-  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-  // Without skipLibCheck, so that the declarations themselves are checked.
-  execFileSync(process.execPath, [tsc, '--strict', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', '--types', '', '--outDir', 'out', 'script.mts'], { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] });
-  expect(execFileSync(process.execPath, ['out/script.mjs'], { cwd: folder, encoding: 'utf8' })).toBe('bad-option: 2\n');
-});
+    writeFileSync(join(folder, 'script.mts'), SCRIPT);
+    const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+    // Without skipLibCheck, so that the declarations themselves are checked.
+    execFileSync(
+      process.execPath,
+      [
+        tsc,
+        '--strict',
+        '--module',
+        'nodenext',
+        '--target',
+        'es2022',
+        '--lib',
+        'es2022,dom',
+        '--types',
+        '',
+        '--outDir',
+        'out',
+        'script.mts',
+      ],
+      { cwd: folder, stdio: ['ignore', 'inherit', 'inherit'] },
+    );
+    expect(
+      execFileSync(process.execPath, ['out/script.mjs'], { cwd: folder, encoding: 'utf8' }),
+    ).toBe('bad-option: 2\n');
+  },
+);

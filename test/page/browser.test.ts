@@ -12,9 +12,18 @@ import { LARGE, largeReport } from '../support/largeReport.js';
 
 /** How often the large page is opened; more than once, its times are printed: npm run bench:page. */
 const OPENINGS = Number(process.env['OPENINGS'] ?? 1);
-const SMALL = { layers: 4, size: 2, length: 60, implementations: ['sdpa', 'flash'], batches: ['left', 'right', '<b>third</b>'], heads: 4, hasNaN: false };
+const SMALL = {
+  layers: 4,
+  size: 2,
+  length: 60,
+  implementations: ['sdpa', 'flash'],
+  batches: ['left', 'right', '<b>third</b>'],
+  heads: 4,
+  hasNaN: false,
+};
 
-if (NO_CHROMIUM !== null) process.stdout.write(`The page is not opened in a browser: ${NO_CHROMIUM}.\n`);
+if (NO_CHROMIUM !== null)
+  process.stdout.write(`The page is not opened in a browser: ${NO_CHROMIUM}.\n`);
 
 describe.skipIf(NO_CHROMIUM !== null)('in Chromium', () => {
   const folder = mkdtempSync(join(tmpdir(), 'attn-diff-page-'));
@@ -24,10 +33,17 @@ describe.skipIf(NO_CHROMIUM !== null)('in Chromium', () => {
   let heard: string[] = [];
 
   beforeAll(async () => {
-    const reports: Record<string, DiffReport> = { clean: largeReport(SMALL), nan: largeReport({ ...SMALL, hasNaN: true }), large: largeReport(LARGE) };
+    const reports: Record<string, DiffReport> = {
+      clean: largeReport(SMALL),
+      nan: largeReport({ ...SMALL, hasNaN: true }),
+      large: largeReport(LARGE),
+    };
     for (const [name, report] of Object.entries(reports)) {
       paths.set(name, join(folder, `${name}.html`));
-      writeFileSync(paths.get(name)!, htmlReport(report, { width: 120, color: false, page: pageAssets }));
+      writeFileSync(
+        paths.get(name)!,
+        htmlReport(report, { width: 120, color: false, page: pageAssets }),
+      );
     }
     browser = await openBrowser();
   });
@@ -41,7 +57,10 @@ describe.skipIf(NO_CHROMIUM !== null)('in Chromium', () => {
     if (said.length > 0) throw new Error(`A page said or asked for: ${said.join('; ')}`);
   });
 
-  async function open(name: string, { width = 1280, theme = 'light', script = true } = {}): Promise<Page> {
+  async function open(
+    name: string,
+    { width = 1280, theme = 'light', script = true } = {},
+  ): Promise<Page> {
     const page = await browser.newPage();
     page.on('console', (message) => heard.push(message.text()));
     page.on('pageerror', (error) => heard.push(String(error)));
@@ -55,7 +74,8 @@ describe.skipIf(NO_CHROMIUM !== null)('in Chromium', () => {
     return page;
   }
 
-  const evaluate = <T>(page: Page, expression: string): Promise<T> => page.evaluate(expression) as Promise<T>;
+  const evaluate = <T>(page: Page, expression: string): Promise<T> =>
+    page.evaluate(expression) as Promise<T>;
 
   /** Goes to a part of the page, where its chart is drawn when it is seen. */
   async function seen(page: Page, id: string): Promise<void> {
@@ -66,45 +86,77 @@ describe.skipIf(NO_CHROMIUM !== null)('in Chromium', () => {
   test('a page draws its charts as they are seen, in the place that it has', async () => {
     const page = await open('clean');
     for (const id of ['divergence', 'tokens', 'loss', 'ranges', 'heads']) await seen(page, id);
-    expect(await evaluate(page, 'document.querySelectorAll("#divergence .chart svg").length')).toBe(2);
-    expect(await evaluate(page, 'document.querySelectorAll("#divergence .chart svg [d]").length')).toBeGreaterThan(10);
-    expect(await evaluate(page, 'document.querySelectorAll("#heads .chart rect").length')).toBeGreaterThanOrEqual(16);
-    expect(await evaluate(page, 'document.querySelector("#heads figure select").labels[0].innerText')).toContain('Range');
-    expect(await evaluate(page, '[...document.querySelectorAll("#divergence select")].at(-1).innerText')).toContain('<b>third</b>');
-    const before = await evaluate(page, 'document.querySelector("#divergence .chart svg").getAttribute("width")');
+    expect(await evaluate(page, 'document.querySelectorAll("#divergence .chart svg").length')).toBe(
+      2,
+    );
+    expect(
+      await evaluate(page, 'document.querySelectorAll("#divergence .chart svg [d]").length'),
+    ).toBeGreaterThan(10);
+    expect(
+      await evaluate(page, 'document.querySelectorAll("#heads .chart rect").length'),
+    ).toBeGreaterThanOrEqual(16);
+    expect(
+      await evaluate(page, 'document.querySelector("#heads figure select").labels[0].innerText'),
+    ).toContain('Range');
+    expect(
+      await evaluate(page, '[...document.querySelectorAll("#divergence select")].at(-1).innerText'),
+    ).toContain('<b>third</b>');
+    const before = await evaluate(
+      page,
+      'document.querySelector("#divergence .chart svg").getAttribute("width")',
+    );
     await page.setViewport({ width: 360, height: 900 });
-    await page.waitForFunction(`document.querySelector("#divergence .chart svg").getAttribute("width") !== "${before}"`);
+    await page.waitForFunction(
+      `document.querySelector("#divergence .chart svg").getAttribute("width") !== "${before}"`,
+    );
     expect(await evaluate(page, 'document.documentElement.scrollWidth')).toBe(360);
     await page.close();
   });
 
   test('a narrow page that opens every table is no wider than the screen', async () => {
     const page = await open('nan', { width: 360 });
-    await evaluate(page, 'document.querySelectorAll("details").forEach((each) => { each.open = true })');
+    await evaluate(
+      page,
+      'document.querySelectorAll("details").forEach((each) => { each.open = true })',
+    );
     await page.waitForSelector('#tables .sort');
     for (const id of ['divergence', 'tokens', 'heads']) await seen(page, id);
     expect(await evaluate(page, 'document.documentElement.scrollWidth')).toBe(360);
     // What a table is of can be read without scrolling it, and so can a command.
-    const cut = '(find, frame) => [...document.querySelectorAll(find)].filter((each) => each.getBoundingClientRect().right > each.closest(frame).getBoundingClientRect().right).map((each) => each.innerText)';
+    const cut =
+      '(find, frame) => [...document.querySelectorAll(find)].filter((each) => each.getBoundingClientRect().right > each.closest(frame).getBoundingClientRect().right).map((each) => each.innerText)';
     expect(await evaluate(page, `(${cut})("caption span", ".scroll")`)).toEqual([]);
-    expect(await evaluate(page, '[...document.querySelectorAll("pre")].filter((each) => each.scrollWidth > each.clientWidth).length')).toBe(0);
+    expect(
+      await evaluate(
+        page,
+        '[...document.querySelectorAll("pre")].filter((each) => each.scrollWidth > each.clientWidth).length',
+      ),
+    ).toBe(0);
     await page.close();
   });
 
   test('NaN is found by a key, told in words, and seen', async () => {
     const page = await open('nan');
     await seen(page, 'tokens');
-    expect(await evaluate(page, 'document.querySelector("#tokens .table details").open')).toBe(true);
+    expect(await evaluate(page, 'document.querySelector("#tokens .table details").open')).toBe(
+      true,
+    );
     await page.focus('#tokens .map');
-    const readout = (): Promise<string> => evaluate(page, 'document.querySelector("#tokens output").innerText');
+    const readout = (): Promise<string> =>
+      evaluate(page, 'document.querySelector("#tokens output").innerText');
     expect(await readout()).toMatch(/^Row 0, layer 0, token 0 \(fully masked\): about \d/);
     await page.keyboard.press('End');
     expect(await readout()).toMatch(/token 59 \(valid\)/);
     await page.keyboard.press('n');
     expect(await readout()).toMatch(/\(valid\): NaN$/);
-    const [x, y, width, height] = await evaluate<number[]>(page, '["x", "y", "width", "height"].map((name) => Number(document.querySelector(".cursor").getAttribute(name)))') as [number, number, number, number];
+    const [x, y, width, height] = (await evaluate<number[]>(
+      page,
+      '["x", "y", "width", "height"].map((name) => Number(document.querySelector(".cursor").getAttribute(name)))',
+    )) as [number, number, number, number];
     // Most pixels of the cell have the colour of NaN, in the image that is shown.
-    const share = await evaluate<number>(page, `(async () => {
+    const share = await evaluate<number>(
+      page,
+      `(async () => {
       const shown = document.querySelector('#tokens .map image');
       const image = new Image();
       image.src = shown.getAttribute('href') ?? shown.getAttributeNS('http://www.w3.org/1999/xlink', 'href');
@@ -118,13 +170,29 @@ describe.skipIf(NO_CHROMIUM !== null)('in Chromium', () => {
       let hits = 0;
       for (let i = 0; i < data.length; i += 4) if (data[i] === 0xd6 && data[i + 1] === 0 && data[i + 2] === 0x6c) hits += 1;
       return hits / (data.length / 4);
-    })()`);
+    })()`,
+    );
     expect(share).toBeGreaterThan(0.6);
-    expect(await evaluate(page, 'document.querySelectorAll("#tokens .nan-runs rect, #tokens rect.nan-runs").length')).toBeGreaterThan(0);
+    expect(
+      await evaluate(
+        page,
+        'document.querySelectorAll("#tokens .nan-runs rect, #tokens rect.nan-runs").length',
+      ),
+    ).toBeGreaterThan(0);
     await seen(page, 'divergence');
     // Layer 3 and the logits.
-    expect(await evaluate(page, 'document.querySelectorAll("#divergence .panel:last-child .not-finite path").length')).toBe(2);
-    expect(await evaluate(page, 'document.querySelector("#divergence .panel:last-child svg").textContent')).toContain('NaN');
+    expect(
+      await evaluate(
+        page,
+        'document.querySelectorAll("#divergence .panel:last-child .not-finite path").length',
+      ),
+    ).toBe(2);
+    expect(
+      await evaluate(
+        page,
+        'document.querySelector("#divergence .panel:last-child svg").textContent',
+      ),
+    ).toContain('NaN');
     await page.close();
   });
 
@@ -134,7 +202,8 @@ describe.skipIf(NO_CHROMIUM !== null)('in Chromium', () => {
     await page.keyboard.press('Enter');
     await page.waitForSelector('#tables .sort');
     const head = 'document.querySelectorAll("#tables [data-table=rows] thead th")[9]';
-    const column = 'Array.from(document.querySelectorAll("#tables [data-table=rows] tbody tr"), (row) => row.cells[9].innerText)';
+    const column =
+      'Array.from(document.querySelectorAll("#tables [data-table=rows] tbody tr"), (row) => row.cells[9].innerText)';
     expect(await evaluate(page, `${head}.innerText`)).toMatch(/^rel L2/);
     await evaluate(page, `${head}.querySelector('button').focus()`);
     await page.keyboard.press('Enter');
@@ -148,7 +217,9 @@ describe.skipIf(NO_CHROMIUM !== null)('in Chromium', () => {
     expect(await evaluate(page, `${head}.getAttribute('aria-sort')`)).toBe('ascending');
     expect((await evaluate<string[]>(page, column))[0]).toBe('NaN');
     await page.select('#tables [data-table=rows] select', '1');
-    expect(new Set(await evaluate<string[]>(page, column.replace('cells[9]', 'cells[0]')))).toEqual(new Set(['left']));
+    expect(new Set(await evaluate<string[]>(page, column.replace('cells[9]', 'cells[0]')))).toEqual(
+      new Set(['left']),
+    );
     await page.close();
   });
 
@@ -168,11 +239,18 @@ describe.skipIf(NO_CHROMIUM !== null)('in Chromium', () => {
   test('in print all is there, light, and afterwards as it was', async () => {
     const page = await open('nan', { theme: 'dark' });
     await seen(page, 'divergence');
-    const state = '[document.querySelectorAll("details[open]").length, document.querySelectorAll(".chart.drawn").length, document.documentElement.dataset.theme ?? null]';
+    const state =
+      '[document.querySelectorAll("details[open]").length, document.querySelectorAll(".chart.drawn").length, document.documentElement.dataset.theme ?? null]';
     const before = await evaluate<unknown[]>(page, state);
     await evaluate(page, 'dispatchEvent(new Event("beforeprint"))');
-    expect(await evaluate(page, state)).toEqual([await evaluate(page, 'document.querySelectorAll("details").length'), 5, 'light']);
-    expect(await evaluate(page, 'document.querySelectorAll("[data-table=rows] tbody tr").length')).toBe(largeReport(SMALL).rows.length);
+    expect(await evaluate(page, state)).toEqual([
+      await evaluate(page, 'document.querySelectorAll("details").length'),
+      5,
+      'light',
+    ]);
+    expect(
+      await evaluate(page, 'document.querySelectorAll("[data-table=rows] tbody tr").length'),
+    ).toBe(largeReport(SMALL).rows.length);
     await evaluate(page, 'dispatchEvent(new Event("afterprint"))');
     expect((await evaluate<unknown[]>(page, state))[2]).toBe(before[2]);
     await page.close();
@@ -190,12 +268,24 @@ describe.skipIf(NO_CHROMIUM !== null)('in Chromium', () => {
     const times: Record<'load' | 'text' | 'charts' | 'map', number>[] = [];
     for (let i = 0; i < OPENINGS; i++) {
       const page = await open('large');
-      const painted = '(find) => new Promise((resolve) => { const look = () => (find() ? requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.now()))) : requestAnimationFrame(look)); look(); })';
-      const [load, text] = await evaluate<[number, number]>(page, '[performance.getEntriesByType("navigation")[0].loadEventEnd, performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0]');
-      const charts = await evaluate<number>(page, `document.querySelector('#divergence').scrollIntoView(), (${painted})(() => document.querySelector('#divergence .chart svg'))`);
-      const map = await evaluate<number>(page, `document.querySelector('#tokens').scrollIntoView(), (${painted})(() => document.querySelector('#tokens .map svg'))`);
+      const painted =
+        '(find) => new Promise((resolve) => { const look = () => (find() ? requestAnimationFrame(() => requestAnimationFrame(() => resolve(performance.now()))) : requestAnimationFrame(look)); look(); })';
+      const [load, text] = await evaluate<[number, number]>(
+        page,
+        '[performance.getEntriesByType("navigation")[0].loadEventEnd, performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0]',
+      );
+      const charts = await evaluate<number>(
+        page,
+        `document.querySelector('#divergence').scrollIntoView(), (${painted})(() => document.querySelector('#divergence .chart svg'))`,
+      );
+      const map = await evaluate<number>(
+        page,
+        `document.querySelector('#tokens').scrollIntoView(), (${painted})(() => document.querySelector('#tokens .map svg'))`,
+      );
       times.push({ load, text, charts, map });
-      expect(await evaluate(page, 'document.querySelectorAll("#tokens tbody tr").length')).toBe(LARGE.layers + 1);
+      expect(await evaluate(page, 'document.querySelectorAll("#tokens tbody tr").length')).toBe(
+        LARGE.layers + 1,
+      );
       await page.close();
     }
     if (OPENINGS > 1) process.stdout.write(`${told(statSync(paths.get('large')!).size, times)}\n`);

@@ -2,14 +2,32 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { cellAt, layoutOf, moved, rectangleOf } from '../../src/page/heatLayout.js';
 
-const sizes = fc.record({ size: fc.integer({ min: 1, max: 8 }), length: fc.integer({ min: 1, max: 900 }), layers: fc.integer({ min: 1, max: 40 }), width: fc.integer({ min: 200, max: 1200 }), at: fc.tuple(fc.double({ min: 0, max: 0.999, noNaN: true }), fc.double({ min: 0, max: 0.999, noNaN: true }), fc.double({ min: 0, max: 0.999, noNaN: true })) });
+const sizes = fc.record({
+  size: fc.integer({ min: 1, max: 8 }),
+  length: fc.integer({ min: 1, max: 900 }),
+  layers: fc.integer({ min: 1, max: 40 }),
+  width: fc.integer({ min: 200, max: 1200 }),
+  at: fc.tuple(
+    fc.double({ min: 0, max: 0.999, noNaN: true }),
+    fc.double({ min: 0, max: 0.999, noNaN: true }),
+    fc.double({ min: 0, max: 0.999, noNaN: true }),
+  ),
+});
 
 test('the middle of a cell is in that cell', () => {
   fc.assert(
     fc.property(sizes, ({ size, length, layers, width, at: [a, b, c] }) => {
       const grid = { size, length, layers: Array.from({ length: layers }, (_, layer) => layer) };
-      const layout = layoutOf(grid, Array.from({ length: size }, (_, row) => row), width);
-      const cell = { row: Math.floor(a * size), layer: Math.floor(b * layers), token: Math.floor(c * length) };
+      const layout = layoutOf(
+        grid,
+        Array.from({ length: size }, (_, row) => row),
+        width,
+      );
+      const cell = {
+        row: Math.floor(a * size),
+        layer: Math.floor(b * layers),
+        token: Math.floor(c * length),
+      };
       const { x, y, width: wide, height } = rectangleOf(layout, grid, cell)!;
       expect(x).toBeGreaterThanOrEqual(-2);
       expect(x + wide).toBeLessThanOrEqual(width + 1e-6);
@@ -34,8 +52,16 @@ test('keys lead from cell to cell, over rows of the batch, and not beyond the en
   const from = { row: 0, layer: 2, token: 0 };
   expect(moved(from, 'ArrowLeft', grid)).toEqual(from);
   expect(moved(from, 'ArrowDown', grid)).toEqual({ row: 1, layer: 0, token: 0 });
-  expect(moved({ row: 1, layer: 0, token: 3 }, 'ArrowUp', grid)).toEqual({ row: 0, layer: 2, token: 3 });
-  expect(moved({ row: 1, layer: 2, token: 3 }, 'ArrowDown', grid)).toEqual({ row: 1, layer: 2, token: 3 });
+  expect(moved({ row: 1, layer: 0, token: 3 }, 'ArrowUp', grid)).toEqual({
+    row: 0,
+    layer: 2,
+    token: 3,
+  });
+  expect(moved({ row: 1, layer: 2, token: 3 }, 'ArrowDown', grid)).toEqual({
+    row: 1,
+    layer: 2,
+    token: 3,
+  });
   expect(moved(from, 'End', grid)).toEqual({ row: 0, layer: 2, token: 9 });
   expect(moved(from, 'PageDown', grid)).toEqual({ row: 1, layer: 2, token: 0 });
   expect(moved(from, 'Tab', grid)).toBeNull();

@@ -2,13 +2,23 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { valueScale } from '../../src/page/valueScale.js';
 
-const anyNumber = fc.oneof(fc.double({ min: 1e-30, max: 1e30, noNaN: true }), fc.constantFrom(0, NaN, Infinity));
+const anyNumber = fc.oneof(
+  fc.double({ min: 1e-30, max: 1e30, noNaN: true }),
+  fc.constantFrom(0, NaN, Infinity),
+);
 
-describe.each([['logarithmic', true], ['linear', false]] as const)('a %s axis', (_name, isLog) => {
+describe.each([
+  ['logarithmic', true],
+  ['linear', false],
+] as const)('a %s axis', (_name, isLog) => {
   test('has a place for every number, and one above all numbers for what is not finite', () => {
     fc.assert(
       fc.property(fc.array(anyNumber, { minLength: 1, maxLength: 20 }), (values) => {
-        const { domain: [low, high], ticks, place } = valueScale(values, isLog);
+        const {
+          domain: [low, high],
+          ticks,
+          place,
+        } = valueScale(values, isLog);
         const largest = Math.max(...values.filter(Number.isFinite));
         for (const value of values) {
           const { at, kind } = place(value);
@@ -16,7 +26,9 @@ describe.each([['logarithmic', true], ['linear', false]] as const)('a %s axis', 
           expect(at).toBeLessThanOrEqual(high * (1 + 1e-9));
           expect(kind === 'nan').toBe(Number.isNaN(value));
           expect(kind === 'inf').toBe(value === Infinity);
-          expect(Number.isFinite(value) || largest === -Infinity || at > place(largest).at).toBe(true);
+          expect(Number.isFinite(value) || largest === -Infinity || at > place(largest).at).toBe(
+            true,
+          );
         }
         expect(ticks.length).toBeGreaterThan(0);
         expect(ticks.length).toBeLessThanOrEqual(12);

@@ -3,8 +3,12 @@ import { worstPoints } from '../../src/page/worstPoints.js';
 import { sampleRow } from '../report/sample.js';
 
 const rows = [
-  sampleRow({ batch: 'a', layer: 0, relL2: 1e-6 }), sampleRow({ batch: 'b', layer: 0, relL2: 3e-6 }), sampleRow({ batch: 'c', layer: 0, relL2: 2e-6 }),
-  sampleRow({ batch: 'a', layer: 1, relL2: 1 }), sampleRow({ batch: 'b', layer: 1, relL2: NaN }), sampleRow({ batch: 'c', layer: 1, relL2: Infinity }),
+  sampleRow({ batch: 'a', layer: 0, relL2: 1e-6 }),
+  sampleRow({ batch: 'b', layer: 0, relL2: 3e-6 }),
+  sampleRow({ batch: 'c', layer: 0, relL2: 2e-6 }),
+  sampleRow({ batch: 'a', layer: 1, relL2: 1 }),
+  sampleRow({ batch: 'b', layer: 1, relL2: NaN }),
+  sampleRow({ batch: 'c', layer: 1, relL2: Infinity }),
   sampleRow({ batch: 'a', layer: null, tap: 'logits', relL2: 0 }),
 ];
 

@@ -9,8 +9,17 @@ import type { AttentionPrecision, ImplementationName, ProviderName } from '../..
 
 const all = capabilities(['cpu', 'webgpu', 'cuda']);
 
-function at(implementation: ImplementationName, provider: ProviderName, precision: AttentionPrecision): (typeof all)[number] {
-  return all.find((each) => each.implementation === implementation && each.provider === provider && each.precision === precision)!;
+function at(
+  implementation: ImplementationName,
+  provider: ProviderName,
+  precision: AttentionPrecision,
+): (typeof all)[number] {
+  return all.find(
+    (each) =>
+      each.implementation === implementation &&
+      each.provider === provider &&
+      each.precision === precision,
+  )!;
 }
 
 it('says of every implementation, provider and precision how it runs, or why not', () => {
@@ -23,18 +32,32 @@ it('says of every implementation, provider and precision how it runs, or why not
 
 it('on the CPU all is real in fp32 and emulated below', () => {
   for (const name of ['eager', 'sdpa', 'flash'] as const) {
-    expect((['fp32', 'fp16', 'bf16'] as const).map((precision) => at(name, 'cpu', precision).kind)).toEqual(['real', 'emulated', 'emulated']);
+    expect(
+      (['fp32', 'fp16', 'bf16'] as const).map((precision) => at(name, 'cpu', precision).kind),
+    ).toEqual(['real', 'emulated', 'emulated']);
   }
-  expect(at('sdpa', 'cpu', 'fp32')).toMatchObject({ operators: ['Attention'], kernels: ['attention', 'mha'] });
+  expect(at('sdpa', 'cpu', 'fp32')).toMatchObject({
+    operators: ['Attention'],
+    kernels: ['attention', 'mha'],
+  });
   expect(at('flash', 'cpu', 'fp16').kernels).toEqual([]);
 });
 
 it('names what a GPU cannot do, and offers a kernel only at the precisions that it takes', () => {
-  expect(at('eager', 'webgpu', 'bf16')).toMatchObject({ kind: 'none', reason: expect.stringContaining('eager@cpu') });
-  expect(at('flash', 'cuda', 'fp32')).toMatchObject({ kind: 'none', reason: expect.stringContaining('fp16') });
+  expect(at('eager', 'webgpu', 'bf16')).toMatchObject({
+    kind: 'none',
+    reason: expect.stringContaining('eager@cpu'),
+  });
+  expect(at('flash', 'cuda', 'fp32')).toMatchObject({
+    kind: 'none',
+    reason: expect.stringContaining('fp16'),
+  });
   expect(at('flash', 'webgpu', 'fp32').kernels).toEqual(['flash']);
   expect(at('flash', 'webgpu', 'fp16').kernels).toEqual(['flash', 'varlen']);
-  expect(at('flash', 'cuda', 'bf16')).toMatchObject({ kind: 'real', operators: ['GroupQueryAttention'] });
+  expect(at('flash', 'cuda', 'bf16')).toMatchObject({
+    kind: 'real',
+    operators: ['GroupQueryAttention'],
+  });
 });
 
 it('is nothing where no provider works', () => {
@@ -48,11 +71,23 @@ it('what is real on the CPU is seen to run there', async () => {
 
 it('what a provider leaves to another, or refuses, is said to be so', async () => {
   const onCpu: Runners['at'] = ({ provider = 'cpu' }) => ({ ...inProcessRunner(), provider });
-  const found = await tried(capabilities(['cuda']), { at: onCpu, fresh: onCpu, stop: () => undefined }, 60);
-  const kindOf = (implementation: ImplementationName, precision: AttentionPrecision): unknown => found.find((each) => each.implementation === implementation && each.precision === precision);
-  expect(kindOf('eager', 'fp32')).toMatchObject({ kind: 'elsewhere', reason: expect.stringContaining('cpu') });
+  const found = await tried(
+    capabilities(['cuda']),
+    { at: onCpu, fresh: onCpu, stop: () => undefined },
+    60,
+  );
+  const kindOf = (implementation: ImplementationName, precision: AttentionPrecision): unknown =>
+    found.find((each) => each.implementation === implementation && each.precision === precision);
+  expect(kindOf('eager', 'fp32')).toMatchObject({
+    kind: 'elsewhere',
+    reason: expect.stringContaining('cpu'),
+  });
   expect(kindOf('flash', 'fp16')).toMatchObject({ kind: 'elsewhere' });
-  expect(kindOf('eager', 'bf16')).toMatchObject({ kind: 'none', operators: [], reason: expect.stringContaining('Could not find an implementation') });
+  expect(kindOf('eager', 'bf16')).toMatchObject({
+    kind: 'none',
+    operators: [],
+    reason: expect.stringContaining('Could not find an implementation'),
+  });
 });
 
 it('one that crashes its process takes no other with it', async () => {
@@ -63,7 +98,9 @@ it('one that crashes its process takes no other with it', async () => {
       ...inner,
       hasEnded: () => ended !== null,
       open: async (request, stage) => {
-        const isFlash = 'bytes' in request.model && Buffer.from(request.model.bytes).includes('GroupQueryAttention');
+        const isFlash =
+          'bytes' in request.model &&
+          Buffer.from(request.model.bytes).includes('GroupQueryAttention');
         const later = async (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
         await later();
         if (isFlash) ended ??= new AttnDiffError('runner-crashed', { stage, signal: 'SIGSEGV' });
@@ -74,6 +111,16 @@ it('one that crashes its process takes no other with it', async () => {
       },
     };
   });
-  const found = await tried(capabilities(['cpu']).filter(({ precision }) => precision === 'fp32').toReversed(), runners, 60);
-  expect(found.map(({ implementation, kind }) => [implementation, kind])).toEqual([['flash', 'none'], ['sdpa', 'real'], ['eager', 'real']]);
+  const found = await tried(
+    capabilities(['cpu'])
+      .filter(({ precision }) => precision === 'fp32')
+      .toReversed(),
+    runners,
+    60,
+  );
+  expect(found.map(({ implementation, kind }) => [implementation, kind])).toEqual([
+    ['flash', 'none'],
+    ['sdpa', 'real'],
+    ['eager', 'real'],
+  ]);
 });

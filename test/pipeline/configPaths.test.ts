@@ -12,11 +12,21 @@ mkdirSync(join(root, 'elsewhere'));
 writeFileSync(join(root, 'elsewhere', 'prompts.txt'), '');
 const at = (...parts: string[]): string => join(home, ...parts);
 
-const places = (raw: Parameters<typeof outsideKeys>[1]): unknown[] => outsideKeys(home, raw).map(({ key, place, isWritten }) => `${key} ${place}${isWritten ? ' written' : ''}`);
+const places = (raw: Parameters<typeof outsideKeys>[1]): unknown[] =>
+  outsideKeys(home, raw).map(
+    ({ key, place, isWritten }) => `${key} ${place}${isWritten ? ' written' : ''}`,
+  );
 
 describe('the paths of a configuration', () => {
   it('are its own below its folder, there or not', () => {
-    expect(places({ output: at('report.txt'), history: at('new', 'runs.jsonl'), report: [`html=${at('reports', 'page.html')}`, `json=${at('reports', '..', 'r.json')}`], prompts: at('missing.txt') })).toEqual([]);
+    expect(
+      places({
+        output: at('report.txt'),
+        history: at('new', 'runs.jsonl'),
+        report: [`html=${at('reports', 'page.html')}`, `json=${at('reports', '..', 'r.json')}`],
+        prompts: at('missing.txt'),
+      }),
+    ).toEqual([]);
   });
 
   it.each([
@@ -25,29 +35,53 @@ describe('the paths of a configuration', () => {
     ['in a folder whose name begins alike', `${home}-2/report.txt`],
     ['at the root', '/'],
   ])('lead out of it: %s', (_, path) => {
-    expect(places({ output: path, report: [`html=${path}`], history: path })).toEqual(['output outside written', 'history outside written', 'report.html outside written']);
+    expect(places({ output: path, report: [`html=${path}`], history: path })).toEqual([
+      'output outside written',
+      'history outside written',
+      'report.html outside written',
+    ]);
   });
 
-  it.skipIf(process.platform === 'win32')('lead out of it by links to folders, to files, and to files that are not there', () => {
-    symlinkSync(join(root, 'elsewhere'), at('folder'));
-    symlinkSync(join(root, 'elsewhere', 'prompts.txt'), at('file.txt'));
-    symlinkSync(join('..', 'elsewhere', 'missing.txt'), at('dangling.txt'));
-    symlinkSync(at('reports'), at('inside'));
-    expect(places({ output: at('folder', 'report.txt') })).toEqual(['output outside written']);
-    expect(places({ output: at('folder', 'new', 'report.txt') })).toEqual(['output outside written']);
-    expect(places({ output: at('file.txt') })).toEqual(['output outside written']);
-    expect(places({ output: at('dangling.txt') })).toEqual(['output outside written']);
-    expect(places({ output: at('inside', 'report.txt') })).toEqual([]);
-    symlinkSync(at('loop'), at('loop'));
-    expect(places({ output: at('loop') })).toEqual([]);
-  });
+  it.skipIf(process.platform === 'win32')(
+    'lead out of it by links to folders, to files, and to files that are not there',
+    () => {
+      symlinkSync(join(root, 'elsewhere'), at('folder'));
+      symlinkSync(join(root, 'elsewhere', 'prompts.txt'), at('file.txt'));
+      symlinkSync(join('..', 'elsewhere', 'missing.txt'), at('dangling.txt'));
+      symlinkSync(at('reports'), at('inside'));
+      expect(places({ output: at('folder', 'report.txt') })).toEqual(['output outside written']);
+      expect(places({ output: at('folder', 'new', 'report.txt') })).toEqual([
+        'output outside written',
+      ]);
+      expect(places({ output: at('file.txt') })).toEqual(['output outside written']);
+      expect(places({ output: at('dangling.txt') })).toEqual(['output outside written']);
+      expect(places({ output: at('inside', 'report.txt') })).toEqual([]);
+      symlinkSync(at('loop'), at('loop'));
+      expect(places({ output: at('loop') })).toEqual([]);
+    },
+  );
 
-  it.each([['.git', 'config'], ['.github', 'workflows', 'ci.yml'], ['.npmrc'], ['node_modules', 'x', 'index.js']])('write where other programs take code from: %s', (...parts) => {
-    expect(places({ output: at(...parts), prompts: at(...parts) })).toEqual(['output tools written']);
+  it.each([
+    ['.git', 'config'],
+    ['.github', 'workflows', 'ci.yml'],
+    ['.npmrc'],
+    ['node_modules', 'x', 'index.js'],
+  ])('write where other programs take code from: %s', (...parts) => {
+    expect(places({ output: at(...parts), prompts: at(...parts) })).toEqual([
+      'output tools written',
+    ]);
   });
 
   it('are read from outside, and a name of the hub is no path', () => {
-    expect(places({ model: join(root, 'elsewhere'), prompts: '/etc/passwd', data: at('d.jsonl'), mask: at('..', 'mask.npy'), baseline: at('b.json') })).toEqual(['model outside', 'prompts outside', 'mask outside']);
+    expect(
+      places({
+        model: join(root, 'elsewhere'),
+        prompts: '/etc/passwd',
+        data: at('d.jsonl'),
+        mask: at('..', 'mask.npy'),
+        baseline: at('b.json'),
+      }),
+    ).toEqual(['model outside', 'prompts outside', 'mask outside']);
     expect(places({ model: '../owner/name' })).toEqual([]);
   });
 });

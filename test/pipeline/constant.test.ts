@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { isConstantByToken } from '../../src/pipeline/constant.js';
 import type { TensorData } from '../../src/types.js';
 
-const of = (dims: number[], ...values: number[]): TensorData => ({ type: 'float32', dims, data: Float32Array.from(values) });
+const of = (dims: number[], ...values: number[]): TensorData => ({
+  type: 'float32',
+  dims,
+  data: Float32Array.from(values),
+});
 const all = (): boolean => true;
 
 describe('a tensor that says nothing of its tokens', () => {
@@ -32,7 +36,9 @@ describe('a tensor that says nothing of its tokens', () => {
   });
 
   it('is so by the tokens that count alone', () => {
-    expect(isConstantByToken(of([1, 3, 2], 9, 8, 1, 2, 1, 2), (token) => token > 0, 1e-5)).toBe(true);
+    expect(isConstantByToken(of([1, 3, 2], 9, 8, 1, 2, 1, 2), (token) => token > 0, 1e-5)).toBe(
+      true,
+    );
     expect(isConstantByToken(of([1, 1, 2], 1, 1), () => false, 1e-5)).toBe(false);
   });
 

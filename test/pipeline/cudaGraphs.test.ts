@@ -88,7 +88,10 @@ const usual = (precision: string): string[] =>
 describe('graphs for CUDA, where no GPU is at hand', () => {
   it('every kernel in fp32 and fp16 attends, the CPU standing in', async () => {
     const streams = STREAMS.filter(({ runs }) => runs);
-    const { problems, local } = await onCpu(WINDOWED, streams.map(({ label }) => label));
+    const { problems, local } = await onCpu(
+      WINDOWED,
+      streams.map(({ label }) => label),
+    );
     expect([...problems]).toEqual([]);
     expect(new Set(local.map(({ implementation }) => implementation)).size).toBe(streams.length);
     const most = (label: string): number => (label.endsWith('fp32') ? 1e-5 : 2e-3);
@@ -97,7 +100,10 @@ describe('graphs for CUDA, where no GPU is at hand', () => {
 
   it('every kernel in bf16 fits its operators, and CUDA has kernels for them', async () => {
     const streams = STREAMS.filter(({ runs }) => !runs);
-    const { problems, graphs } = await onCpu(WINDOWED, streams.map(({ label }) => label));
+    const { problems, graphs } = await onCpu(
+      WINDOWED,
+      streams.map(({ label }) => label),
+    );
     const lacks = ({ label }: { label: string }): boolean =>
       (label.endsWith('fp16') ? NO_PAGED_KERNEL : NO_KERNEL).test(problems.get(label) ?? '');
     expect(streams.filter((stream) => !lacks(stream))).toEqual([]);
@@ -109,16 +115,16 @@ describe('graphs for CUDA, where no GPU is at hand', () => {
     for (const outputs of paged) expect(outputs).toBe(1);
   });
 
-  it.each([
-    'qwen2-dynamo-bf16',
-    'qwen2-genai-bf16-cuda',
-  ])('%s keeps its bfloat16 nodes, and CUDA has kernels for them', async (name) => {
-    const streams = ['original@cuda', ...usual('bf16')];
-    const { problems, graphs } = await onCpu(fixture('forms', name), streams);
-    expect(problems.size).toBe(4);
-    for (const problem of problems.values()) expect(problem).toMatch(NO_KERNEL);
-    expect(new Set(graphs.flatMap(withoutKernel))).toEqual(new Set());
-  });
+  it.each(['qwen2-dynamo-bf16', 'qwen2-genai-bf16-cuda'])(
+    '%s keeps its bfloat16 nodes, and CUDA has kernels for them',
+    async (name) => {
+      const streams = ['original@cuda', ...usual('bf16')];
+      const { problems, graphs } = await onCpu(fixture('forms', name), streams);
+      expect(problems.size).toBe(4);
+      for (const problem of problems.values()) expect(problem).toMatch(NO_KERNEL);
+      expect(new Set(graphs.flatMap(withoutKernel))).toEqual(new Set());
+    },
+  );
 
   it('a bfloat16 cache has no name for its length, lest a longer one gets its memory', async () => {
     const { graphs } = await onCpu(fixture('forms', 'qwen2-genai-bf16-cuda'), ['original@cuda']);
@@ -132,15 +138,13 @@ describe('graphs for CUDA, where no GPU is at hand', () => {
     }
   });
 
-  it.each([
-    'qwen2-fp16',
-    'qwen2-genai-fp16-cuda',
-    'qwen3-optimum',
-    'qwen2-dynamo23',
-  ])('%s in fp16 runs, the CPU standing in', async (name) => {
-    const { problems } = await onCpu(fixture('forms', name), ['original@cuda', ...usual('fp16')]);
-    expect([...problems]).toEqual([]);
-  });
+  it.each(['qwen2-fp16', 'qwen2-genai-fp16-cuda', 'qwen3-optimum', 'qwen2-dynamo23'])(
+    '%s in fp16 runs, the CPU standing in',
+    async (name) => {
+      const { problems } = await onCpu(fixture('forms', name), ['original@cuda', ...usual('fp16')]);
+      expect([...problems]).toEqual([]);
+    },
+  );
 });
 
 /** Operators on bfloat16 that CUDA was not seen to run. */

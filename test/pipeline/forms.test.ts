@@ -42,10 +42,23 @@ async function worst(form: string): Promise<number> {
     const { batch, tensors } = formReference(form, side);
     const run = await capture(path, batch, ['eager', 'sdpa', 'flash']);
     const valid = (token: number): boolean => batch.kinds[token] === 'valid';
-    for (const [ours, theirs] of [['eager', 'eager'], ['sdpa', 'sdpa'], ['flash', 'sdpa']] as const) {
-      const errors = [relativeL2(run.tensor('logits', null, ours), tensors.get(`${theirs}.logits`)!, valid)];
+    for (const [ours, theirs] of [
+      ['eager', 'eager'],
+      ['sdpa', 'sdpa'],
+      ['flash', 'sdpa'],
+    ] as const) {
+      const errors = [
+        relativeL2(run.tensor('logits', null, ours), tensors.get(`${theirs}.logits`)!, valid),
+      ];
       for (const { layer } of run.loaded.sites) {
-        for (const tap of ['attention', 'hidden'] as const) errors.push(relativeL2(run.tensor(tap, layer, ours), tensors.get(`${theirs}.layers.${layer}.${tap}`)!, valid));
+        for (const tap of ['attention', 'hidden'] as const)
+          errors.push(
+            relativeL2(
+              run.tensor(tap, layer, ours),
+              tensors.get(`${theirs}.layers.${layer}.${tap}`)!,
+              valid,
+            ),
+          );
       }
       for (const error of errors) if (!(error <= largest)) largest = error;
     }
@@ -72,31 +85,55 @@ describe.each(FORMS)('%s', (form) => {
 
   it('is inspected as before', async () => {
     const inspection = await inspect(fixture('forms', form), runner);
-    await expect(inspectionJson({ ...inspection, model: { ...inspection.model, path: form } })).toMatchFileSnapshot(`golden/${form}.json`);
+    await expect(
+      inspectionJson({ ...inspection, model: { ...inspection.model, path: form } }),
+    ).toMatchFileSnapshot(`golden/${form}.json`);
   });
 
-  it.skipIf(refused)('is rebuilt without harm, and its eager, sdpa and flash are Hugging Face’s', async () => {
+  it.skipIf(refused)(
+    'is rebuilt without harm, and its eager, sdpa and flash are Hugging Face’s',
+    async () => {
+      const path = fixture('forms', form);
+      const loaded = await loadModel(path);
+      const batches = (['left', 'right'] as const).map((side) => formReference(form, side));
+      const sites = await resolveSites(
+        loaded,
+        runner,
+        batches.map(({ batch }) => batch),
+      );
+      await checkRebuild(loaded, sites, runner);
+      const limit = LIMITS.find(([pattern]) => pattern.test(form))![1];
+      const error = await worst(form);
+      expect(error).toBeLessThanOrEqual(limit);
+      // Rounding is the processor's own; the documented size of it is not.
+      expect(documented(form)! / error, 'docs/forms.md').toBeGreaterThan(0.2);
+      expect(documented(form)! / error, 'docs/forms.md').toBeLessThan(5);
+    },
+  );
+});
+
+it.each([
+  'qwen2-torchscript14',
+  'qwen2-dynamo-bf16',
+  'qwen2-eager-ort-extended',
+  'qwen2-genai-fp32-cpu',
+  'qwen3-optimum',
+])(
+  '%s: original runs beside all others, and gives its own stream what the file gives',
+  async (form) => {
     const path = fixture('forms', form);
-    const loaded = await loadModel(path);
-    const batches = (['left', 'right'] as const).map((side) => formReference(form, side));
-    const sites = await resolveSites(loaded, runner, batches.map(({ batch }) => batch));
-    await checkRebuild(loaded, sites, runner);
-    const limit = LIMITS.find(([pattern]) => pattern.test(form))![1];
-    const error = await worst(form);
-    expect(error).toBeLessThanOrEqual(limit);
-    // Rounding is the processor's own; the documented size of it is not.
-    expect(documented(form)! / error, 'docs/forms.md').toBeGreaterThan(0.2);
-    expect(documented(form)! / error, 'docs/forms.md').toBeLessThan(5);
-  });
-});
-
-it.each(['qwen2-torchscript14', 'qwen2-dynamo-bf16', 'qwen2-eager-ort-extended', 'qwen2-genai-fp32-cpu', 'qwen3-optimum'])('%s: original runs beside all others, and gives its own stream what the file gives', async (form) => {
-  const path = fixture('forms', form);
-  const { batch } = formReference(form, 'right');
-  const alone = (await capture(path, batch, ['original'])).tensor('logits', null, 'original');
-  const beside = await capture(path, batch, ['eager', 'sdpa', 'flash', 'exact', 'original']);
-  expect(relativeL2(beside.tensor('logits', null, 'original'), { shape: alone.dims, data: alone.data as Float32Array }, () => true)).toBeLessThanOrEqual(1e-6);
-});
+    const { batch } = formReference(form, 'right');
+    const alone = (await capture(path, batch, ['original'])).tensor('logits', null, 'original');
+    const beside = await capture(path, batch, ['eager', 'sdpa', 'flash', 'exact', 'original']);
+    expect(
+      relativeL2(
+        beside.tensor('logits', null, 'original'),
+        { shape: alone.dims, data: alone.data as Float32Array },
+        () => true,
+      ),
+    ).toBeLessThanOrEqual(1e-6);
+  },
+);
 
 it('a norm of queries and keys inside the fused node is unfolded, though the CPU provider cannot run the node itself', async () => {
   expect(await worst('qwen3-genai-fp16-cuda')).toBeLessThanOrEqual(2e-3);

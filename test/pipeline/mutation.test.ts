@@ -27,14 +27,22 @@ const { batch } = reference('left');
 const runner = inProcessRunner();
 
 /** How far the model's own attention and the one that it is taken for part on a longer batch, valid rows only. */
-async function divergence(loaded: LoadedModel, sites: readonly ResolvedSite[], equivalent: 'eager' | 'sdpa'): Promise<number> {
+async function divergence(
+  loaded: LoadedModel,
+  sites: readonly ResolvedSite[],
+  equivalent: 'eager' | 'sdpa',
+): Promise<number> {
   const run = await captureOf(loaded, sites, batch, [equivalent, 'original']);
-  const [ours, theirs] = [run.tensor('logits', null, equivalent), run.tensor('logits', null, 'original')];
+  const [ours, theirs] = [
+    run.tensor('logits', null, equivalent),
+    run.tensor('logits', null, 'original'),
+  ];
   const width = ours.dims[2]!;
   let worst = 0;
   for (let i = 0; i < ours.data.length; i++) {
     // The unguarded −inf mask makes padded rows' logits NaN by design; the full row tells as much.
-    if (batch.kinds[Math.floor(i / width)] !== 'valid' || Number.isNaN(Number(theirs.data[i]))) continue;
+    if (batch.kinds[Math.floor(i / width)] !== 'valid' || Number.isNaN(Number(theirs.data[i])))
+      continue;
     worst = Math.max(worst, Math.abs(Number(ours.data[i]) - Number(theirs.data[i])));
   }
   return worst;
@@ -45,7 +53,9 @@ async function judge(path: string): Promise<{ refused: string } | { accepted: nu
   try {
     const loaded = await loadModel(path);
     const sites = await resolveSites(loaded, runner, [batch]);
-    const { check: { equivalent } } = await checkRebuild(loaded, sites, runner);
+    const {
+      check: { equivalent },
+    } = await checkRebuild(loaded, sites, runner);
     if (sites.some(({ maskFaults }) => maskFaults.length > 0)) return { refused: 'wrong-mask' };
     return { accepted: await divergence(loaded, sites, equivalent as 'eager' | 'sdpa') };
   } catch (error) {
@@ -71,7 +81,8 @@ describe.each(FIXTURES)('%s, its graph mutated at random', (name) => {
       const outcome = await judge(path);
       const key = 'refused' in outcome ? outcome.refused : 'accepted';
       outcomes.set(key, (outcomes.get(key) ?? 0) + 1);
-      if ('accepted' in outcome && !(outcome.accepted <= DIFFERENT * 10)) silent.push(`${mutation.name}: ${outcome.accepted}`);
+      if ('accepted' in outcome && !(outcome.accepted <= DIFFERENT * 10))
+        silent.push(`${mutation.name}: ${outcome.accepted}`);
     }
     expect(silent).toEqual([]);
     // Both ends of the test must be alive: some mutations are refused, others understood for what they are.

@@ -8,13 +8,18 @@ const plain = { width: 120, color: false };
 describe('inspectionText', () => {
   it.each([60, 80, 120])('fits %i columns', (width) => {
     for (const color of [false, true]) {
-      for (const line of inspectionText(sampleInspection(), { width, color }).split('\n')) expect(displayWidth(line)).toBeLessThanOrEqual(width);
+      for (const line of inspectionText(sampleInspection(), { width, color }).split('\n'))
+        expect(displayWidth(line)).toBeLessThanOrEqual(width);
     }
   });
 
   it('is what a reader has approved of', async () => {
-    await expect(inspectionText(sampleInspection(), plain)).toMatchFileSnapshot('golden/inspection-120.txt');
-    await expect(inspectionText(sampleInspection(), { width: 60, color: false })).toMatchFileSnapshot('golden/inspection-60.txt');
+    await expect(inspectionText(sampleInspection(), plain)).toMatchFileSnapshot(
+      'golden/inspection-120.txt',
+    );
+    await expect(
+      inspectionText(sampleInspection(), { width: 60, color: false }),
+    ).toMatchFileSnapshot('golden/inspection-60.txt');
   });
 
   it('joins layers that are alike, and names their nodes by one pattern', () => {
@@ -26,7 +31,9 @@ describe('inspectionText', () => {
 
   it('does not join layers that differ in any one thing', () => {
     const inspection = sampleInspection(4);
-    inspection.layers.forEach((layer) => { layer.mask = { ...inspection.layers[0]!.mask }; });
+    inspection.layers.forEach((layer) => {
+      layer.mask = { ...inspection.layers[0]!.mask };
+    });
     const joined = inspectionText(inspection, plain);
     expect(joined).toMatch(/^0–3 /m);
     inspection.layers[2]!.nanGuard = true;
@@ -36,14 +43,20 @@ describe('inspectionText', () => {
   });
 
   it('says what becomes of a fully masked row', () => {
-    const text = inspectionText(sampleInspection(), { width: 400, color: false }).replaceAll(/\s+/g, ' ');
+    const text = inspectionText(sampleInspection(), { width: 400, color: false }).replaceAll(
+      /\s+/g,
+      ' ',
+    );
     expect(text).toContain('no NaN guard: a fully masked row becomes NaN');
     expect(text).toContain('averages over all keys');
   });
 
   it('gives the reason why an implementation cannot be built, at every width', () => {
     for (const width of [60, 120]) {
-      const text = inspectionText(sampleInspection(), { width, color: false }).replaceAll(/\s+/g, ' ');
+      const text = inspectionText(sampleInspection(), { width, color: false }).replaceAll(
+        /\s+/g,
+        ' ',
+      );
       expect(text).toContain('✗ flash cannot be built: the sliding window of layer 23');
       expect(text).toContain('✓ eager can be built');
     }

@@ -14,23 +14,114 @@ function parse(report: DiffReport): unknown {
 }
 
 const EVERY_FINDING: Finding[] = [
-  { code: 'padding-by-design', implementation: 'flash', zeroRows: 4, reference: 'eager', referenceZeroRows: 0, tokens: 4 },
-  { code: 'fully-masked-nan', implementation: 'original', layer: 0, batch: 'left', batches: 1, kind: 'fullyMasked', spreadsToValidAtLayer: null },
-  { code: 'non-finite', implementation: 'sdpa', layer: null, tap: 'logits', scope: 'accumulated', batch: 'left', batches: 1, kind: 'valid', nan: 1, inf: 0, origin: null },
-  { code: 'score-overflow', implementation: 'eager', batch: 'left', batches: 2, kind: 'valid', precision: 'fp16', origin: { layer: 1, step: 'scores', node: null, kind: 'overflow', weight: null, value: 'inf', row: 0, head: 2, query: 4, key: 0, largest: 65504 } },
-  { code: 'scale-mismatch', implementation: 'sdpa', against: 'eager', layers: [1, 2], batch: 'left', relL2: 0.1, limit: 1e-5, explained: 0.999, deviation: { kind: 'scale', factor: 2 }, firstToken: 1 },
+  {
+    code: 'padding-by-design',
+    implementation: 'flash',
+    zeroRows: 4,
+    reference: 'eager',
+    referenceZeroRows: 0,
+    tokens: 4,
+  },
+  {
+    code: 'fully-masked-nan',
+    implementation: 'original',
+    layer: 0,
+    batch: 'left',
+    batches: 1,
+    kind: 'fullyMasked',
+    spreadsToValidAtLayer: null,
+  },
+  {
+    code: 'non-finite',
+    implementation: 'sdpa',
+    layer: null,
+    tap: 'logits',
+    scope: 'accumulated',
+    batch: 'left',
+    batches: 1,
+    kind: 'valid',
+    nan: 1,
+    inf: 0,
+    origin: null,
+  },
+  {
+    code: 'score-overflow',
+    implementation: 'eager',
+    batch: 'left',
+    batches: 2,
+    kind: 'valid',
+    precision: 'fp16',
+    origin: {
+      layer: 1,
+      step: 'scores',
+      node: null,
+      kind: 'overflow',
+      weight: null,
+      value: 'inf',
+      row: 0,
+      head: 2,
+      query: 4,
+      key: 0,
+      largest: 65504,
+    },
+  },
+  {
+    code: 'scale-mismatch',
+    implementation: 'sdpa',
+    against: 'eager',
+    layers: [1, 2],
+    batch: 'left',
+    relL2: 0.1,
+    limit: 1e-5,
+    explained: 0.999,
+    deviation: { kind: 'scale', factor: 2 },
+    firstToken: 1,
+  },
   { code: 'window-not-as-configured', layers: [3], expected: 8, found: null },
-  { code: 'not-comparable', implementation: 'flash', reference: 'eager', layer: 1, tap: 'hidden', batch: 'left', batches: 1 },
-  { code: 'propagation-only', implementation: 'sdpa', localRelL2: 1e-7, accumulatedRelL2: 1e-3, layer: 3, tap: 'hidden', kernels: 'right' },
-  { code: 'within-rounding', implementation: 'sdpa', localRelL2: 1e-7, accumulatedRelL2: 1e-6, limit: 1e-5 },
-  { code: 'local-divergence', implementation: 'sdpa', layer: 2, batch: 'left', relL2: Infinity, limit: 1e-5, firstToken: null },
+  {
+    code: 'not-comparable',
+    implementation: 'flash',
+    reference: 'eager',
+    layer: 1,
+    tap: 'hidden',
+    batch: 'left',
+    batches: 1,
+  },
+  {
+    code: 'propagation-only',
+    implementation: 'sdpa',
+    localRelL2: 1e-7,
+    accumulatedRelL2: 1e-3,
+    layer: 3,
+    tap: 'hidden',
+    kernels: 'right',
+  },
+  {
+    code: 'within-rounding',
+    implementation: 'sdpa',
+    localRelL2: 1e-7,
+    accumulatedRelL2: 1e-6,
+    limit: 1e-5,
+  },
+  {
+    code: 'local-divergence',
+    implementation: 'sdpa',
+    layer: 2,
+    batch: 'left',
+    relL2: Infinity,
+    limit: 1e-5,
+    firstToken: null,
+  },
   { code: 'identical', implementation: 'eager#2' },
   { code: 'nothing-compared', constant: [] },
 ];
 
 describe('JSON report', () => {
   it('is a document of its schema, with every finding and with NaN and Infinity', () => {
-    const report = { ...sampleReport({ edit: withoutGuard, gate: { maxAbs: Infinity } }), findings: EVERY_FINDING };
+    const report = {
+      ...sampleReport({ edit: withoutGuard, gate: { maxAbs: Infinity } }),
+      findings: EVERY_FINDING,
+    };
     expect(() => reportSchema.parse(parse(report))).not.toThrow();
   });
 
@@ -40,7 +131,10 @@ describe('JSON report', () => {
     report.verdict = judge(report, gateOf());
     expect(readReport(FORMATS.json(report, plain), 'report.json')).toEqual(report);
     // Reports of before hybrid models were read say nothing of layers that are not compared.
-    const { model: { notCompared: _, sinks: _sinks, ...model }, ...rest } = JSON.parse(FORMATS.json(report, plain)) as { model: Record<string, unknown> };
+    const {
+      model: { notCompared: _, sinks: _sinks, ...model },
+      ...rest
+    } = JSON.parse(FORMATS.json(report, plain)) as { model: Record<string, unknown> };
     expect(readReport(JSON.stringify({ model, ...rest }), 'report.json')).toEqual(report);
     expect(FORMATS.json(report, plain)).toMatch(/"bias": "-Infinity"/);
   });
@@ -60,15 +154,37 @@ describe('JSON report', () => {
   it('has the field names of a row that are promised', () => {
     const [row] = (parse(sampleReport()) as { rows: object[] }).rows;
     expect(Object.keys(row!)).toEqual([
-      'batch', 'layer', 'tap', 'scope', 'implementation', 'kind', 'tokens', 'maxAbs', 'meanL2', 'relL2', 'meanCosine',
-      'minCosine', 'bias', 'nan', 'inf', 'zeroRows', 'firstToken', 'exactMaxAbs', 'exactRelL2', 'exactBias', 'ratioFp32', 'ratioPlain',
+      'batch',
+      'layer',
+      'tap',
+      'scope',
+      'implementation',
+      'kind',
+      'tokens',
+      'maxAbs',
+      'meanL2',
+      'relL2',
+      'meanCosine',
+      'minCosine',
+      'bias',
+      'nan',
+      'inf',
+      'zeroRows',
+      'firstToken',
+      'exactMaxAbs',
+      'exactRelL2',
+      'exactBias',
+      'ratioFp32',
+      'ratioPlain',
     ]);
   });
 
   it('is written even where the schema refuses it', () => {
     const report = sampleReport();
     report.rows[0]!.tokens = 1.5;
-    expect(parse(report)).toMatchObject({ rows: expect.arrayContaining([expect.objectContaining({ tokens: 1.5 })]) });
+    expect(parse(report)).toMatchObject({
+      rows: expect.arrayContaining([expect.objectContaining({ tokens: 1.5 })]),
+    });
   });
 });
 
@@ -77,7 +193,10 @@ describe('schema', () => {
     const good = parse(sampleReport()) as Record<string, unknown>;
     expect(reportSchema.safeParse(good).success).toBe(true);
     expect(reportSchema.safeParse({ ...good, more: 1 }).success).toBe(false);
-    expect(reportSchema.safeParse({ ...good, rows: [{ ...(good['rows'] as object[])[0], maxAbs: NaN }] }).success).toBe(false);
+    expect(
+      reportSchema.safeParse({ ...good, rows: [{ ...(good['rows'] as object[])[0], maxAbs: NaN }] })
+        .success,
+    ).toBe(false);
     for (const key of Object.keys(good)) {
       const { [key]: _, ...rest } = good;
       expect([key, reportSchema.safeParse(rest).success]).toEqual([key, false]);
@@ -85,7 +204,17 @@ describe('schema', () => {
   });
 
   it('is JSON Schema with a description of every field of a row', () => {
-    const schema = documentJsonSchema('report') as { $schema: string; properties: { rows: { items: { properties: Record<string, { description?: string }>; additionalProperties: boolean } } } };
+    const schema = documentJsonSchema('report') as {
+      $schema: string;
+      properties: {
+        rows: {
+          items: {
+            properties: Record<string, { description?: string }>;
+            additionalProperties: boolean;
+          };
+        };
+      };
+    };
     expect(schema.$schema).toContain('json-schema.org');
     const { properties, additionalProperties } = schema.properties.rows.items;
     expect(additionalProperties).toBe(false);
@@ -94,7 +223,9 @@ describe('schema', () => {
   });
 
   it('takes the document also as JSON Schema read back', () => {
-    const read = z.fromJSONSchema(documentJsonSchema('report') as Parameters<typeof z.fromJSONSchema>[0]);
+    const read = z.fromJSONSchema(
+      documentJsonSchema('report') as Parameters<typeof z.fromJSONSchema>[0],
+    );
     expect(read.safeParse(parse(sampleReport({ edit: withoutGuard }))).success).toBe(true);
     expect(read.safeParse({ schema: 'attn-diff/report/v1' }).success).toBe(false);
   });
@@ -102,7 +233,9 @@ describe('schema', () => {
 
 describe('inspection as JSON', () => {
   it('writes a fill of −inf as a string', () => {
-    const document = JSON.parse(inspectionJson(sampleInspection())) as { layers: { mask: { fill: unknown } }[] };
+    const document = JSON.parse(inspectionJson(sampleInspection())) as {
+      layers: { mask: { fill: unknown } }[];
+    };
     expect(document.layers[0]!.mask.fill).toBe('-Infinity');
     expect(document.layers).toHaveLength(24);
   });
@@ -111,5 +244,9 @@ describe('inspection as JSON', () => {
 function backwards(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(backwards);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).toReversed().map(([key, item]) => [key, backwards(item)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .toReversed()
+      .map(([key, item]) => [key, backwards(item)]),
+  );
 }

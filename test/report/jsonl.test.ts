@@ -11,26 +11,93 @@ type Line = { type: string } & Record<string, unknown>;
 function linesOf(report: DiffReport): Line[] {
   const text = FORMATS.jsonl(report, plain);
   expect(text.endsWith('}\n')).toBe(true);
-  return text.trimEnd().split('\n').map((line) => JSON.parse(line) as Line);
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
 }
 
 /** The JSON form put together again as docs/formats.md says. */
 function document(lines: readonly Line[]): object {
-  const of = (type: string): object[] => lines.filter((line) => line.type === type).map(({ type: _, ...item }) => item);
+  const of = (type: string): object[] =>
+    lines.filter((line) => line.type === type).map(({ type: _, ...item }) => item);
   const verdict = { ...of('verdict')[0], checks: of('check') };
   return {
     ...of('header')[0],
-    rows: of('row'), effects: of('effect'), ranges: of('range'), maps: of('map'), explanations: of('explanation'), findings: of('finding'),
-    recommendation: of('recommendation')[0], timing: of('timing')[0], verdict,
+    rows: of('row'),
+    effects: of('effect'),
+    ranges: of('range'),
+    maps: of('map'),
+    explanations: of('explanation'),
+    findings: of('finding'),
+    recommendation: of('recommendation')[0],
+    timing: of('timing')[0],
+    verdict,
   };
 }
 
 const FULL: DiffReport = {
   ...sampleReport({ edit: withoutGuard, gate: { maxAbs: 1e-6 } }),
-  effects: ['eager', 'sdpa', 'flash'].map((implementation) => ({ batch: 'left', implementation, targets: 37, loss: implementation === 'sdpa' ? NaN : 2, perplexity: Infinity, kl: 0, flips: 3 })),
-  ranges: [{ batch: 'left', layer: 0, head: null, maxScore: 113, scaledScore: 113 / 8, headroom: Infinity, maxKey: 6, entropy: 1.2, rowSumError: 2e-7, underflow: 0, weightsL2: 0.6 }],
-  maps: [{ batch: 'left', size: 4, length: 16, kinds: 'mv'.repeat(32), streams: [{ implementation: 'sdpa', scope: 'local', layers: [0], relL2: Buffer.alloc(64, 254).toString('base64') }] }],
-  explanations: [{ implementation: 'sdpa', reference: 'eager', layer: 1, batch: 'left', relL2: 0.1, changed: 'eager', standIn: null, factors: [{ deviation: { kind: 'scale', factor: 2 }, besides: null, cause: 'scale-mismatch', relL2: 1e-7, explained: -Infinity }] }],
+  effects: ['eager', 'sdpa', 'flash'].map((implementation) => ({
+    batch: 'left',
+    implementation,
+    targets: 37,
+    loss: implementation === 'sdpa' ? NaN : 2,
+    perplexity: Infinity,
+    kl: 0,
+    flips: 3,
+  })),
+  ranges: [
+    {
+      batch: 'left',
+      layer: 0,
+      head: null,
+      maxScore: 113,
+      scaledScore: 113 / 8,
+      headroom: Infinity,
+      maxKey: 6,
+      entropy: 1.2,
+      rowSumError: 2e-7,
+      underflow: 0,
+      weightsL2: 0.6,
+    },
+  ],
+  maps: [
+    {
+      batch: 'left',
+      size: 4,
+      length: 16,
+      kinds: 'mv'.repeat(32),
+      streams: [
+        {
+          implementation: 'sdpa',
+          scope: 'local',
+          layers: [0],
+          relL2: Buffer.alloc(64, 254).toString('base64'),
+        },
+      ],
+    },
+  ],
+  explanations: [
+    {
+      implementation: 'sdpa',
+      reference: 'eager',
+      layer: 1,
+      batch: 'left',
+      relL2: 0.1,
+      changed: 'eager',
+      standIn: null,
+      factors: [
+        {
+          deviation: { kind: 'scale', factor: 2 },
+          besides: null,
+          cause: 'scale-mismatch',
+          relL2: 1e-7,
+          explained: -Infinity,
+        },
+      ],
+    },
+  ],
 };
 
 describe('JSONL report', () => {
@@ -42,20 +109,38 @@ describe('JSONL report', () => {
 
   it('has its lines in one order: the header first, the verdict last', () => {
     const types = linesOf(FULL).map(({ type }) => type);
-    expect(types.filter((type, i) => type !== types[i - 1])).toEqual(['header', 'row', 'effect', 'range', 'map', 'explanation', 'finding', 'recommendation', 'check', 'timing', 'verdict']);
+    expect(types.filter((type, i) => type !== types[i - 1])).toEqual([
+      'header',
+      'row',
+      'effect',
+      'range',
+      'map',
+      'explanation',
+      'finding',
+      'recommendation',
+      'check',
+      'timing',
+      'verdict',
+    ]);
     expect(types.filter((type) => type === 'row')).toHaveLength(FULL.rows.length);
   });
 
   it('begins every line with its type, and has times in one line alone', () => {
     const other = { ...FULL, timing: { loadSeconds: 9, runSeconds: 9 } };
-    const [lines, others] = [FULL, other].map((report) => FORMATS.jsonl(report, plain).trimEnd().split('\n'));
+    const [lines, others] = [FULL, other].map((report) =>
+      FORMATS.jsonl(report, plain).trimEnd().split('\n'),
+    );
     expect(lines!.every((line) => line.startsWith('{"type":"'))).toBe(true);
-    expect(lines!.filter((line, i) => line !== others![i])).toEqual(['{"type":"timing","loadSeconds":0.2,"runSeconds":1.5}']);
+    expect(lines!.filter((line, i) => line !== others![i])).toEqual([
+      '{"type":"timing","loadSeconds":0.2,"runSeconds":1.5}',
+    ]);
   });
 
   it('has the types that its page lists', () => {
     const [types] = tablesBelow(readDocument('docs/formats.md'), '## JSONL');
-    expect(types!.map(([type]) => type!.replaceAll('`', ''))).toEqual([...new Set(linesOf(FULL).map(({ type }) => type))]);
+    expect(types!.map(([type]) => type!.replaceAll('`', ''))).toEqual([
+      ...new Set(linesOf(FULL).map(({ type }) => type)),
+    ]);
   });
 
   it('has in its header the keys that its page lists', () => {

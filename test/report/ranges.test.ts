@@ -11,11 +11,26 @@ const SCORES = [812.5, 16376.5, 131008, Infinity, NaN];
 
 function rangeRow(layer: number, changed: Partial<RangeRow> = {}): RangeRow {
   const maxScore = SCORES[layer]!;
-  return { batch: 'left', layer, head: null, maxScore, scaledScore: maxScore / 8, headroom: 65504 / maxScore, maxKey: 51.25, entropy: maxScore > 1e5 ? NaN : 1.5, rowSumError: 2.384e-7, underflow: 0, weightsL2: 0.625, ...changed };
+  return {
+    batch: 'left',
+    layer,
+    head: null,
+    maxScore,
+    scaledScore: maxScore / 8,
+    headroom: 65504 / maxScore,
+    maxKey: 51.25,
+    entropy: maxScore > 1e5 ? NaN : 1.5,
+    rowSumError: 2.384e-7,
+    underflow: 0,
+    weightsL2: 0.625,
+    ...changed,
+  };
 }
 
 function reportWith({ heads = 0 }: { heads?: number } = {}): DiffReport {
-  const all = SCORES.flatMap((_, layer) => ['left', 'right'].map((batch) => rangeRow(layer, { batch })));
+  const all = SCORES.flatMap((_, layer) =>
+    ['left', 'right'].map((batch) => rangeRow(layer, { batch })),
+  );
   const each = all.flatMap((row) => Array.from({ length: heads }, (_, head) => ({ ...row, head })));
   return { ...sampleReport(), ranges: [...all, ...each] };
 }
@@ -26,19 +41,36 @@ function drawn(report: DiffReport, { width = 120, color = false } = {}): string[
 
 describe('ranges in the text report', () => {
   it.each([60, 80, 120])('are what a reader has approved of, %i columns wide', async (width) => {
-    const text = [reportWith(), reportWith({ heads: 2 })].map((report) => drawn(report, { width }).join('\n')).join('\n\n');
+    const text = [reportWith(), reportWith({ heads: 2 })]
+      .map((report) => drawn(report, { width }).join('\n'))
+      .join('\n\n');
     await expect(`${text}\n`).toMatchFileSnapshot(`golden/ranges-${width}.txt`);
   });
 
   it('fit the terminal', () => {
-    const wide = { ...reportWith({ heads: 14 }), ranges: reportWith({ heads: 14 }).ranges.map((row) => ({ ...row, layer: row.layer + 100, maxScore: -row.maxScore * 1e-200, rowSumError: 1.234e-300, underflow: 1.234e-300 })) };
+    const wide = {
+      ...reportWith({ heads: 14 }),
+      ranges: reportWith({ heads: 14 }).ranges.map((row) => ({
+        ...row,
+        layer: row.layer + 100,
+        maxScore: -row.maxScore * 1e-200,
+        rowSumError: 1.234e-300,
+        underflow: 1.234e-300,
+      })),
+    };
     for (const width of [60, 72, 80, 100, 200]) {
-      for (const color of [false, true]) expect(drawn(wide, { width, color }).filter((line) => displayWidth(line) > width || line !== line.trimEnd())).toEqual([]);
+      for (const color of [false, true])
+        expect(
+          drawn(wide, { width, color }).filter(
+            (line) => displayWidth(line) > width || line !== line.trimEnd(),
+          ),
+        ).toEqual([]);
     }
   });
 
   it('have a line per layer, and one per head where the report has heads', () => {
-    const count = (report: DiffReport): number => drawn(report).filter((line) => /^ +(\d+|all|\d+ +all) /.test(line)).length;
+    const count = (report: DiffReport): number =>
+      drawn(report).filter((line) => /^ +(\d+|all|\d+ +all) /.test(line)).length;
     expect(count(reportWith())).toBe(5);
     expect(count(reportWith({ heads: 3 }))).toBe(5 * 4);
   });
@@ -49,15 +81,32 @@ describe('ranges in the text report', () => {
       const line = drawn(report, { color: true }).at(-1)!;
       return line.includes('\u001B[31m') ? 'red' : line.includes('\u001B[33m') ? 'yellow' : 'plain';
     };
-    expect([Infinity, 4, 3.99, 1, 0.99, 0, NaN].map(paintOf)).toEqual(['plain', 'plain', 'yellow', 'yellow', 'red', 'red', 'red']);
-    const nan = drawn({ ...sampleReport(), ranges: [rangeRow(0, { entropy: NaN })] }, { color: true }).at(-1);
+    expect([Infinity, 4, 3.99, 1, 0.99, 0, NaN].map(paintOf)).toEqual([
+      'plain',
+      'plain',
+      'yellow',
+      'yellow',
+      'red',
+      'red',
+      'red',
+    ]);
+    const nan = drawn(
+      { ...sampleReport(), ranges: [rangeRow(0, { entropy: NaN })] },
+      { color: true },
+    ).at(-1);
     expect(nan).toContain('\u001B[31m\u001B[1mNaN');
   });
 
   it('are in the JSON form, NaN and Infinity as strings', () => {
-    const { ranges: found } = JSON.parse(FORMATS.json(reportWith({ heads: 1 }), { width: 80, color: false })) as { ranges: Record<string, unknown>[] };
+    const { ranges: found } = JSON.parse(
+      FORMATS.json(reportWith({ heads: 1 }), { width: 80, color: false }),
+    ) as { ranges: Record<string, unknown>[] };
     expect(found).toHaveLength(5 * 2 * 2);
-    expect(found.slice(4, 10).filter((_, i) => i % 2 === 0)).toMatchObject([{ maxScore: 131008, entropy: 'NaN' }, { maxScore: 'Infinity', headroom: 0 }, { maxScore: 'NaN', headroom: 'NaN', head: null }]);
+    expect(found.slice(4, 10).filter((_, i) => i % 2 === 0)).toMatchObject([
+      { maxScore: 131008, entropy: 'NaN' },
+      { maxScore: 'Infinity', headroom: 0 },
+      { maxScore: 'NaN', headroom: 'NaN', head: null },
+    ]);
   });
 
   it('are left out of a report that has none', () => {

@@ -23,11 +23,14 @@ const PLACED: Extract<SetupOutcome, { kind: 'placed' }> = {
 
 describe('what setup prints', () => {
   it('lists what can be set up', () => {
-    expect(setupListText()).toBe("attn-diff setup cuda   the CUDA provider's libraries, put beside onnxruntime-node's own (Linux x64, CUDA 13)\n");
+    expect(setupListText()).toBe(
+      "attn-diff setup cuda   the CUDA provider's libraries, put beside onnxruntime-node's own (Linux x64, CUDA 13)\n",
+    );
   });
 
   it('says what was put where, from what, and what comes next', () => {
-    expect(setupText(PLACED)).toBe(`onnxruntime-gpu 1.30.0, commit f2c39fe2f, for CUDA 13, installed for Python: /site/onnxruntime/capi
+    expect(setupText(PLACED))
+      .toBe(`onnxruntime-gpu 1.30.0, commit f2c39fe2f, for CUDA 13, installed for Python: /site/onnxruntime/capi
 Put into /node:
   shared.so  14.3 KiB
   cuda.so    259 MiB
@@ -37,27 +40,55 @@ Next: attn-diff doctor
   });
 
   it('says of a dry run that nothing was changed', () => {
-    const libraries = { ...PLACED.libraries, version: null, cuda: null, origin: { kind: 'folder', path: '/libs' } } as const;
-    expect(setupText({ ...PLACED, libraries, isDryRun: true, isReplacing: true, driverCuda: null })).toBe(`onnxruntime-gpu, commit f2c39fe2f, from /libs
+    const libraries = {
+      ...PLACED.libraries,
+      version: null,
+      cuda: null,
+      origin: { kind: 'folder', path: '/libs' },
+    } as const;
+    expect(setupText({ ...PLACED, libraries, isDryRun: true, isReplacing: true, driverCuda: null }))
+      .toBe(`onnxruntime-gpu, commit f2c39fe2f, from /libs
 Would replace other libraries in /node:
   shared.so  14.3 KiB
   cuda.so    259 MiB
 The driver was not asked which CUDA it supports: there is no nvidia-smi, or it does not say.
 Nothing was changed.
 `);
-    expect(setupText({ kind: 'download', version: '1.30.0', folder: '/node' })).toBe('Would download onnxruntime-gpu 1.30.0 with pip, check its commit, and put its CUDA provider into /node\nNothing was changed or downloaded.\n');
+    expect(setupText({ kind: 'download', version: '1.30.0', folder: '/node' })).toBe(
+      'Would download onnxruntime-gpu 1.30.0 with pip, check its commit, and put its CUDA provider into /node\nNothing was changed or downloaded.\n',
+    );
   });
 
   it('says what was removed, and what is there already', () => {
-    expect(setupText({ kind: 'removed', isDryRun: false, folder: '/node', files: [{ name: 'a.so', bytes: 1 }] })).toBe('Removed from /node:\n  a.so  1 B\n');
-    expect(setupText({ kind: 'removed', isDryRun: true, folder: '/node', files: [{ name: 'a.so', bytes: 1 }] })).toBe('Would remove from /node:\n  a.so  1 B\nNothing was changed.\n');
-    expect(setupText({ kind: 'removed', isDryRun: false, folder: '/node', files: [] })).toBe('Nothing to remove: no provider library is in /node\n');
-    expect(setupText({ kind: 'same', commit: 'f2c39fe2f', cuda: 13, folder: '/node' })).toBe('The CUDA provider is in place already (commit f2c39fe2f, for CUDA 13): /node\nNext: attn-diff doctor\n');
+    expect(
+      setupText({
+        kind: 'removed',
+        isDryRun: false,
+        folder: '/node',
+        files: [{ name: 'a.so', bytes: 1 }],
+      }),
+    ).toBe('Removed from /node:\n  a.so  1 B\n');
+    expect(
+      setupText({
+        kind: 'removed',
+        isDryRun: true,
+        folder: '/node',
+        files: [{ name: 'a.so', bytes: 1 }],
+      }),
+    ).toBe('Would remove from /node:\n  a.so  1 B\nNothing was changed.\n');
+    expect(setupText({ kind: 'removed', isDryRun: false, folder: '/node', files: [] })).toBe(
+      'Nothing to remove: no provider library is in /node\n',
+    );
+    expect(setupText({ kind: 'same', commit: 'f2c39fe2f', cuda: 13, folder: '/node' })).toBe(
+      'The CUDA provider is in place already (commit f2c39fe2f, for CUDA 13): /node\nNext: attn-diff doctor\n',
+    );
   });
 
   it('keeps a line a line, whatever names are in it', () => {
     const origin = { kind: 'wheel', path: 'a\n::error::b\u001B[31m' } as const;
-    expect(setupText({ ...PLACED, libraries: { ...PLACED.libraries, origin } }).split('\n')).toHaveLength(7);
+    expect(
+      setupText({ ...PLACED, libraries: { ...PLACED.libraries, origin } }).split('\n'),
+    ).toHaveLength(7);
   });
 });
 
@@ -81,8 +112,13 @@ it.each(FAULTS)('a source that cannot be used ($kind): two sentences on one line
 });
 
 it('a folder that cannot be written: advice follows the reason', () => {
-  const advice = (problem: string): string => errorText(new AttnDiffError('setup-folder', { path: '/node', problem }));
-  expect(advice('EROFS')).toMatch(/the file system is read-only \(EROFS\)\. Run it where that file system can be written/);
-  expect(advice('EACCES')).toMatch(/no permission \(EACCES\)\. Run it as the user who installed attn-diff/);
+  const advice = (problem: string): string =>
+    errorText(new AttnDiffError('setup-folder', { path: '/node', problem }));
+  expect(advice('EROFS')).toMatch(
+    /the file system is read-only \(EROFS\)\. Run it where that file system can be written/,
+  );
+  expect(advice('EACCES')).toMatch(
+    /no permission \(EACCES\)\. Run it as the user who installed attn-diff/,
+  );
   expect(advice('ENOSPC')).toMatch(/the disk is full \(ENOSPC\)\. Make room there/);
 });

@@ -2,7 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { displayWidth, printable, truncate, wrap } from '../../src/report/text/width.js';
 
-const text = fc.oneof(fc.string({ unit: 'grapheme' }), fc.lorem(), fc.constantFrom('模型 model', '/a/long/path'.repeat(9)));
+const text = fc.oneof(
+  fc.string({ unit: 'grapheme' }),
+  fc.lorem(),
+  fc.constantFrom('模型 model', '/a/long/path'.repeat(9)),
+);
 
 describe('text that fits', () => {
   it('measures wide characters as two columns and colour as none', () => {
@@ -19,18 +23,22 @@ describe('text that fits', () => {
   });
 
   it('never makes a line too long and never loses a character', () => {
-    fc.assert(fc.property(text, fc.integer({ min: 10, max: 40 }), (value, width) => {
-      const lines = wrap(value, width);
-      for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(width);
-      expect(lines.join('').replaceAll(' ', '')).toBe(printable(value).replaceAll(' ', ''));
-    }));
+    fc.assert(
+      fc.property(text, fc.integer({ min: 10, max: 40 }), (value, width) => {
+        const lines = wrap(value, width);
+        for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(width);
+        expect(lines.join('').replaceAll(' ', '')).toBe(printable(value).replaceAll(' ', ''));
+      }),
+    );
   });
 
   it('ends, and loses nothing, where there is no room at all', () => {
-    fc.assert(fc.property(text, fc.integer({ min: -100, max: 9 }), fc.nat(40), (value, width, indent) => {
-      const lines = wrap(value, width, ' '.repeat(indent));
-      expect(lines.join('').replaceAll(' ', '')).toBe(printable(value).replaceAll(' ', ''));
-    }));
+    fc.assert(
+      fc.property(text, fc.integer({ min: -100, max: 9 }), fc.nat(40), (value, width, indent) => {
+        const lines = wrap(value, width, ' '.repeat(indent));
+        expect(lines.join('').replaceAll(' ', '')).toBe(printable(value).replaceAll(' ', ''));
+      }),
+    );
     expect(wrap('label'.repeat(20_000), 20)).toHaveLength(5000);
   });
 

@@ -11,5 +11,8 @@ test('a program that node is given on its command line is not run again by the p
 const { diffAttention } = await import(${JSON.stringify(pathToFileURL(join(ROOT, 'dist', 'index.js')).href)});
 const report = await diffAttention({ model: ${JSON.stringify(fixture('qwen2-optimum'))}, random: '1x4', padding: ['right'], impl: ['eager', 'eager'] });
 console.log(report.verdict.passed);`;
-  expect(await exec(process.execPath, ['--input-type=module', '-e', program])).toMatchObject({ code: 0, stdout: 'true\n' });
+  expect(await exec(process.execPath, ['--input-type=module', '-e', program])).toMatchObject({
+    code: 0,
+    stdout: 'true\n',
+  });
 });

@@ -28,28 +28,45 @@ const x = { type: 'float32', dims: [4], data: Float32Array.of(10, 20, 30, 40) } 
 /** x plus each weight, every one of them four floats at its place in a data file of `folder`. */
 async function sum(places: readonly { location: string; offset: number }[]): Promise<TensorData> {
   const names = places.map((_, i) => `w${i}`);
-  const { model, outputs } = tinyModel({ x }, (builder) => [names.reduce((tensor, name) => builder.op('Add', [tensor, name]), 'x')]);
+  const { model, outputs } = tinyModel({ x }, (builder) => [
+    names.reduce((tensor, name) => builder.op('Add', [tensor, name]), 'x'),
+  ]);
   for (const [i, { location, offset }] of places.entries()) {
     const weight = makeTensor(names[i]!, 'float32', [], [4]);
     weight.dataLocation = DataLocation.EXTERNAL;
-    weight.externalData = Object.entries({ location, offset: String(offset), length: '16' }).map(([key, value]) => create(StringStringEntryProtoSchema, { key, value }));
+    weight.externalData = Object.entries({ location, offset: String(offset), length: '16' }).map(
+      ([key, value]) => create(StringStringEntryProtoSchema, { key, value }),
+    );
     model.graph!.initializer.push(weight);
   }
-  await expect(checkExternalData(model, folder)).resolves.toEqual([...new Set(places.map(({ location }) => location))].toSorted());
-  const session = await inProcessRunner().open({ model: { bytes: encodeModel(model), folder } }, 'test');
+  await expect(checkExternalData(model, folder)).resolves.toEqual(
+    [...new Set(places.map(({ location }) => location))].toSorted(),
+  );
+  const session = await inProcessRunner().open(
+    { model: { bytes: encodeModel(model), folder } },
+    'test',
+  );
   const tensors = await session.run({ x });
   await session.close();
   return tensors[outputs[0]!]!;
 }
 
-it.each([2 ** 31 + 4096, 2 ** 32 + 4096, 3 * 2 ** 32])('a weight at byte %i of its data file is read', async (offset) => {
-  writeAt(join(folder, 'w.bin'), offset, Float32Array.of(1, 2, 3, 4));
-  expect((await sum([{ location: 'w.bin', offset }])).data).toEqual(Float32Array.of(11, 22, 33, 44));
-});
+it.each([2 ** 31 + 4096, 2 ** 32 + 4096, 3 * 2 ** 32])(
+  'a weight at byte %i of its data file is read',
+  async (offset) => {
+    writeAt(join(folder, 'w.bin'), offset, Float32Array.of(1, 2, 3, 4));
+    expect((await sum([{ location: 'w.bin', offset }])).data).toEqual(
+      Float32Array.of(11, 22, 33, 44),
+    );
+  },
+);
 
 it('weights may lie in several files', async () => {
   writeAt(join(folder, 'model.onnx_data'), 0, Float32Array.of(1, 2, 3, 4));
   writeAt(join(folder, 'model.onnx_data_1'), 64, Float32Array.of(100, 200, 300, 400));
-  const { data } = await sum([{ location: 'model.onnx_data', offset: 0 }, { location: 'model.onnx_data_1', offset: 64 }]);
+  const { data } = await sum([
+    { location: 'model.onnx_data', offset: 0 },
+    { location: 'model.onnx_data_1', offset: 64 },
+  ]);
   expect(data).toEqual(Float32Array.of(111, 222, 333, 444));
 });

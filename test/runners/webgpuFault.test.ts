@@ -15,7 +15,11 @@ const [LANES, STEP] = [4, 8];
 const LOWEST = -3.4e38;
 const scale = 1 / Math.sqrt(DIM);
 
-const wave = (width: number, phase: number): Float32Array => Float32Array.from({ length: LENGTH * width }, (_, i) => 2 * Math.sin(i * 12.9898 + phase) * Math.cos(i * 0.37 + phase));
+const wave = (width: number, phase: number): Float32Array =>
+  Float32Array.from(
+    { length: LENGTH * width },
+    (_, i) => 2 * Math.sin(i * 12.9898 + phase) * Math.cos(i * 0.37 + phase),
+  );
 const [query, key, value] = [wave(HEADS * DIM, 1), wave(DIM, 2), wave(DIM, 3)];
 
 /**
@@ -33,13 +37,21 @@ function shader(faulty: boolean): Float64Array {
       const sum = new Float64Array(DIM);
       for (let start = 0; start < LENGTH; start += keys) {
         const slots = Array.from({ length: STEP }, (_, slot) => start + (slot % keys));
-        const scores = slots.map((k, slot) => (start + slot <= q ? dot(q, head, k) * scale + (faulty ? kept[slot]! : 0) : LOWEST));
+        const scores = slots.map((k, slot) =>
+          start + slot <= q ? dot(q, head, k) * scale + (faulty ? kept[slot]! : 0) : LOWEST,
+        );
         const most = Math.max(largest, ...scores);
         const powers = scores.map((score) => Math.exp(score - most));
         const before = total * Math.exp(largest - most);
         const all = before + powers.reduce((a, b) => a + b, 0);
         const weights = powers.map((power) => power / all);
-        for (let e = 0; e < DIM; e++) sum[e] = sum[e]! * (before / all) + weights.reduce((part, weight, slot) => part + weight * (value[slots[slot]! * DIM + e] ?? 0), 0);
+        for (let e = 0; e < DIM; e++)
+          sum[e] =
+            sum[e]! * (before / all) +
+            weights.reduce(
+              (part, weight, slot) => part + weight * (value[slots[slot]! * DIM + e] ?? 0),
+              0,
+            );
         [largest, total, kept] = [most, all, Float64Array.from(weights)];
       }
       output.set(sum, (q * HEADS + head) * DIM);
@@ -50,30 +62,50 @@ function shader(faulty: boolean): Float64Array {
 
 function dot(q: number, head: number, k: number): number {
   let sum = 0;
-  for (let e = 0; e < DIM; e++) sum += query[(q * HEADS + head) * DIM + e]! * (key[k * DIM + e] ?? 0);
+  for (let e = 0; e < DIM; e++)
+    sum += query[(q * HEADS + head) * DIM + e]! * (key[k * DIM + e] ?? 0);
   return sum;
 }
 
 /** max |a − b|, and the first query at which it is beyond 1e-4. */
 function off(a: ArrayLike<number>, b: ArrayLike<number>): { most: number; first: number } {
   const differences = Array.from(a, (x, i) => Math.abs(x - b[i]!));
-  return { most: differences.reduce((x, y) => Math.max(x, y)), first: Math.floor(differences.findIndex((x) => x > 1e-4) / (HEADS * DIM)) };
+  return {
+    most: differences.reduce((x, y) => Math.max(x, y)),
+    first: Math.floor(differences.findIndex((x) => x > 1e-4) / (HEADS * DIM)),
+  };
 }
 
-describe.skipIf(WITHOUT_WEBGPU !== null)(`the fault of WebGPU’s flash kernel${WITHOUT_WEBGPU === null ? '' : `: ${WITHOUT_WEBGPU}`}`, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'attn-diff-fault-'));
-  afterAll(() => rmSync(folder, { recursive: true }));
+describe.skipIf(WITHOUT_WEBGPU !== null)(
+  `the fault of WebGPU’s flash kernel${WITHOUT_WEBGPU === null ? '' : `: ${WITHOUT_WEBGPU}`}`,
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'attn-diff-fault-'));
+    afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('is that keys of a block of four count twice, and that scores begin with the weights of the block before', () => {
-    const { model, output } = newModel('gqa', (builder) => {
-      for (const [name, width] of [['query', HEADS * DIM], ['key', DIM], ['value', DIM]] as const) builder.input(name, DataType.FLOAT, [1, LENGTH, width]);
-      builder.input('seqlens_k', DataType.INT32, [1]);
-      builder.input('total', DataType.INT32, []);
-      return builder.ops('GroupQueryAttention', ['query', 'key', 'value', '', '', 'seqlens_k', 'total'], 3, { num_heads: BigInt(HEADS), kv_num_heads: 1n }, 'com.microsoft')[0]!;
-    });
-    writeFileSync(join(folder, 'model.onnx'), encodeModel(model));
-    writeFileSync(join(folder, 'inputs.json'), JSON.stringify({ query: [...query], key: [...key], value: [...value] }));
-    const script = `
+    it('is that keys of a block of four count twice, and that scores begin with the weights of the block before', () => {
+      const { model, output } = newModel('gqa', (builder) => {
+        for (const [name, width] of [
+          ['query', HEADS * DIM],
+          ['key', DIM],
+          ['value', DIM],
+        ] as const)
+          builder.input(name, DataType.FLOAT, [1, LENGTH, width]);
+        builder.input('seqlens_k', DataType.INT32, [1]);
+        builder.input('total', DataType.INT32, []);
+        return builder.ops(
+          'GroupQueryAttention',
+          ['query', 'key', 'value', '', '', 'seqlens_k', 'total'],
+          3,
+          { num_heads: BigInt(HEADS), kv_num_heads: 1n },
+          'com.microsoft',
+        )[0]!;
+      });
+      writeFileSync(join(folder, 'model.onnx'), encodeModel(model));
+      writeFileSync(
+        join(folder, 'inputs.json'),
+        JSON.stringify({ query: [...query], key: [...key], value: [...value] }),
+      );
+      const script = `
       const ort = require('onnxruntime-node');
       const inputs = JSON.parse(require('fs').readFileSync('${join(folder, 'inputs.json')}'));
       const feeds = Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, new ort.Tensor('float32', Float32Array.from(data), [1, ${LENGTH}, data.length / ${LENGTH}])]));
@@ -84,11 +116,20 @@ describe.skipIf(WITHOUT_WEBGPU !== null)(`the fault of WebGPU’s flash kernel${
         for (const provider of ['cpu', 'webgpu']) results[provider] = [...(await (await ort.InferenceSession.create('${join(folder, 'model.onnx')}', { executionProviders: [provider], logSeverityLevel: 4 })).run(feeds))['${output}'].data];
         console.log(JSON.stringify(results));
       })();`;
-    const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { cwd: ROOT, encoding: 'utf8', env: { ...process.env, ...SWIFTSHADER }, maxBuffer: 2 ** 26 });
-    expect(stderr).toBe('');
-    const { cpu, webgpu } = JSON.parse(stdout) as Record<'cpu' | 'webgpu', number[]>;
-    expect(off(cpu, shader(false)).most).toBeLessThan(1e-5);
-    expect(off(webgpu, cpu)).toMatchObject({ most: expect.closeTo(off(shader(true), shader(false)).most, 4), first: 4 });
-    expect(off(webgpu, shader(true)).most).toBeLessThan(1e-5);
-  });
-});
+      const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], {
+        cwd: ROOT,
+        encoding: 'utf8',
+        env: { ...process.env, ...SWIFTSHADER },
+        maxBuffer: 2 ** 26,
+      });
+      expect(stderr).toBe('');
+      const { cpu, webgpu } = JSON.parse(stdout) as Record<'cpu' | 'webgpu', number[]>;
+      expect(off(cpu, shader(false)).most).toBeLessThan(1e-5);
+      expect(off(webgpu, cpu)).toMatchObject({
+        most: expect.closeTo(off(shader(true), shader(false)).most, 4),
+        first: 4,
+      });
+      expect(off(webgpu, shader(true)).most).toBeLessThan(1e-5);
+    });
+  },
+);

@@ -16,14 +16,23 @@ describe('the plan of what is run on a GPU', () => {
   });
 
   it('reads only fixtures that are carried along, and that exist', () => {
-    const args: string[] = planSteps('cuda').flatMap((step: { args?: string[] }) => step.args ?? []);
-    const read = new Set(args.filter((arg) => arg.startsWith('FIXTURES/')).map((arg) => arg.slice('FIXTURES/'.length)));
+    const args: string[] = planSteps('cuda').flatMap(
+      (step: { args?: string[] }) => step.args ?? [],
+    );
+    const read = new Set(
+      args.filter((arg) => arg.startsWith('FIXTURES/')).map((arg) => arg.slice('FIXTURES/'.length)),
+    );
     expect([...read].sort()).toEqual([...FIXTURES].sort());
     expect(FIXTURES.filter((name: string) => !existsSync(fixture(name)))).toEqual([]);
   });
 
   it('skips the steps of a provider that doctor found broken, with its words', () => {
-    const doctor = { providers: [{ name: 'cuda', status: 'missing', problem: 'no driver', remedy: 'install one' }, { name: 'cpu', status: 'works', problem: null }] };
+    const doctor = {
+      providers: [
+        { name: 'cuda', status: 'missing', problem: 'no driver', remedy: 'install one' },
+        { name: 'cpu', status: 'works', problem: null },
+      ],
+    };
     expect(obstacleOf('cuda', doctor)).toMatch(/^skipped: .*cuda.*no driver; install one$/);
     expect(obstacleOf('cpu', doctor)).toBeNull();
   });
@@ -31,14 +40,24 @@ describe('the plan of what is run on a GPU', () => {
 
 describe('the table of what was run on a GPU', () => {
   it('has one row for a step without a report, and no path or machine name in it', () => {
-    const row = rowsText({ id: 'kernels', what: '0.5B', precision: 'fp16', args: ['run'] }, { report: null, problem: 'cannot open /home/me/lib/libcublas.so.13 | gone', seconds: null });
-    expect(row).toMatch(/^\| kernels \| 0\.5B \| fp16 \|.* cannot open libcublas\.so\.13 \\\| gone \|.*\|\n$/);
-    expect(withoutPlaces('CUDA failure 35 ; GPU=-1 ; hostname=mine ; line=352')).toBe('CUDA failure 35 ; GPU=-1 ; line=352');
+    const row = rowsText(
+      { id: 'kernels', what: '0.5B', precision: 'fp16', args: ['run'] },
+      { report: null, problem: 'cannot open /home/me/lib/libcublas.so.13 | gone', seconds: null },
+    );
+    expect(row).toMatch(
+      /^\| kernels \| 0\.5B \| fp16 \|.* cannot open libcublas\.so\.13 \\\| gone \|.*\|\n$/,
+    );
+    expect(withoutPlaces('CUDA failure 35 ; GPU=-1 ; hostname=mine ; line=352')).toBe(
+      'CUDA failure 35 ; GPU=-1 ; line=352',
+    );
     expect(withoutPlaces('CPU/GPU, 1/2')).toBe('CPU/GPU, 1/2');
   });
 
   it('stops a program at its limit, and says so', async () => {
-    const ended = await runNode(['-e', 'setInterval(() => {}, 1000)'], { limit: 0.2, env: process.env });
+    const ended = await runNode(['-e', 'setInterval(() => {}, 1000)'], {
+      limit: 0.2,
+      env: process.env,
+    });
     expect(ended.seconds).toBeLessThan(5);
     expect(reportOf(ended).problem).toMatch(/^stopped: /);
   });

@@ -15,7 +15,11 @@ const run = (...args: string[]): { status: number | null; stdout: string; stderr
 it('names every part that is missing or damaged, and unpacks nothing', () => {
   const sums = ['00', '01', '02'].map((name) => {
     const content = Buffer.from(`part ${name}`);
-    if (name !== '01') writeFileSync(join(folder.path(), `attn-diff-gpu.part${name}`), name === '02' ? 'other' : content);
+    if (name !== '01')
+      writeFileSync(
+        join(folder.path(), `attn-diff-gpu.part${name}`),
+        name === '02' ? 'other' : content,
+      );
     return `${createHash('sha256').update(content).digest('hex')}  attn-diff-gpu.part${name}\n`;
   });
   writeFileSync(join(folder.path(), 'attn-diff-gpu.sha256'), sums.join(''));
@@ -38,12 +42,49 @@ it.each([
 });
 
 it('makes a model whose attention is recognised and whose rebuilding changes nothing', () => {
-  const shape = { layers: 2, hidden: 64, heads: 4, kvHeads: 2, headDim: 16, intermediate: 96, vocabulary: 128 };
+  const shape = {
+    layers: 2,
+    hidden: 64,
+    heads: 4,
+    kvHeads: 2,
+    headDim: 16,
+    intermediate: 96,
+    vocabulary: 128,
+  };
   const model = makeModel(join(folder.path(), 'model'), shape);
-  const args = ['run', '--no-config', '--model', model, '--random', '2x8', '--padding', 'left', '--impl', 'eager,flash,original', '--format', 'json'];
-  const { status, stdout } = spawnSync(process.execPath, [join(ROOT, 'bin/attn-diff.js'), ...args], { encoding: 'utf8' });
+  const args = [
+    'run',
+    '--no-config',
+    '--model',
+    model,
+    '--random',
+    '2x8',
+    '--padding',
+    'left',
+    '--impl',
+    'eager,flash,original',
+    '--format',
+    'json',
+  ];
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [join(ROOT, 'bin/attn-diff.js'), ...args],
+    { encoding: 'utf8' },
+  );
   expect(status).toBe(0);
-  const report = JSON.parse(stdout) as { model: object; findings: { implementation: string; code: string }[]; rows: { tap: string; implementation: string; exactMaxAbs: number }[] };
-  expect(report.model).toMatchObject({ layers: 2, heads: 4, kvHeads: 2, headDim: 16, attention: 'decomposed' });
-  expect(report.findings).toContainEqual(expect.objectContaining({ implementation: 'original', code: 'identical' }));
+  const report = JSON.parse(stdout) as {
+    model: object;
+    findings: { implementation: string; code: string }[];
+    rows: { tap: string; implementation: string; exactMaxAbs: number }[];
+  };
+  expect(report.model).toMatchObject({
+    layers: 2,
+    heads: 4,
+    kvHeads: 2,
+    headDim: 16,
+    attention: 'decomposed',
+  });
+  expect(report.findings).toContainEqual(
+    expect.objectContaining({ implementation: 'original', code: 'identical' }),
+  );
 });

@@ -15,5 +15,8 @@ export const NO_CHROMIUM: string | null = (() => {
 
 /** Headless, with a profile of its own, which goes with it. */
 export function openBrowser(): Promise<Browser> {
-  return launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'] });
+  return launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
+  });
 }

@@ -42,16 +42,26 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
  * Runs `attn-diff` in this process, at a fraction of what `run` costs: for all that does not take a process of its own
  * to show, which `runInProcess` lists.
  */
-export async function call(args: readonly string[], { env, cwd }: Omit<RunOptions, 'input'> = {}): Promise<Result> {
+export async function call(
+  args: readonly string[],
+  { env, cwd }: Omit<RunOptions, 'input'> = {},
+): Promise<Result> {
   const { exitCode, stdout, stderr, left } = await runInProcess(args, cwd, env);
   return { code: exitCode, stdout, stderr, left };
 }
 
 /** Runs a program with the environment that `run` gives. */
-export async function exec(file: string, args: readonly string[], { env = {}, cwd, input }: RunOptions = {}): Promise<Result> {
+export async function exec(
+  file: string,
+  args: readonly string[],
+  { env = {}, cwd, input }: RunOptions = {},
+): Promise<Result> {
   const scratch = await mkdtemp(join(TEMPORARY, 'attn-diff-cli-'));
   try {
-    const child = start(file, args, { env: { TMPDIR: scratch, ...env }, ...(cwd !== undefined && { cwd }) });
+    const child = start(file, args, {
+      env: { TMPDIR: scratch, ...env },
+      ...(cwd !== undefined && { cwd }),
+    });
     child.stdin?.end(input);
     const ended = await outcome(child);
     return { ...ended, left: await readdir(scratch, { recursive: true }) };
@@ -61,19 +71,38 @@ export async function exec(file: string, args: readonly string[], { env = {}, cw
 }
 
 /** Starts a program with nothing of the tests' own environment but where to find programs, and how many threads to use. */
-export function start(file: string, args: readonly string[], { env, ...options }: SpawnOptions): ChildProcess {
-  return spawn(file, args, { ...options, env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ORT_INTRA_OP_NUM_THREADS: '1', ...env } });
+export function start(
+  file: string,
+  args: readonly string[],
+  { env, ...options }: SpawnOptions,
+): ChildProcess {
+  return spawn(file, args, {
+    ...options,
+    env: {
+      PATH: process.env['PATH'],
+      HOME: process.env['HOME'],
+      ORT_INTRA_OP_NUM_THREADS: '1',
+      ...env,
+    },
+  });
 }
 
 export async function outcome(child: ChildProcess): Promise<Omit<Result, 'left'>> {
   const text = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) child[name]?.setEncoding('utf8').on('data', (part: string) => (text[name] += part));
-  const code = await new Promise<number | null>((resolve, reject) => child.on('close', resolve).on('error', reject));
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name]?.setEncoding('utf8').on('data', (part: string) => (text[name] += part));
+  const code = await new Promise<number | null>((resolve, reject) =>
+    child.on('close', resolve).on('error', reject),
+  );
   return { code, ...text };
 }
 
 /** Asserts that a command said what is wrong in one line, and did nothing else. */
-export function expectRefusal({ code, stdout, stderr, left }: Result, expected: ExitCode, ...says: (string | RegExp)[]): void {
+export function expectRefusal(
+  { code, stdout, stderr, left }: Result,
+  expected: ExitCode,
+  ...says: (string | RegExp)[]
+): void {
   expect(stderr).toMatch(/^attn-diff: [^\n]+[.)]\n$/);
   for (const part of says) {
     if (typeof part === 'string') expect(stderr).toContain(part);
@@ -104,7 +133,10 @@ export class TestFolder {
   }
 
   /** A copy of a fixture to damage. */
-  async copy(from: (typeof FIXTURES)[number], damage: (folder: string) => unknown): Promise<string> {
+  async copy(
+    from: (typeof FIXTURES)[number],
+    damage: (folder: string) => unknown,
+  ): Promise<string> {
     const folder = this.path(`${from}-${this.#copies++}`);
     await cp(fixture(from), folder, { recursive: true });
     await damage(folder);
@@ -121,7 +153,10 @@ export async function editModel(folder: string, edit: (model: ModelProto) => voi
 }
 
 /** A report asked for as JSON, checked against its schema; of this process unless it is to be of one of its own. */
-export async function report(args: readonly string[], by: (args: readonly string[]) => Promise<Result> = call): Promise<Result & { report: z.infer<typeof reportSchema> }> {
+export async function report(
+  args: readonly string[],
+  by: (args: readonly string[]) => Promise<Result> = call,
+): Promise<Result & { report: z.infer<typeof reportSchema> }> {
   const result = await by([...args, '--format', 'json']);
   expect(result.stderr).toBe('');
   expect(result.left).toEqual([]);

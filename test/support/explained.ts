@@ -48,24 +48,81 @@ function opened(name: string): Promise<{ loaded: LoadedModel; sites: ResolvedSit
 }
 
 /** Runs a fixture on one batch, with a fault planted if asked for, and explains where its implementations part. */
-export async function explained(name: string, { options, batch, plant, allLayers = false, change = (site) => site }: Wanted): Promise<Explained> {
+export async function explained(
+  name: string,
+  { options, batch, plant, allLayers = false, change = (site) => site }: Wanted,
+): Promise<Explained> {
   const config = parseRunOptions({ model: fixture(name), ...options });
   const { loaded, sites: resolved } = await opened(name);
   const sites = resolved.map(change);
   const plan = withBaselines(config.implementations, config.precision);
-  const diff = rebuild({ graph: loaded.graph, sites, sizes: loaded.sizes, ...batchForm([batch]), streams: plan.streams, reference: config.reference, truth: plan.truth, precision: config.precision, ...(plant && { plant }) });
-  const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder: loaded.folder } }, 'test');
+  const diff = rebuild({
+    graph: loaded.graph,
+    sites,
+    sizes: loaded.sizes,
+    ...batchForm([batch]),
+    streams: plan.streams,
+    reference: config.reference,
+    truth: plan.truth,
+    precision: config.precision,
+    ...(plant && { plant }),
+  });
+  const session = await runner.open(
+    { model: { bytes: encodeModel(diff.model), folder: loaded.folder } },
+    'test',
+  );
   const outputs = await session.run(diffFeeds(loaded.inputs, loaded.sizes, diff, batch));
   await session.close();
-  const rows = withRatios(aggregate(readProbes(diff, outputs, batch, 0, loaded.sizes), [batch]), plan.baselines);
-  const infos = config.implementations.map(({ label, settings }) => ({ name: label, precision: settings.precision }));
+  const rows = withRatios(
+    aggregate(readProbes(diff, outputs, batch, 0, loaded.sizes), [batch]),
+    plan.baselines,
+  );
+  const infos = config.implementations.map(({ label, settings }) => ({
+    name: label,
+    precision: settings.precision,
+  }));
   const limits = roundingLimits('fp32', infos, config.implementations, config.reference);
-  const seen = findings(rows, [batch], infos.map(({ name: label }) => label), config.reference, limits);
-  return { rows, ...(await explainDivergences({ findings: seen, rows }, lookAgain({ config, loaded, sites, batches: [batch], runners: inProcessRunners(), ...(plant && { plant }) }, { allLayers }))) };
+  const seen = findings(
+    rows,
+    [batch],
+    infos.map(({ name: label }) => label),
+    config.reference,
+    limits,
+  );
+  return {
+    rows,
+    ...(await explainDivergences(
+      { findings: seen, rows },
+      lookAgain(
+        {
+          config,
+          loaded,
+          sites,
+          batches: [batch],
+          runners: inProcessRunners(),
+          ...(plant && { plant }),
+        },
+        { allLayers },
+      ),
+    )),
+  };
 }
 
 /** Rows of random tokens of these lengths. */
-export function randomBatch(lengths: readonly number[], padding: PaddingSide, vocabSize = 256): Batch {
-  const sequences = lengths.map((length, row) => randomSequences({ batch: 1, length, seed: 7 + row, vocabSize })[0]!);
-  return buildBatch({ sequences, padding, padTokenId: 0, length: null, source: 'random', name: padding });
+export function randomBatch(
+  lengths: readonly number[],
+  padding: PaddingSide,
+  vocabSize = 256,
+): Batch {
+  const sequences = lengths.map(
+    (length, row) => randomSequences({ batch: 1, length, seed: 7 + row, vocabSize })[0]!,
+  );
+  return buildBatch({
+    sequences,
+    padding,
+    padTokenId: 0,
+    length: null,
+    source: 'random',
+    name: padding,
+  });
 }

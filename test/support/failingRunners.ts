@@ -35,7 +35,9 @@ export function failingRunners(troubles: readonly Trouble[]): Runners {
         const labels = 'bytes' in request.model ? labelsIn(request.model.bytes) : new Set<string>();
         const isHead = stage === HEAD_STAGE;
         if (labels.size > 1) body = labels;
-        const own = troubles.filter(({ stream, head = false }) => head === isHead && (isHead ? body : labels).has(stream));
+        const own = troubles.filter(
+          ({ stream, head = false }) => head === isHead && (isHead ? body : labels).has(stream),
+        );
         check(own.find(({ run }) => run === -1));
         const session = await inner.open(request, stage);
         let runs = 0;
@@ -56,6 +58,8 @@ const HEAD_STAGE = 'running the language-model head';
 
 /** Labels of the streams whose attention is in a rebuilt model. */
 function labelsIn(bytes: Uint8Array): Set<string> {
-  const names = decodeModel(bytes, 'model').graph!.node.map(({ name }) => /^attn_diff\/layer0\/([^/]+)\//.exec(name)?.[1] ?? '');
+  const names = decodeModel(bytes, 'model').graph!.node.map(
+    ({ name }) => /^attn_diff\/layer0\/([^/]+)\//.exec(name)?.[1] ?? '',
+  );
   return new Set(names);
 }

@@ -4,7 +4,12 @@ import { tokenKinds } from '../../src/batch/kinds.js';
 import type { Batch, PaddingSide } from '../../src/types.js';
 
 /** The four exports of one trained model; see fixtures/README.md. */
-export const FIXTURES = ['qwen2-optimum', 'qwen2-optimum-eager', 'qwen2-dynamo', 'qwen2-eager-inf'] as const;
+export const FIXTURES = [
+  'qwen2-optimum',
+  'qwen2-optimum-eager',
+  'qwen2-dynamo',
+  'qwen2-eager-inf',
+] as const;
 
 export function fixture(...path: string[]): string {
   return fileURLToPath(new URL(`../../fixtures/${path.join('/')}`, import.meta.url));
@@ -15,7 +20,10 @@ export function fixture(...path: string[]): string {
  *
  * @param file of another model than FIXTURES' (`head64`)
  */
-export function reference(padding: PaddingSide, file: string = padding): { tensors: Map<string, SafeTensor>; batch: Batch } {
+export function reference(
+  padding: PaddingSide,
+  file: string = padding,
+): { tensors: Map<string, SafeTensor>; batch: Batch } {
   const tensors = readSafetensors(fixture('reference', `${file}.safetensors`));
   const ids = tensors.get('input_ids')!;
   const [size, length] = ids.shape as [number, number];

@@ -1,9 +1,21 @@
-import { AttributeProtoSchema, TensorProtoSchema, TypeProto_TensorSchema, TypeProtoSchema, ValueInfoProtoSchema } from 'onnx-buf';
+import {
+  AttributeProtoSchema,
+  TensorProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from 'onnx-buf';
 import { makeAttribute } from '../../src/onnx/builder.js';
 import { attribute, isOp } from '../../src/onnx/graph.js';
 import { withFields } from '../../src/onnx/rewrite.js';
 import { numericValues } from '../../src/onnx/tensor.js';
-import { DataType, type ModelProto, type NodeProto, type TensorProto, type ValueInfoProto } from '../../src/onnx/types.js';
+import {
+  DataType,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from '../../src/onnx/types.js';
 
 const LARGEST = 65504;
 
@@ -18,20 +30,37 @@ export function toFloat16(model: ModelProto): void {
 }
 
 function narrow(node: NodeProto): void {
-  if (isOp(node, 'Cast') && Number(attribute(node, 'to')?.i) === DataType.FLOAT) node.attribute = [makeAttribute('to', BigInt(DataType.FLOAT16))];
-  node.attribute = node.attribute.map((item) => (item.t ? withFields(AttributeProtoSchema, item, { t: narrowed(item.t) }) : item));
+  if (isOp(node, 'Cast') && Number(attribute(node, 'to')?.i) === DataType.FLOAT)
+    node.attribute = [makeAttribute('to', BigInt(DataType.FLOAT16))];
+  node.attribute = node.attribute.map((item) =>
+    item.t ? withFields(AttributeProtoSchema, item, { t: narrowed(item.t) }) : item,
+  );
 }
 
 function narrowed(tensor: TensorProto): TensorProto {
   if (tensor.dataType !== DataType.FLOAT) return tensor;
-  const bits = Uint16Array.from(numericValues(tensor)!, (value) => float16Bits(Number.isFinite(value) ? Math.max(-LARGEST, Math.min(LARGEST, value)) : value));
-  return withFields(TensorProtoSchema, tensor, { dataType: DataType.FLOAT16, rawData: new Uint8Array(bits.buffer), floatData: [] });
+  const bits = Uint16Array.from(numericValues(tensor)!, (value) =>
+    float16Bits(Number.isFinite(value) ? Math.max(-LARGEST, Math.min(LARGEST, value)) : value),
+  );
+  return withFields(TensorProtoSchema, tensor, {
+    dataType: DataType.FLOAT16,
+    rawData: new Uint8Array(bits.buffer),
+    floatData: [],
+  });
 }
 
 function asFloat16(value: ValueInfoProto): ValueInfoProto {
   const { type } = value;
-  if (type?.value.case !== 'tensorType' || type.value.value.elemType !== DataType.FLOAT) return value;
-  return withFields(ValueInfoProtoSchema, value, { type: withFields(TypeProtoSchema, type, { value: { case: 'tensorType', value: withFields(TypeProto_TensorSchema, type.value.value, { elemType: DataType.FLOAT16 }) } }) });
+  if (type?.value.case !== 'tensorType' || type.value.value.elemType !== DataType.FLOAT)
+    return value;
+  return withFields(ValueInfoProtoSchema, value, {
+    type: withFields(TypeProtoSchema, type, {
+      value: {
+        case: 'tensorType',
+        value: withFields(TypeProto_TensorSchema, type.value.value, { elemType: DataType.FLOAT16 }),
+      },
+    }),
+  });
 }
 
 /** The bits of the nearest float16, ties to even, of a number that is within its range, infinite or NaN. */
@@ -43,7 +72,8 @@ export function float16Bits(value: number): number {
   const exponent = Math.max(Math.floor(Math.log2(size || 2 ** -24)), -14);
   const steps = size / 2 ** (exponent - 10);
   const rest = steps - Math.floor(steps);
-  const rounded = Math.floor(steps) + Number(rest > 0.5 || (rest === 0.5 && Math.floor(steps) % 2 === 1));
+  const rounded =
+    Math.floor(steps) + Number(rest > 0.5 || (rest === 0.5 && Math.floor(steps) % 2 === 1));
   // A carry goes into the exponent by itself.
   return sign | (rounded + (exponent + 14) * 1024);
 }

@@ -13,16 +13,36 @@ export const REPO = 'owner/name';
 export const OLD = '0'.repeat(39) + '1';
 export const NEW = 'a'.repeat(40);
 
-const text = (content: unknown): Uint8Array => Buffer.from(typeof content === 'string' ? content : JSON.stringify(content));
+const text = (content: unknown): Uint8Array =>
+  Buffer.from(typeof content === 'string' ? content : JSON.stringify(content));
 
 /** 3 MB that are no repetition, so that no part is like another. */
 export const WEIGHTS = Uint8Array.from({ length: 3_000_000 }, (_, i) => (i * 2654435761) >>> 13);
-const COMMON = { 'config.json': text(QWEN2_CONFIG), 'tokenizer.json': text({}), 'tokenizer_config.json': text({}), 'README.md': text('# long'), 'model.safetensors': text('big') };
+const COMMON = {
+  'config.json': text(QWEN2_CONFIG),
+  'tokenizer.json': text({}),
+  'tokenizer_config.json': text({}),
+  'README.md': text('# long'),
+  'model.safetensors': text('big'),
+};
 
 /** A model like those of onnx-community, at two commits: the newer has other weights and one dtype more. */
 export const COMMITS = {
-  [OLD]: { files: { ...COMMON, 'onnx/model.onnx': text('old graph'), 'onnx/model.onnx_data': WEIGHTS.slice(0, 1000) } },
-  [NEW]: { files: { ...COMMON, 'onnx/model.onnx': text('new graph'), 'onnx/model.onnx_data': WEIGHTS, 'onnx/model_q4.onnx': text('q4 graph') } },
+  [OLD]: {
+    files: {
+      ...COMMON,
+      'onnx/model.onnx': text('old graph'),
+      'onnx/model.onnx_data': WEIGHTS.slice(0, 1000),
+    },
+  },
+  [NEW]: {
+    files: {
+      ...COMMON,
+      'onnx/model.onnx': text('new graph'),
+      'onnx/model.onnx_data': WEIGHTS,
+      'onnx/model_q4.onnx': text('q4 graph'),
+    },
+  },
 };
 
 /** A hub with {@link COMMITS}, an empty cache, and what was told of downloads; all gone after the test. */
@@ -37,7 +57,10 @@ export class HubFixture {
     readonly home: string,
   ) {}
 
-  static async start(commits: Record<string, { files: Record<string, Uint8Array> }> = COMMITS, refs: Record<string, string> = { main: NEW, 'v1.0': OLD, 'refs/pr/1': NEW }): Promise<HubFixture> {
+  static async start(
+    commits: Record<string, { files: Record<string, Uint8Array> }> = COMMITS,
+    refs: Record<string, string> = { main: NEW, 'v1.0': OLD, 'refs/pr/1': NEW },
+  ): Promise<HubFixture> {
     const server = await HubServer.start({ repo: REPO, commits, refs });
     const home = await mkdtemp(join(tmpdir(), 'attn-diff-hub-'));
     onTestFinished(async () => {
@@ -58,7 +81,10 @@ export class HubFixture {
   }
 
   /** Fetches a model and its external data, as far as this is not asked to leave them. */
-  async fetch(id: string = REPO, { dtype = null, data = ['model.onnx_data'] }: { dtype?: Dtype | null; data?: string[] } = {}): Promise<HubModel> {
+  async fetch(
+    id: string = REPO,
+    { dtype = null, data = ['model.onnx_data'] }: { dtype?: Dtype | null; data?: string[] } = {},
+  ): Promise<HubModel> {
     const model = await fetchHubModel(parseHubId(id)!, dtype, this.options);
     await model.fetchData(data);
     return model;

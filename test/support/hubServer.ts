@@ -69,17 +69,32 @@ export class HubServer {
   static async start(options: HubServerOptions): Promise<HubServer> {
     const [hub, lfs] = [createServer(), createServer()];
     const server = new HubServer(options, hub, lfs);
-    hub.on('request', (request, response) => void server.answer(request, response, () => server.onHub(request, response)));
-    lfs.on('request', (request, response) => void server.answer(request, response, () => server.onLfs(request, response)));
-    await Promise.all([hub, lfs].map((one) => new Promise<void>((resolve) => one.listen(0, '127.0.0.1', resolve))));
+    hub.on(
+      'request',
+      (request, response) =>
+        void server.answer(request, response, () => server.onHub(request, response)),
+    );
+    lfs.on(
+      'request',
+      (request, response) =>
+        void server.answer(request, response, () => server.onLfs(request, response)),
+    );
+    await Promise.all(
+      [hub, lfs].map((one) => new Promise<void>((resolve) => one.listen(0, '127.0.0.1', resolve))),
+    );
     return server;
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.hub, this.lfs].map((one) => new Promise<void>((resolve) => {
-      one.close(() => resolve());
-      one.closeAllConnections();
-    })));
+    await Promise.all(
+      [this.hub, this.lfs].map(
+        (one) =>
+          new Promise<void>((resolve) => {
+            one.close(() => resolve());
+            one.closeAllConnections();
+          }),
+      ),
+    );
   }
 
   get endpoint(): string {
@@ -88,18 +103,32 @@ export class HubServer {
 
   /** Bytes of bodies that LFS files were sent with. */
   get lfsBytes(): number {
-    return this.hits.filter(({ path }) => path.startsWith('/lfs/')).reduce((sum, { sent }) => sum + sent, 0);
+    return this.hits
+      .filter(({ path }) => path.startsWith('/lfs/'))
+      .reduce((sum, { sent }) => sum + sent, 0);
   }
 
   /** Requests that fetched a file, not only asked about it. */
   get downloads(): Hit[] {
-    return this.hits.filter(({ method, path, status }) => method === 'GET' && !path.startsWith('/api/models/') && status < 300);
+    return this.hits.filter(
+      ({ method, path, status }) =>
+        method === 'GET' && !path.startsWith('/api/models/') && status < 300,
+    );
   }
 
-  private async answer(request: IncomingMessage, response: ServerResponse, handle: () => unknown): Promise<void> {
+  private async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    handle: () => unknown,
+  ): Promise<void> {
     const hit: Hit = {
-      method: request.method ?? '', path: decodeURIComponent(request.url ?? ''), authorization: request.headers.authorization,
-      range: request.headers.range, host: request.headers.host, status: 0, sent: 0,
+      method: request.method ?? '',
+      path: decodeURIComponent(request.url ?? ''),
+      authorization: request.headers.authorization,
+      range: request.headers.range,
+      host: request.headers.host,
+      status: 0,
+      sent: 0,
     };
     this.hits.push(hit);
     const write = response.write.bind(response);
@@ -120,10 +149,14 @@ export class HubServer {
     }
     const url = new URL(request.url ?? '', 'http://hub');
     if (url.pathname.startsWith('/lfs/')) return this.onLfs(request, response);
-    const [, api, revisionInApi] = new RegExp(`^/(api)/models/${this.options.repo}/revision/([^/]+)$`).exec(url.pathname) ?? [];
+    const [, api, revisionInApi] =
+      new RegExp(`^/(api)/models/${this.options.repo}/revision/([^/]+)$`).exec(url.pathname) ?? [];
     if (api) return this.onApi(response, decodeURIComponent(revisionInApi!));
-    const resolveCache = new RegExp(`^/api/resolve-cache/models/${this.options.repo}/([^/]+)/(.+)$`).exec(url.pathname);
-    const match = resolveCache ?? new RegExp(`^/${this.options.repo}/resolve/([^/]+)/(.+)$`).exec(url.pathname);
+    const resolveCache = new RegExp(
+      `^/api/resolve-cache/models/${this.options.repo}/([^/]+)/(.+)$`,
+    ).exec(url.pathname);
+    const match =
+      resolveCache ?? new RegExp(`^/${this.options.repo}/resolve/([^/]+)/(.+)$`).exec(url.pathname);
     if (!match) return end(response, 404, { 'x-error-code': 'RepoNotFound' });
     const commit = this.commitOf(decodeURIComponent(match[1]!));
     if (commit === undefined) return end(response, 404, { 'x-error-code': 'RevisionNotFound' });
@@ -134,21 +167,34 @@ export class HubServer {
     if (LFS.test(name)) {
       const digest = sha256(content);
       return end(response, 302, {
-        ...headers, 'x-linked-etag': `"${digest}"`, 'x-linked-size': String(this.claimedSize ?? content.byteLength), etag: '"of-the-pointer"', location: `${this.sameHost ? '' : urlOf(this.lfs)}/lfs/${digest}`,
+        ...headers,
+        'x-linked-etag': `"${digest}"`,
+        'x-linked-size': String(this.claimedSize ?? content.byteLength),
+        etag: '"of-the-pointer"',
+        location: `${this.sameHost ? '' : urlOf(this.lfs)}/lfs/${digest}`,
       });
     }
     const etag = `"${gitSha1(content)}"`;
     // As huggingface.co does since 2025: a relative redirect for whatever is not in LFS.
-    if (!resolveCache) return end(response, 307, { ...headers, location: `/api/resolve-cache/models/${this.options.repo}/${commit}/${match[2]}?etag=1` });
+    if (!resolveCache)
+      return end(response, 307, {
+        ...headers,
+        location: `/api/resolve-cache/models/${this.options.repo}/${commit}/${match[2]}?etag=1`,
+      });
     return body(request, response, 200, content, { ...headers, etag });
   }
 
   private onApi(response: ServerResponse, revision: string): void {
     const commit = this.commitOf(revision);
     if (commit === undefined) return end(response, 404, { 'x-error-code': 'RevisionNotFound' });
-    const siblings = Object.keys(this.options.commits[commit]!.files).map((rfilename) => ({ rfilename }));
+    const siblings = Object.keys(this.options.commits[commit]!.files).map((rfilename) => ({
+      rfilename,
+    }));
     const json = Buffer.from(JSON.stringify({ id: this.options.repo, sha: commit, siblings }));
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': json.byteLength });
+    response.writeHead(200, {
+      'content-type': 'application/json',
+      'content-length': json.byteLength,
+    });
     response.write(json);
     response.end();
   }
@@ -156,15 +202,23 @@ export class HubServer {
   private async onLfs(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.headers.authorization !== undefined) return end(response, 400);
     const digest = (request.url ?? '').split('/').at(-1);
-    const content = Object.values(this.options.commits).flatMap(({ files }) => Object.values(files)).find((file) => sha256(file) === digest);
+    const content = Object.values(this.options.commits)
+      .flatMap(({ files }) => Object.values(files))
+      .find((file) => sha256(file) === digest);
     if (!content) return end(response, 404);
-    const start = this.ranges ? Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0) : 0;
+    const start = this.ranges
+      ? Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+      : 0;
     if (start >= content.byteLength) return end(response, 416);
     const part = Uint8Array.from(content.subarray(start));
     if (this.corrupt) part[part.length - 1]! ^= 1;
-    const range = start > 0 ? { 'content-range': `bytes ${start}-${content.byteLength - 1}/${content.byteLength}` } : {};
+    const range =
+      start > 0
+        ? { 'content-range': `bytes ${start}-${content.byteLength - 1}/${content.byteLength}` }
+        : {};
     const cut = this.cuts.shift();
-    if (cut === undefined && this.slow === null) return body(request, response, start > 0 ? 206 : 200, part, range);
+    if (cut === undefined && this.slow === null)
+      return body(request, response, start > 0 ? 206 : 200, part, range);
     response.writeHead(start > 0 ? 206 : 200, { 'content-length': part.byteLength, ...range });
     const { bytes, wait } = this.slow ?? { bytes: part.byteLength, wait: 0 };
     const sent = part.subarray(0, cut ?? part.byteLength);
@@ -191,8 +245,18 @@ function end(response: ServerResponse, status: number, headers: Record<string, s
   response.end();
 }
 
-function body(request: IncomingMessage, response: ServerResponse, status: number, content: Uint8Array, headers: Record<string, string>): void {
-  response.writeHead(status, { 'content-length': content.byteLength, 'accept-ranges': 'bytes', ...headers });
+function body(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  content: Uint8Array,
+  headers: Record<string, string>,
+): void {
+  response.writeHead(status, {
+    'content-length': content.byteLength,
+    'accept-ranges': 'bytes',
+    ...headers,
+  });
   if (request.method !== 'HEAD') response.write(content);
   response.end();
 }

@@ -26,16 +26,32 @@ let last: Promise<unknown> = Promise.resolve();
  *
  * @param env beside this process's own, without what it says of the hub
  */
-export async function runInProcess(args: readonly string[], cwd: string = process.cwd(), env: Readonly<Record<string, string>> = {}): Promise<InProcessResult> {
+export async function runInProcess(
+  args: readonly string[],
+  cwd: string = process.cwd(),
+  env: Readonly<Record<string, string>> = {},
+): Promise<InProcessResult> {
   const result = last.then(() => runAlone(args, cwd, env));
   last = result.catch(() => undefined);
   return result;
 }
 
-async function runAlone(args: readonly string[], cwd: string, env: Readonly<Record<string, string>>): Promise<InProcessResult> {
+async function runAlone(
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+): Promise<InProcessResult> {
   const scratch = mkdtempSync(join(tmpdir(), 'attn-diff-in-process-'));
   const hub = Object.keys(process.env).filter((name) => name.startsWith('HF_'));
-  for (const [name, value] of Object.entries({ ...Object.fromEntries(hub.map((key) => [key, undefined])), NO_COLOR: '1', COLUMNS: undefined, GITHUB_ACTIONS: undefined, TMPDIR: scratch, ...env })) vi.stubEnv(name, value);
+  for (const [name, value] of Object.entries({
+    ...Object.fromEntries(hub.map((key) => [key, undefined])),
+    NO_COLOR: '1',
+    COLUMNS: undefined,
+    GITHUB_ACTIONS: undefined,
+    TMPDIR: scratch,
+    ...env,
+  }))
+    vi.stubEnv(name, value);
   const before = { cwd: process.cwd(), stdout: process.stdout.write, stderr: process.stderr.write };
   const written = { stdout: '', stderr: '', output: '' };
   let exitCode: ExitCode = 0;
@@ -49,7 +65,11 @@ async function runAlone(args: readonly string[], cwd: string, env: Readonly<Reco
   }
   try {
     await runProgram(args, { finish: (code) => (exitCode = code), runners: inProcessRunners });
-    return { ...written, exitCode, left: readdirSync(scratch, { recursive: true, encoding: 'utf8' }) };
+    return {
+      ...written,
+      exitCode,
+      left: readdirSync(scratch, { recursive: true, encoding: 'utf8' }),
+    };
   } finally {
     process.chdir(before.cwd);
     for (const name of STREAMS) process[name].write = before[name];

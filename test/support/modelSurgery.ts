@@ -30,7 +30,13 @@ export function surgeon(form: string = PLAIN_FORM): (name: string, change: Chang
     if (prune) dropUnused(model.graph!);
     mkdirSync(path);
     writeFileSync(join(path, 'model.onnx'), encodeModel(model));
-    writeFileSync(join(path, 'config.json'), JSON.stringify({ ...(JSON.parse(readFileSync(fixture('forms', form, 'config.json'), 'utf8')) as object), ...config }));
+    writeFileSync(
+      join(path, 'config.json'),
+      JSON.stringify({
+        ...(JSON.parse(readFileSync(fixture('forms', form, 'config.json'), 'utf8')) as object),
+        ...config,
+      }),
+    );
     return path;
   };
 }
@@ -64,7 +70,13 @@ export function withoutOutputs(graph: GraphProto): string {
 }
 
 /** Has a graph give out a tensor under a name of its own; shape as declared. */
-export function giveOut(graph: GraphProto, builder: GraphBuilder, name: string, tensor: string, shape: readonly (number | string)[]): void {
+export function giveOut(
+  graph: GraphProto,
+  builder: GraphBuilder,
+  name: string,
+  tensor: string,
+  shape: readonly (number | string)[],
+): void {
   builder.op('Identity', [tensor]);
   builder.nodes.at(-1)!.output = [name];
   graph.output.push(makeValueInfo(name, DataType.FLOAT, shape));

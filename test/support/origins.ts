@@ -12,7 +12,16 @@ import type { SecondPass } from '../../src/pipeline/secondPass.js';
 import { resolveSites } from '../../src/pipeline/resolve.js';
 import { readProbes } from '../../src/pipeline/stats.js';
 import { inProcessRunner, inProcessRunners } from '../../src/runners/inProcess.js';
-import type { AttentionPrecision, Batch, Finding, NonFiniteOrigin, Row, Stream, TensorData, Tensors } from '../../src/types.js';
+import type {
+  AttentionPrecision,
+  Batch,
+  Finding,
+  NonFiniteOrigin,
+  Row,
+  Stream,
+  TensorData,
+  Tensors,
+} from '../../src/types.js';
 import { fixture, reference } from './fixtures.js';
 
 const runner = inProcessRunner();
@@ -24,8 +33,15 @@ export const short = withRows(left, [1, 2, 0]);
 /** A batch with its rows in another order. */
 function withRows(batch: Batch, order: number[]): Batch {
   const { length } = batch;
-  const rows = <T>(values: ArrayLike<T>): T[] => order.flatMap((row) => Array.from({ length }, (_, s) => values[row * length + s]!));
-  return { ...batch, inputIds: BigInt64Array.from(rows(batch.inputIds)), attentionMask: BigInt64Array.from(rows(batch.attentionMask)), positionIds: BigInt64Array.from(rows(batch.positionIds)), kinds: rows(batch.kinds) };
+  const rows = <T>(values: ArrayLike<T>): T[] =>
+    order.flatMap((row) => Array.from({ length }, (_, s) => values[row * length + s]!));
+  return {
+    ...batch,
+    inputIds: BigInt64Array.from(rows(batch.inputIds)),
+    attentionMask: BigInt64Array.from(rows(batch.attentionMask)),
+    positionIds: BigInt64Array.from(rows(batch.positionIds)),
+    kinds: rows(batch.kinds),
+  };
 }
 
 interface Setup {
@@ -37,10 +53,27 @@ interface Setup {
 }
 
 /** What a run of these streams would trace its findings with. */
-export async function contextOf(name: string, streams: Stream[], { batch = left, change = (loaded) => loaded, plant, activations, precision = 'fp32' }: Setup): Promise<SecondPass> {
+export async function contextOf(
+  name: string,
+  streams: Stream[],
+  { batch = left, change = (loaded) => loaded, plant, activations, precision = 'fp32' }: Setup,
+): Promise<SecondPass> {
   const loaded = change(await loadModel(fixture(name)));
-  const config = { implementations: streams, reference: streams[0]!.label, precision, activations: activations ?? null, timeout: null };
-  return { config, loaded, sites: await resolveSites(loaded, runner), batches: [batch], runners: inProcessRunners(), ...(plant && { plant }) };
+  const config = {
+    implementations: streams,
+    reference: streams[0]!.label,
+    precision,
+    activations: activations ?? null,
+    timeout: null,
+  };
+  return {
+    config,
+    loaded,
+    sites: await resolveSites(loaded, runner),
+    batches: [batch],
+    runners: inProcessRunners(),
+    ...(plant && { plant }),
+  };
 }
 
 /** What a run of these streams finds on NaN and Inf, its rows being those of attention and hidden states; the first stream is the reference. */
@@ -55,7 +88,11 @@ export async function findingsOf(context: SecondPass): Promise<Finding[]> {
 }
 
 /** What is found, and what tracing makes of it. */
-export async function traced(name: string, streams: Stream[], setup: Setup = {}): Promise<{ found: Finding[]; traced: Finding[] }> {
+export async function traced(
+  name: string,
+  streams: Stream[],
+  setup: Setup = {},
+): Promise<{ found: Finding[]; traced: Finding[] }> {
   const context = await contextOf(name, streams, setup);
   const found = await findingsOf(context);
   return { found, traced: await traceOrigins(found, lookAgain(context)) };
@@ -64,13 +101,19 @@ export async function traced(name: string, streams: Stream[], setup: Setup = {})
 /** The origin of the only finding. */
 export function originOf(findings: readonly Finding[]): NonFiniteOrigin {
   const [finding, ...others] = findings;
-  if (finding === undefined || others.length > 0) throw new Error(`${findings.length} findings instead of one`);
-  if (!('origin' in finding) || !finding.origin) throw new Error(`${finding.code} without an origin`);
+  if (finding === undefined || others.length > 0)
+    throw new Error(`${findings.length} findings instead of one`);
+  if (!('origin' in finding) || !finding.origin)
+    throw new Error(`${finding.code} without an origin`);
   return finding.origin;
 }
 
 /** Q, K and V of one layer of a stream, as the model makes them in that stream, by head. */
-export async function attentionInputs(context: SecondPass, layer: number, stream: Stream): Promise<Record<'query' | 'key' | 'value', TensorData>> {
+export async function attentionInputs(
+  context: SecondPass,
+  layer: number,
+  stream: Stream,
+): Promise<Record<'query' | 'key' | 'value', TensorData>> {
   const names: string[] = [];
   const trace: RebuildOptions['trace'] = {
     layer,
@@ -84,7 +127,11 @@ export async function attentionInputs(context: SecondPass, layer: number, stream
     },
   };
   const { outputs } = await run(context, { streams: [stream], reference: stream.label, trace });
-  const [query, key, value] = names.map((name) => outputs[name]!) as [TensorData, TensorData, TensorData];
+  const [query, key, value] = names.map((name) => outputs[name]!) as [
+    TensorData,
+    TensorData,
+    TensorData,
+  ];
   return { query, key, value };
 }
 
@@ -95,10 +142,22 @@ export async function keptOf(context: SecondPass, keep: string[]): Promise<Tenso
   return keep.map((name) => outputs[name]!);
 }
 
-async function run(context: SecondPass, options: Pick<RebuildOptions, 'streams' | 'reference'> & Partial<RebuildOptions>): Promise<{ diff: DiffGraph; outputs: Tensors }> {
+async function run(
+  context: SecondPass,
+  options: Pick<RebuildOptions, 'streams' | 'reference'> & Partial<RebuildOptions>,
+): Promise<{ diff: DiffGraph; outputs: Tensors }> {
   const { loaded, sites, batches, plant, config } = context;
-  const diff = rebuild({ graph: runGraph(loaded, config), sites, sizes: loaded.sizes, ...(plant && { plant }), ...options });
-  const session = await runner.open({ model: { bytes: encodeModel(diff.model), folder: loaded.folder } }, 'test');
+  const diff = rebuild({
+    graph: runGraph(loaded, config),
+    sites,
+    sizes: loaded.sizes,
+    ...(plant && { plant }),
+    ...options,
+  });
+  const session = await runner.open(
+    { model: { bytes: encodeModel(diff.model), folder: loaded.folder } },
+    'test',
+  );
   const outputs = await session.run(diffFeeds(loaded.inputs, loaded.sizes, diff, batches[0]!));
   await session.close();
   return { diff, outputs };

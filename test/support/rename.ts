@@ -18,7 +18,9 @@ export function anonymise(model: ModelProto): ModelProto {
     node.input = node.input.map(rename);
     node.output = node.output.map(rename);
   });
-  graph.initializer = graph.initializer.map((tensor) => withFields(TensorProtoSchema, tensor, { name: rename(tensor.name) }));
+  graph.initializer = graph.initializer.map((tensor) =>
+    withFields(TensorProtoSchema, tensor, { name: rename(tensor.name) }),
+  );
   graph.valueInfo = [];
   return copy;
 }

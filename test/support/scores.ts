@@ -19,25 +19,40 @@ export interface Scores {
 }
 
 /** QKᵀ, query head h being served by key head h div (H/Hkv). */
-function scoreAt({ query, key, bits, round = (sum) => sum }: Scores, b: number, h: number, q: number, k: number): number {
+function scoreAt(
+  { query, key, bits, round = (sum) => sum }: Scores,
+  b: number,
+  h: number,
+  q: number,
+  k: number,
+): number {
   const [, heads, length, headDim] = query.dims as [number, number, number, number];
   const kvHeads = key.dims[1]!;
   const kv = Math.floor(h / (heads / kvHeads));
   let sum = 0;
   for (let d = 0; d < headDim; d++) {
-    sum = round(sum + toBits(Number(query.data[((b * heads + h) * length + q) * headDim + d]), bits) * toBits(Number(key.data[((b * kvHeads + kv) * length + k) * headDim + d]), bits));
+    sum = round(
+      sum +
+        toBits(Number(query.data[((b * heads + h) * length + q) * headDim + d]), bits) *
+          toBits(Number(key.data[((b * kvHeads + kv) * length + k) * headDim + d]), bits),
+    );
   }
   return sum;
 }
 
 /** The first place, in flat order, of a score of a valid query that a test holds for. */
-export function firstScore(scores: Scores, isIt: (score: number, q: number, k: number, b: number) => boolean): Pick<NonFiniteOrigin, 'row' | 'head' | 'query' | 'key'> | null {
+export function firstScore(
+  scores: Scores,
+  isIt: (score: number, q: number, k: number, b: number) => boolean,
+): Pick<NonFiniteOrigin, 'row' | 'head' | 'query' | 'key'> | null {
   const { batch } = scores;
   for (let b = 0; b < batch.size; b++) {
     for (let h = 0; h < scores.query.dims[1]!; h++) {
       for (let q = 0; q < batch.length; q++) {
         if (batch.kinds[b * batch.length + q] !== 'valid') continue;
-        for (let k = 0; k < batch.length; k++) if (isIt(scoreAt(scores, b, h, q, k), q, k, b)) return { row: b, head: h, query: q, key: k };
+        for (let k = 0; k < batch.length; k++)
+          if (isIt(scoreAt(scores, b, h, q, k), q, k, b))
+            return { row: b, head: h, query: q, key: k };
       }
     }
   }
@@ -47,4 +62,5 @@ export function firstScore(scores: Scores, isIt: (score: number, q: number, k: n
 /** Half of the distance from 65504 to the next number that fp16 would have, were its range larger. */
 export const FP16_LIMIT = 65520;
 /** Whether a key is after the query or padding. */
-export const isMasked = (batch: Batch, b: number, q: number, k: number): boolean => k > q || batch.attentionMask[b * batch.length + k] !== 1n;
+export const isMasked = (batch: Batch, b: number, q: number, k: number): boolean =>
+  k > q || batch.attentionMask[b * batch.length + k] !== 1n;

@@ -28,7 +28,10 @@ export function operated({ base = 'qwen2-optimum-eager', model: edit, config }: 
   cpSync(fixture(base), folder, { recursive: true });
   if (config) {
     const path = join(folder, 'config.json');
-    writeFileSync(path, JSON.stringify(config(JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>)));
+    writeFileSync(
+      path,
+      JSON.stringify(config(JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>)),
+    );
   }
   if (edit) {
     const path = join(folder, 'model.onnx');
@@ -41,21 +44,34 @@ export function operated({ base = 'qwen2-optimum-eager', model: edit, config }: 
 
 /** Runs a folder's model in this process; one batch of 2 × 6 random tokens, left-padded, unless told otherwise. */
 export async function runOn(model: string, options: RawRunOptions = {}): Promise<DiffReport> {
-  return runDiff(await prepareRun(parseRunOptions({ model, random: '2x6', padding: 'left', ...options })), inProcessRunners());
+  return runDiff(
+    await prepareRun(parseRunOptions({ model, random: '2x6', padding: 'left', ...options })),
+    inProcessRunners(),
+  );
 }
 
 /** What ONNX Runtime gives for a folder's model as it is. */
 export async function asItIs(folder: string, feeds: Tensors): Promise<Tensors> {
-  const session = await inProcessRunner().open({ model: { path: join(folder, 'model.onnx') } }, 'test');
+  const session = await inProcessRunner().open(
+    { model: { path: join(folder, 'model.onnx') } },
+    'test',
+  );
   const outputs = await session.run(feeds);
   await session.close();
   return outputs;
 }
 
 /** Puts nodes behind a tensor, for all that read it or for some. */
-export function behind(model: ModelProto, tensor: string, build: (builder: GraphBuilder) => string, isReader: (node: NodeProto) => boolean = () => true): void {
+export function behind(
+  model: ModelProto,
+  tensor: string,
+  build: (builder: GraphBuilder) => string,
+  isReader: (node: NodeProto) => boolean = () => true,
+): void {
   const builder = new GraphBuilder(model.graph!, new OnnxGraph(model).names());
-  const readers = new OnnxGraph(model).consumers(tensor).filter((node) => !isOp(node, 'Shape') && isReader(node));
+  const readers = new OnnxGraph(model)
+    .consumers(tensor)
+    .filter((node) => !isOp(node, 'Shape') && isReader(node));
   const made = build(builder);
   replaceUses(readers, tensor, made);
   model.graph!.node.push(...builder.nodes);

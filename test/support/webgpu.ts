@@ -11,16 +11,31 @@ const DRIVER = join(CHROMIUM, 'vk_swiftshader_icd.json');
 
 /** What a process needs to find SwiftShader; null where it is not installed. */
 export const SWIFTSHADER: Record<string, string> | null = existsSync(DRIVER)
-  ? { VK_ICD_FILENAMES: DRIVER, LD_LIBRARY_PATH: CHROMIUM, XDG_RUNTIME_DIR: mkdtempSync(join(tmpdir(), 'attn-diff-webgpu-')) }
+  ? {
+      VK_ICD_FILENAMES: DRIVER,
+      LD_LIBRARY_PATH: CHROMIUM,
+      XDG_RUNTIME_DIR: mkdtempSync(join(tmpdir(), 'attn-diff-webgpu-')),
+    }
   : null;
-if (SWIFTSHADER) afterAll(() => rmSync(SWIFTSHADER!['XDG_RUNTIME_DIR']!, { recursive: true, force: true }));
+if (SWIFTSHADER)
+  afterAll(() => rmSync(SWIFTSHADER!['XDG_RUNTIME_DIR']!, { recursive: true, force: true }));
 
 /** Why WebGPU cannot be tested here; null where it can. A driver that is there and does not work is no reason: then tests must fail. */
-export const WITHOUT_WEBGPU: string | null = SWIFTSHADER ? null : `no SwiftShader in ${CHROMIUM}: apt-get install chromium brings it`;
+export const WITHOUT_WEBGPU: string | null = SWIFTSHADER
+  ? null
+  : `no SwiftShader in ${CHROMIUM}: apt-get install chromium brings it`;
 
 /** Runs the command with WebGPU on SwiftShader, and returns its report. */
 export function runOnSwiftShader<R>(args: readonly string[]): R {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [BIN, ...args, '--format', 'json'], { encoding: 'utf8', env: { ...process.env, GITHUB_ACTIONS: '', ...SWIFTSHADER }, maxBuffer: 2 ** 27 });
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [BIN, ...args, '--format', 'json'],
+    {
+      encoding: 'utf8',
+      env: { ...process.env, GITHUB_ACTIONS: '', ...SWIFTSHADER },
+      maxBuffer: 2 ** 27,
+    },
+  );
   if (stdout === '') throw new Error(`exit code ${status}: ${stderr}`);
   return JSON.parse(stdout) as R;
 }

@@ -39,8 +39,22 @@ export function parseXml(texts: readonly string[]): (XmlElement | string)[] {
   const folder = mkdtempSync(join(tmpdir(), 'attn-diff-xml-'));
   try {
     const page = join(folder, 'page.html');
-    writeFileSync(page, `<!doctype html><meta charset="utf-8"><body><script>${parseAll(texts)}</script>`);
-    const { stdout, stderr } = spawnSync(CHROMIUM, ['--headless', '--no-sandbox', '--disable-gpu', `--user-data-dir=${folder}`, '--dump-dom', pathToFileURL(page).href], { encoding: 'utf8', maxBuffer: 2 ** 27 });
+    writeFileSync(
+      page,
+      `<!doctype html><meta charset="utf-8"><body><script>${parseAll(texts)}</script>`,
+    );
+    const { stdout, stderr } = spawnSync(
+      CHROMIUM,
+      [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        `--user-data-dir=${folder}`,
+        '--dump-dom',
+        pathToFileURL(page).href,
+      ],
+      { encoding: 'utf8', maxBuffer: 2 ** 27 },
+    );
     const body = /<body>([^<]*)<\/body>/.exec(stdout)?.[1];
     if (body === undefined) throw new Error(`the browser gave nothing: ${stderr}`);
     return JSON.parse(decodeURIComponent(body)) as (XmlElement | string)[];

@@ -4,11 +4,35 @@ import { sameValue, type Aspect, type LayerMeasurement, type Reading } from './a
 import { bias, biasValue } from './aspects/bias.js';
 import { headOrder, kvHeads, valueScale } from './aspects/heads.js';
 import { normEpsilon, qkNorm } from './aspects/norms.js';
-import { rope, ropeFactor, ropeLayout, ropePositions, ropeScaling, ropeTheta, ropeWidth } from './aspects/rope.js';
+import {
+  rope,
+  ropeFactor,
+  ropeLayout,
+  ropePositions,
+  ropeScaling,
+  ropeTheta,
+  ropeWidth,
+} from './aspects/rope.js';
 import { scale } from './aspects/scale.js';
 
 /** Everything that is compared, in the order of the findings. */
-const ASPECTS: readonly Aspect[] = [scale, rope, ropeTheta, ropeScaling, ropeWidth, ropeFactor, ropeLayout, ropePositions, kvHeads, headOrder, valueScale, bias, biasValue, qkNorm, normEpsilon];
+const ASPECTS: readonly Aspect[] = [
+  scale,
+  rope,
+  ropeTheta,
+  ropeScaling,
+  ropeWidth,
+  ropeFactor,
+  ropeLayout,
+  ropePositions,
+  kvHeads,
+  headOrder,
+  valueScale,
+  bias,
+  biasValue,
+  qkNorm,
+  normEpsilon,
+];
 
 export interface Comparison {
   findings: NotAsConfigured[];
@@ -29,8 +53,20 @@ interface Placed extends Reading {
  *
  * @returns one finding for each pair of values that differ
  */
-export function compareWithConfig(layers: readonly LayerMeasurement[], config: AttentionConfig): Comparison {
-  const readings = ASPECTS.flatMap((aspect) => layers.flatMap((layer) => aspect.read(layer, config).map((reading): Placed => ({ ...reading, aspect: aspect.name, layer: layer.layer, type: aspect.name.startsWith('rope') ? layer.type : '' }))));
+export function compareWithConfig(
+  layers: readonly LayerMeasurement[],
+  config: AttentionConfig,
+): Comparison {
+  const readings = ASPECTS.flatMap((aspect) =>
+    layers.flatMap((layer) =>
+      aspect.read(layer, config).map((reading): Placed => ({
+        ...reading,
+        aspect: aspect.name,
+        layer: layer.layer,
+        type: aspect.name.startsWith('rope') ? layer.type : '',
+      })),
+    ),
+  );
   const findings: NotAsConfigured[] = [];
   const checked = new Map<number, ConfigAspect[]>(layers.map(({ layer }) => [layer, []]));
   for (const reading of readings) {
@@ -43,20 +79,39 @@ export function compareWithConfig(layers: readonly LayerMeasurement[], config: A
   return { findings, checked };
 }
 
-function expectedOf(reading: Placed, all: readonly Placed[]): { expected: ConfigValue; against: ConfigSource } | null {
-  if (reading.expected !== null) return { expected: reading.expected, against: reading.against ?? 'config' };
-  const peers = all.filter(({ aspect, part, type }) => aspect === reading.aspect && part === reading.part && type === reading.type);
+function expectedOf(
+  reading: Placed,
+  all: readonly Placed[],
+): { expected: ConfigValue; against: ConfigSource } | null {
+  if (reading.expected !== null)
+    return { expected: reading.expected, against: reading.against ?? 'config' };
+  const peers = all.filter(
+    ({ aspect, part, type }) =>
+      aspect === reading.aspect && part === reading.part && type === reading.type,
+  );
   if (peers.length < 2) return null;
-  const count = (value: ConfigValue): number => peers.filter(({ found }) => sameValue(found, value, reading.tolerance)).length;
+  const count = (value: ConfigValue): number =>
+    peers.filter(({ found }) => sameValue(found, value, reading.tolerance)).length;
   const most = Math.max(...peers.map(({ found }) => count(found)));
   const common = peers.filter(({ found }) => count(found) === most);
   const usual = common.find(({ found }) => found === reading.usual) ?? common[0]!;
   return { expected: usual.found, against: 'layers' };
 }
 
-function add(findings: NotAsConfigured[], { aspect, part, layer, found }: Placed, { expected, against }: { expected: ConfigValue; against: ConfigSource }): void {
+function add(
+  findings: NotAsConfigured[],
+  { aspect, part, layer, found }: Placed,
+  { expected, against }: { expected: ConfigValue; against: ConfigSource },
+): void {
   const layers = part === 'final-norm' ? [] : [layer];
-  const known = findings.find((finding) => finding.aspect === aspect && finding.part === part && finding.against === against && finding.expected === expected && finding.found === found);
+  const known = findings.find(
+    (finding) =>
+      finding.aspect === aspect &&
+      finding.part === part &&
+      finding.against === against &&
+      finding.expected === expected &&
+      finding.found === found,
+  );
   if (known) known.layers.push(...layers);
   else findings.push({ code: 'not-as-configured', aspect, part, layers, expected, found, against });
 }

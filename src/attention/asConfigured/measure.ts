@@ -31,12 +31,22 @@ export const ROUNDING = { fine: 1e-4, coarse: 2 ** -8 } as const;
  * @param tensor [rows, heads, tokens, D], or [rows, tokens, H·D] with `headDim` for what enters the output projection
  * @param width length of the projection's last axis
  */
-export function readPaths(tensor: TensorData, width: number, headDim: number, rounding: number): Paths | null {
+export function readPaths(
+  tensor: TensorData,
+  width: number,
+  headDim: number,
+  rounding: number,
+): Paths | null {
   const view = headView(tensor, headDim);
   if (!view) return null;
   const { heads, at } = view;
   const zero = Array.from({ length: heads }, (_, head) => norm(at(ROW.zero, head, 0)));
-  return { heads: Array.from({ length: heads }, (_, head) => readPath((row, token) => at(row, head, token), width, headDim, rounding)), isShifted: zero.some((length) => length !== 0) };
+  return {
+    heads: Array.from({ length: heads }, (_, head) =>
+      readPath((row, token) => at(row, head, token), width, headDim, rounding),
+    ),
+    isShifted: zero.some((length) => length !== 0),
+  };
 }
 
 /** Twice the input changes a norm's result by no more than this, whatever its epsilon. */
@@ -44,42 +54,92 @@ const NORMED = 0.1;
 
 type Values = Float64Array;
 
-function headView({ dims, data }: TensorData, headDim: number): { heads: number; at: (row: number, head: number, token: number) => Values } | null {
+function headView(
+  { dims, data }: TensorData,
+  headDim: number,
+): { heads: number; at: (row: number, head: number, token: number) => Values } | null {
   const byHead = dims.length === 4;
   const heads = byHead ? dims[1]! : dims[2]! / headDim;
-  if (!Number.isInteger(heads) || (byHead ? dims[3] !== headDim || dims[2] !== PROBE_TOKENS : dims.length !== 3 || dims[1] !== PROBE_TOKENS)) return null;
+  if (
+    !Number.isInteger(heads) ||
+    (byHead
+      ? dims[3] !== headDim || dims[2] !== PROBE_TOKENS
+      : dims.length !== 3 || dims[1] !== PROBE_TOKENS)
+  )
+    return null;
   return {
     heads,
     at: (row, head, token) => {
-      const block = byHead ? (row * heads + head) * PROBE_TOKENS + token : (row * PROBE_TOKENS + token) * heads + head;
+      const block = byHead
+        ? (row * heads + head) * PROBE_TOKENS + token
+        : (row * PROBE_TOKENS + token) * heads + head;
       return Float64Array.from({ length: headDim }, (_, i) => Number(data[block * headDim + i]));
     },
   };
 }
 
-function readPath(at: (row: number, token: number) => Values, width: number, headDim: number, rounding: number): HeadPath | null {
+function readPath(
+  at: (row: number, token: number) => Values,
+  width: number,
+  headDim: number,
+  rounding: number,
+): HeadPath | null {
   const [first, second] = [probeVector(width, 'first'), probeVector(width, 'second')];
   const zeros = Array.from({ length: PROBE_TOKENS }, (_, token) => at(ROW.zero, token));
-  const own = (row: number, token: number): Values => at(row, token).map((value, i) => value - zeros[token]![i]!);
-  const response = { first: own(ROW.first, 0), second: own(ROW.second, 0), twice: own(ROW.twice, 0) };
+  const own = (row: number, token: number): Values =>
+    at(row, token).map((value, i) => value - zeros[token]![i]!);
+  const response = {
+    first: own(ROW.first, 0),
+    second: own(ROW.second, 0),
+    twice: own(ROW.twice, 0),
+  };
   const length = norm(response.first);
   if (!(length > 0) || !Number.isFinite(length)) return null;
-  const isLinear = distance(response.twice, response.first.map((value) => 2 * value)) <= rounding * length * 4;
+  const isLinear =
+    distance(
+      response.twice,
+      response.first.map((value) => 2 * value),
+    ) <=
+    rounding * length * 4;
   // Behind a norm, a bias would turn the vector before it is scaled: that is not taken apart.
-  const isNormed = !isLinear && norm(zeros[0]!) === 0 && distance(response.twice, response.first) <= NORMED * length;
+  const isNormed =
+    !isLinear &&
+    norm(zeros[0]!) === 0 &&
+    distance(response.twice, response.first) <= NORMED * length;
   if (!isLinear && !isNormed) return null;
-  const slices = (offset: number): [Values, Values] => [first.slice(offset, offset + headDim), second.slice(offset, offset + headDim)];
-  const turned = [ROW.first, ROW.second].map((row) => Array.from({ length: PROBE_TOKENS }, (_, token) => own(row, token)));
+  const slices = (offset: number): [Values, Values] => [
+    first.slice(offset, offset + headDim),
+    second.slice(offset, offset + headDim),
+  ];
+  const turned = [ROW.first, ROW.second].map((row) =>
+    Array.from({ length: PROBE_TOKENS }, (_, token) => own(row, token)),
+  );
   for (let offset = 0; offset + headDim <= width; offset += headDim) {
     const before = slices(offset);
-    const growth = norm(response.first) / norm(before[0]) / (norm(response.second) / norm(before[1]));
+    const growth =
+      norm(response.first) / norm(before[0]) / (norm(response.second) / norm(before[1]));
     if (!isNormed && !(Math.abs(growth - 1) <= 4 * rounding)) continue;
     if (isNormed) {
       if (!isWeighted([response.first, response.second], before, rounding)) continue;
-      return { offset, gain: null, isNormed, epsilon: epsilonOf(before[0], response.first, own(ROW.little, 0)), rotary: fitRotary(turned.map(([start]) => start!), turned, rounding) };
+      return {
+        offset,
+        gain: null,
+        isNormed,
+        epsilon: epsilonOf(before[0], response.first, own(ROW.little, 0)),
+        rotary: fitRotary(
+          turned.map(([start]) => start!),
+          turned,
+          rounding,
+        ),
+      };
     }
     const rotary = fitRotary(before, turned, rounding);
-    const gain = rotary === null ? null : rotary === 'none' ? gainOf(response.first, before[0], rounding) : rotary.amplitude;
+    const gain =
+      rotary === null
+        ? null
+        : rotary === 'none'
+          ? gainOf(response.first, before[0], rounding)
+          : rotary.amplitude;
     if (gain !== null) return { offset, gain, isNormed, epsilon: null, rotary };
   }
   return null;
@@ -88,15 +148,28 @@ function readPath(at: (row: number, token: number) => Values, width: number, hea
 /** The factor between two vectors, null where they are not parallel. */
 function gainOf(after: Values, before: Values, rounding: number): number | null {
   const gain = dot(after, before) / dot(before, before);
-  return distance(after, before.map((value) => gain * value)) <= rounding * norm(after) ? gain : null;
+  return distance(
+    after,
+    before.map((value) => gain * value),
+  ) <=
+    rounding * norm(after)
+    ? gain
+    : null;
 }
 
 /** Whether two results are two vectors, each times one weight per element and a factor of its own. */
-function isWeighted([first, second]: [Values, Values], [x, y]: [Values, Values], rounding: number): boolean {
+function isWeighted(
+  [first, second]: [Values, Values],
+  [x, y]: [Values, Values],
+  rounding: number,
+): boolean {
   const used = [...first.keys()].filter((i) => first[i] !== 0 && second[i] !== 0);
   const ratios = used.map((i) => first[i]! / x[i]! / (second[i]! / y[i]!));
   const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
-  return used.length > 0 && ratios.every((ratio) => Math.abs(ratio - mean) <= 4 * rounding * Math.abs(mean));
+  return (
+    used.length > 0 &&
+    ratios.every((ratio) => Math.abs(ratio - mean) <= 4 * rounding * Math.abs(mean))
+  );
 }
 
 /**
@@ -111,14 +184,33 @@ function epsilonOf(before: ArrayLike<number>, after: Values, afterLittle: Values
 }
 
 /** Epsilon of an RMSNorm of the residual stream, [rows, tokens, hidden]; `none` for something that scales with its input, null for anything else, such as a LayerNorm. */
-export function readNorm(tensor: TensorData, hiddenSize: number, rounding: number): number | 'none' | null {
+export function readNorm(
+  tensor: TensorData,
+  hiddenSize: number,
+  rounding: number,
+): number | 'none' | null {
   const last = tensor.dims.at(-1)!;
   if (last !== hiddenSize) return null;
-  const at = (row: number): Values => Float64Array.from({ length: last }, (_, i) => Number(tensor.data[row * PROBE_TOKENS * last + i]));
-  const [first, second, twice, little] = [at(ROW.first), at(ROW.second), at(ROW.twice), at(ROW.little)];
+  const at = (row: number): Values =>
+    Float64Array.from({ length: last }, (_, i) =>
+      Number(tensor.data[row * PROBE_TOKENS * last + i]),
+    );
+  const [first, second, twice, little] = [
+    at(ROW.first),
+    at(ROW.second),
+    at(ROW.twice),
+    at(ROW.little),
+  ];
   const length = norm(first);
   if (!(length > 0) || !Number.isFinite(length)) return null;
-  if (distance(twice, first.map((value) => 2 * value)) <= 4 * rounding * length) return 'none';
+  if (
+    distance(
+      twice,
+      first.map((value) => 2 * value),
+    ) <=
+    4 * rounding * length
+  )
+    return 'none';
   if (!(distance(twice, first) <= NORMED * length)) return null;
   const [x, y] = [probeVector(hiddenSize, 'first'), probeVector(hiddenSize, 'second')];
   if (!isWeighted([first, second], [x, y], rounding)) return null;

@@ -45,7 +45,12 @@ export interface SiteOutputs {
 const POSITIONS = 'attn_diff/probe/positions';
 
 /** The part of a model between the projections of some layers and their attention, and behind it to the output projection. */
-export function headsPart(projections: Projections, sites: readonly AttentionSite[], around: (site: AttentionSite) => SiteProjections, sizes: Sizes): Part & { outputs: SiteOutputs[] } {
+export function headsPart(
+  projections: Projections,
+  sites: readonly AttentionSite[],
+  around: (site: AttentionSite) => SiteProjections,
+  sizes: Sizes,
+): Part & { outputs: SiteOutputs[] } {
   const cuts = commonCuts(projections, sizes);
   for (const site of sites) {
     const { query, key, value } = around(site);
@@ -55,14 +60,26 @@ export function headsPart(projections: Projections, sites: readonly AttentionSit
     for (const projection of [query, key, value]) {
       if (projection?.width) cuts.set(projection.output, ['probe', probe(projection.width)]);
     }
-    cuts.set(site.output, site.outputFlat ? ['flat', probe(sizes.heads * sizes.headDim)] : ['heads', probeByHead(sizes.heads, sizes.headDim)]);
+    cuts.set(
+      site.output,
+      site.outputFlat
+        ? ['flat', probe(sizes.heads * sizes.headDim)]
+        : ['heads', probeByHead(sizes.heads, sizes.headDim)],
+    );
   }
   const wanted = sites.flatMap((site) => {
     const { query, key, value, output } = around(site);
-    return [...(query && key && value ? tensorsOf(site.qkv) : []), ...(output ? [output.input] : [])];
+    return [
+      ...(query && key && value ? tensorsOf(site.qkv) : []),
+      ...(output ? [output.input] : []),
+    ];
   });
   const unfolds = sites.some(({ qkv }) => qkv.kind === 'flat' && (qkv.rotary ?? qkv.norm) !== null);
-  const added = new Map(sites.flatMap((site) => ROLES.flatMap((role) => around(site).biases[role])).map((bias) => [bias.node.output[0]!, bias]));
+  const added = new Map(
+    sites
+      .flatMap((site) => ROLES.flatMap((role) => around(site).biases[role]))
+      .map((bias) => [bias.node.output[0]!, bias]),
+  );
   return cutOut(projections, { wanted, cuts, unfolds }, (builder, feeds, nodes) => {
     for (const node of nodes) {
       const bias = added.get(node.output[0] ?? '');
@@ -70,35 +87,76 @@ export function headsPart(projections: Projections, sites: readonly AttentionSit
     }
     const positions = (): string => {
       if (projections.graph.inputs.has('position_ids')) return 'position_ids';
-      feeds[POSITIONS] ??= { type: 'int64', dims: [PROBE_ROWS, PROBE_TOKENS], data: BigInt64Array.from({ length: PROBE_ROWS * PROBE_TOKENS }, (_, i) => BigInt(i % PROBE_TOKENS)) };
+      feeds[POSITIONS] ??= {
+        type: 'int64',
+        dims: [PROBE_ROWS, PROBE_TOKENS],
+        data: BigInt64Array.from({ length: PROBE_ROWS * PROBE_TOKENS }, (_, i) =>
+          BigInt(i % PROBE_TOKENS),
+        ),
+      };
       return POSITIONS;
     };
     const { typeOf } = projections.flow;
     const outputs = sites.map((site): SiteOutputs => {
       const { query, key, value, output, biases } = around(site);
-      const qkv = query && key && value ? builder.within(`probe/layer${site.layer}`, () => buildQkv(builder, site.qkv, sizes, typeOf, positions)) : null;
-      const constants = (role: Role): string[] => (qkv ? biases[role].map(({ constant }) => builder.cast(constant, DataType.FLOAT)) : []);
+      const qkv =
+        query && key && value
+          ? builder.within(`probe/layer${site.layer}`, () =>
+              buildQkv(builder, site.qkv, sizes, typeOf, positions),
+            )
+          : null;
+      const constants = (role: Role): string[] =>
+        qkv ? biases[role].map(({ constant }) => builder.cast(constant, DataType.FLOAT)) : [];
       const own = { query: constants('query'), key: constants('key'), value: constants('value') };
-      return { layer: site.layer, query: qkv?.query ?? null, key: qkv?.key ?? null, value: qkv?.value ?? null, output: output && builder.cast(output.input, DataType.FLOAT), biases: own };
+      return {
+        layer: site.layer,
+        query: qkv?.query ?? null,
+        key: qkv?.key ?? null,
+        value: qkv?.value ?? null,
+        output: output && builder.cast(output.input, DataType.FLOAT),
+        biases: own,
+      };
     });
-    return { outputs, names: outputs.flatMap(({ query, key, value, output, biases }) => [query, key, value, output, ...ROLES.flatMap((role) => biases[role])]).filter((name) => name !== null) };
+    return {
+      outputs,
+      names: outputs
+        .flatMap(({ query, key, value, output, biases }) => [
+          query,
+          key,
+          value,
+          output,
+          ...ROLES.flatMap((role) => biases[role]),
+        ])
+        .filter((name) => name !== null),
+    };
   });
 }
 
 /** All that a site's Q, K and V are computed from. */
 function tensorsOf(qkv: QkvSource): string[] {
-  const fused = qkv.kind === 'flat' ? [qkv.norm?.query, qkv.norm?.key, qkv.rotary?.cos, qkv.rotary?.sin, qkv.rotary?.positions] : [];
+  const fused =
+    qkv.kind === 'flat'
+      ? [qkv.norm?.query, qkv.norm?.key, qkv.rotary?.cos, qkv.rotary?.sin, qkv.rotary?.positions]
+      : [];
   return [qkv.query, qkv.key, qkv.value, ...fused].filter((name) => name != null);
 }
 
 /** The norms of the residual stream, each alone. */
-export function normsPart(projections: Projections, norms: readonly StreamNorm[], sizes: Sizes): Part & { outputs: string[] } {
+export function normsPart(
+  projections: Projections,
+  norms: readonly StreamNorm[],
+  sizes: Sizes,
+): Part & { outputs: string[] } {
   const cuts = commonCuts(projections, sizes);
   for (const { input } of norms) cuts.set(input, ['probe', probe(sizes.hiddenSize)]);
-  return cutOut(projections, { wanted: norms.map(({ output }) => output), cuts, unfolds: false }, (builder) => {
-    const outputs = norms.map(({ output }) => builder.cast(output, DataType.FLOAT));
-    return { outputs, names: outputs };
-  });
+  return cutOut(
+    projections,
+    { wanted: norms.map(({ output }) => output), cuts, unfolds: false },
+    (builder) => {
+      const outputs = norms.map(({ output }) => builder.cast(output, DataType.FLOAT));
+      return { outputs, names: outputs };
+    },
+  );
 }
 
 /** What is fed in the place of a tensor; those of one name and shape share one input. */
@@ -107,19 +165,41 @@ type Cut = [name: string, TensorData];
 /** Products with weights, and embeddings: shapes may be taken from them, values are not. */
 function commonCuts({ graph, byOutput }: Projections, sizes: Sizes): Map<string, Cut> {
   const cuts = new Map<string, Cut>();
-  for (const { output, width } of byOutput.values()) if (width !== null) cuts.set(output, ['none', noProbe(width)]);
+  for (const { output, width } of byOutput.values())
+    if (width !== null) cuts.set(output, ['none', noProbe(width)]);
   for (const node of graph.graph.node) {
     if (!isOp(node, 'Gather') && !isMicrosoftOp(node, 'GatherBlockQuantized')) continue;
     const table = graph.constant(node.input[0]);
     const isFloat = table?.dataType === DataType.FLOAT || table?.dataType === DataType.FLOAT16;
-    if (isFloat && table.dims.length === 2 && Number(table.dims[0]) === sizes.vocabSize) cuts.set(node.output[0]!, ['none', noProbe(Number(table.dims[1]))]);
+    if (isFloat && table.dims.length === 2 && Number(table.dims[0]) === sizes.vocabSize)
+      cuts.set(node.output[0]!, ['none', noProbe(Number(table.dims[1]))]);
   }
   return cuts;
 }
 
-function cutOut<T>({ graph, flow }: Projections, { wanted, cuts, unfolds }: { wanted: readonly string[]; cuts: ReadonlyMap<string, Cut>; unfolds: boolean }, build: (builder: GraphBuilder, feeds: Tensors, nodes: readonly NodeProto[]) => { outputs: T; names: readonly string[] }): Part & { outputs: T } {
-  const infos = new Map([...cuts.keys()].map((name) => [name, makeValueInfo(name, DataType.FLOAT)]));
-  const model = copyModel(extract(graph, [...new Set(wanted)].map((name) => ({ name, type: DataType.UNDEFINED })), infos));
+function cutOut<T>(
+  { graph, flow }: Projections,
+  {
+    wanted,
+    cuts,
+    unfolds,
+  }: { wanted: readonly string[]; cuts: ReadonlyMap<string, Cut>; unfolds: boolean },
+  build: (
+    builder: GraphBuilder,
+    feeds: Tensors,
+    nodes: readonly NodeProto[],
+  ) => { outputs: T; names: readonly string[] },
+): Part & { outputs: T } {
+  const infos = new Map(
+    [...cuts.keys()].map((name) => [name, makeValueInfo(name, DataType.FLOAT)]),
+  );
+  const model = copyModel(
+    extract(
+      graph,
+      [...new Set(wanted)].map((name) => ({ name, type: DataType.UNDEFINED })),
+      infos,
+    ),
+  );
   if (unfolds) raiseOpset(model, UNFOLD_OPSET);
   const part = model.graph!;
   const reached = part.input.filter(({ name }) => cuts.has(name)).map(({ name }) => name);

@@ -56,7 +56,13 @@ function openResidual(builder: GraphBuilder, node: NodeProto): void {
   const added = bias ? builder.op('Add', [skip, bias]) : skip;
   rename(builder, builder.op('Add', [input, added]), sum);
   const epsilon = node.attribute.filter(({ name }) => name === 'epsilon');
-  Object.assign(node, { opType: 'SimplifiedLayerNormalization', domain: '', input: [sum, weight], output: [node.output[0]!], attribute: epsilon });
+  Object.assign(node, {
+    opType: 'SimplifiedLayerNormalization',
+    domain: '',
+    input: [sum, weight],
+    output: [node.output[0]!],
+    attribute: epsilon,
+  });
 }
 
 /** Gives the tensor of the node that was built last another name. */
@@ -64,4 +70,3 @@ function rename(builder: GraphBuilder, from: string, to: string): void {
   const node = builder.nodes.at(-1)!;
   node.output = node.output.map((name) => (name === from ? to : name));
 }
-

@@ -14,7 +14,10 @@ export const LITTLE = 2 ** -10;
 export function probeVector(width: number, row: 'first' | 'second'): Float64Array {
   return remembered(vectors, `${row} ${width}`, () => {
     const random = mulberry32(width + (row === 'first' ? 0 : 0x10000));
-    return Float64Array.from({ length: width }, () => ((8 + Math.floor(random() * 25)) / 16) * (random() < 0.5 ? -1 : 1));
+    return Float64Array.from(
+      { length: width },
+      () => ((8 + Math.floor(random() * 25)) / 16) * (random() < 0.5 ? -1 : 1),
+    );
   });
 }
 
@@ -32,9 +35,17 @@ function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
 export function probe(width: number): TensorData {
   return remembered(probes, `flat ${width}`, () => {
     const [first, second] = [probeVector(width, 'first'), probeVector(width, 'second')];
-    const rows = [first.map(() => 0), first, second, first.map((value) => 2 * value), first.map((value) => LITTLE * value)];
+    const rows = [
+      first.map(() => 0),
+      first,
+      second,
+      first.map((value) => 2 * value),
+      first.map((value) => LITTLE * value),
+    ];
     const data = new Float32Array(PROBE_ROWS * PROBE_TOKENS * width);
-    for (const [row, values] of rows.entries()) for (let token = 0; token < PROBE_TOKENS; token++) data.set(values, (row * PROBE_TOKENS + token) * width);
+    for (const [row, values] of rows.entries())
+      for (let token = 0; token < PROBE_TOKENS; token++)
+        data.set(values, (row * PROBE_TOKENS + token) * width);
     return { type: 'float32', dims: [PROBE_ROWS, PROBE_TOKENS, width], data };
   });
 }
@@ -62,11 +73,24 @@ function byHead(heads: number, headDim: number): TensorData {
 
 /** Zeros for a tensor [rows, tokens, width]. */
 export function noProbe(width: number): TensorData {
-  return remembered(probes, `none ${width}`, () => ({ type: 'float32', dims: [PROBE_ROWS, PROBE_TOKENS, width], data: new Float32Array(PROBE_ROWS * PROBE_TOKENS * width) }));
+  return remembered(probes, `none ${width}`, () => ({
+    type: 'float32',
+    dims: [PROBE_ROWS, PROBE_TOKENS, width],
+    data: new Float32Array(PROBE_ROWS * PROBE_TOKENS * width),
+  }));
 }
 
 /** The batch whose tokens the probes stand for: full rows, counted from position 0. */
 export function measurementBatch(): Batch {
-  const sequences = Array.from({ length: PROBE_ROWS }, () => Array.from({ length: PROBE_TOKENS }, () => 0));
-  return buildBatch({ sequences, padding: 'right', padTokenId: 0, length: PROBE_TOKENS, source: 'random', name: 'measurement' });
+  const sequences = Array.from({ length: PROBE_ROWS }, () =>
+    Array.from({ length: PROBE_TOKENS }, () => 0),
+  );
+  return buildBatch({
+    sequences,
+    padding: 'right',
+    padTokenId: 0,
+    length: PROBE_TOKENS,
+    source: 'random',
+    name: 'measurement',
+  });
 }

@@ -26,7 +26,13 @@ export interface Projections {
 }
 
 const PRODUCTS = ['MatMul', 'Gemm', 'MatMulInteger', 'QLinearMatMul'];
-const MICROSOFT_PRODUCTS = ['FusedMatMul', 'MatMulNBits', 'MatMulBnb4', 'MatMulIntegerToFloat', 'DynamicQuantizeMatMul'];
+const MICROSOFT_PRODUCTS = [
+  'FusedMatMul',
+  'MatMulNBits',
+  'MatMulBnb4',
+  'MatMulIntegerToFloat',
+  'DynamicQuantizeMatMul',
+];
 const QUANTISING = ['DynamicQuantizeLinear', 'QuantizeLinear'];
 
 /** Finds every projection of a graph whose nodes are sorted. */
@@ -40,7 +46,12 @@ export function projectionsOf(graph: OnnxGraph): Projections {
     if (!flow.isActivation(left) || !flow.isConstant(right)) continue;
     const quantise = graph.producer(left);
     const input = isOp(quantise, ...QUANTISING) ? quantise.input[0]! : left;
-    const projection = { node, input, output: scaledProduct(graph, node), ...weightOf(graph, node) };
+    const projection = {
+      node,
+      input,
+      output: scaledProduct(graph, node),
+      ...weightOf(graph, node),
+    };
     byOutput.set(projection.output, projection);
     byNode.set(node, projection);
   }
@@ -64,9 +75,16 @@ function sole(graph: OnnxGraph, tensor: string): NodeProto | undefined {
 /** The initializer behind a product's second operand, and the product's width, through casts, scales and transpositions. */
 function weightOf(graph: OnnxGraph, node: NodeProto): { weight: string; width: number | null } {
   const bits = attribute(node, 'N')?.i;
-  let transposed = isOp(node, 'Gemm') || isMicrosoftOp(node, 'FusedMatMul') ? attribute(node, 'transB')?.i === 1n : false;
+  let transposed =
+    isOp(node, 'Gemm') || isMicrosoftOp(node, 'FusedMatMul')
+      ? attribute(node, 'transB')?.i === 1n
+      : false;
   let tensor = node.input[1]!;
-  for (let above = graph.producer(tensor); isOp(above, 'Transpose', 'Cast', 'Identity', 'DequantizeLinear'); above = graph.producer(tensor)) {
+  for (
+    let above = graph.producer(tensor);
+    isOp(above, 'Transpose', 'Cast', 'Identity', 'DequantizeLinear');
+    above = graph.producer(tensor)
+  ) {
     if (above.opType === 'Transpose') transposed = !transposed;
     tensor = above.input[0]!;
   }
@@ -105,9 +123,15 @@ export function sourcesOf({ graph, flow, byOutput }: Projections, from: string):
     }
     const node = graph.producer(tensor);
     if (!node) continue;
-    const constant = isOp(node, 'Add') ? node.input.find((input) => flow.isConstant(input) && !flow.isNumber(input)) : undefined;
-    if (constant !== undefined) biases.push({ node, constant, rest: node.input.find((input) => input !== constant)! });
-    append(open, node.input.filter((input) => flow.isActivation(input)));
+    const constant = isOp(node, 'Add')
+      ? node.input.find((input) => flow.isConstant(input) && !flow.isNumber(input))
+      : undefined;
+    if (constant !== undefined)
+      biases.push({ node, constant, rest: node.input.find((input) => input !== constant)! });
+    append(
+      open,
+      node.input.filter((input) => flow.isActivation(input)),
+    );
   }
   return { projections: [...projections], biases };
 }

@@ -23,7 +23,11 @@ export type Turned = readonly (readonly ArrayLike<number>[])[];
  * @param tolerance of the residual's L2 over the result's; NaN anywhere fits nothing
  * @returns `none` where positions change nothing; null where no rotation of pairs explains the result
  */
-export function fitRotary(before: readonly ArrayLike<number>[], after: Turned, tolerance: number): RotaryFit | 'none' | null {
+export function fitRotary(
+  before: readonly ArrayLike<number>[],
+  after: Turned,
+  tolerance: number,
+): RotaryFit | 'none' | null {
   if (isStill(after, tolerance)) return 'none';
   const size = before[0]!.length;
   for (let width = size; width >= 2; width /= 2) {
@@ -40,17 +44,38 @@ type Pair = readonly [number, number];
 
 /** Elements that turn together; those beyond the width are paired too, and stay. */
 function pairsOf(layout: RotaryFit['layout'], width: number, size: number): Pair[] {
-  const within = (from: number, length: number, kind: RotaryFit['layout']): Pair[] => Array.from({ length: length / 2 }, (_, i) => (kind === 'half' ? [from + i, from + i + length / 2] : [from + 2 * i, from + 2 * i + 1]));
-  return [...within(0, width, layout), ...(size > width ? within(width, size - width, 'interleaved') : [])];
+  const within = (from: number, length: number, kind: RotaryFit['layout']): Pair[] =>
+    Array.from({ length: length / 2 }, (_, i) =>
+      kind === 'half' ? [from + i, from + i + length / 2] : [from + 2 * i, from + 2 * i + 1],
+    );
+  return [
+    ...within(0, width, layout),
+    ...(size > width ? within(width, size - width, 'interleaved') : []),
+  ];
 }
 
 function isStill(after: Turned, tolerance: number): boolean {
-  return after.every(([first, ...others]) => others.every((other) => distance(first!, other) <= tolerance * norm(first!)));
+  return after.every(([first, ...others]) =>
+    others.every((other) => distance(first!, other) <= tolerance * norm(first!)),
+  );
 }
 
-function fitPairs(before: readonly ArrayLike<number>[], after: Turned, pairs: readonly Pair[], tolerance: number): Omit<RotaryFit, 'layout' | 'width'> | null {
+function fitPairs(
+  before: readonly ArrayLike<number>[],
+  after: Turned,
+  pairs: readonly Pair[],
+  tolerance: number,
+): Omit<RotaryFit, 'layout' | 'width'> | null {
   const positions = after[0]!.length;
-  const turns = Array.from({ length: positions }, (_, p) => pairs.map((pair) => turnOf(before, after.map((vector) => vector[p]!), pair)));
+  const turns = Array.from({ length: positions }, (_, p) =>
+    pairs.map((pair) =>
+      turnOf(
+        before,
+        after.map((vector) => vector[p]!),
+        pair,
+      ),
+    ),
+  );
   for (const [p, angles] of turns.entries()) {
     let rest = 0;
     let whole = 0;
@@ -58,7 +83,9 @@ function fitPairs(before: readonly ArrayLike<number>[], after: Turned, pairs: re
       const [c, s] = angles[i]!;
       for (const [n, vector] of before.entries()) {
         const [x, y] = [after[n]![p]![a]!, after[n]![p]![b]!];
-        rest += (x - (c * vector[a]! - s * vector[b]!)) ** 2 + (y - (c * vector[b]! + s * vector[a]!)) ** 2;
+        rest +=
+          (x - (c * vector[a]! - s * vector[b]!)) ** 2 +
+          (y - (c * vector[b]! + s * vector[a]!)) ** 2;
         whole += x ** 2 + y ** 2;
       }
     }
@@ -67,10 +94,18 @@ function fitPairs(before: readonly ArrayLike<number>[], after: Turned, pairs: re
   const angle = ([c, s]: readonly [number, number]): number => Math.atan2(s, c);
   const starts = turns[0]!.map(angle);
   const lengths = turns.flat().map(([c, s]) => Math.hypot(c, s));
-  return { starts, frequencies: turns[1]!.map((turn, i) => wrapped(angle(turn) - starts[i]!)), amplitude: lengths.reduce((sum, length) => sum + length, 0) / lengths.length };
+  return {
+    starts,
+    frequencies: turns[1]!.map((turn, i) => wrapped(angle(turn) - starts[i]!)),
+    amplitude: lengths.reduce((sum, length) => sum + length, 0) / lengths.length,
+  };
 }
 
-function turnOf(before: readonly ArrayLike<number>[], after: readonly ArrayLike<number>[], [a, b]: Pair): [number, number] {
+function turnOf(
+  before: readonly ArrayLike<number>[],
+  after: readonly ArrayLike<number>[],
+  [a, b]: Pair,
+): [number, number] {
   let [c, s, square] = [0, 0, 0];
   for (const [n, vector] of before.entries()) {
     const [x, y] = [vector[a]!, vector[b]!];

@@ -13,14 +13,27 @@ const PARTS = ['query', 'key', 'value', 'output'] as const;
  */
 export function sharedWeights(digests: ReadonlyMap<number, WeightDigests>): NotAsConfigured[] {
   const layers = [...digests];
-  const isPacked = layers.every(([, { query, key, value }]) => query !== null && query === key && key === value);
+  const isPacked = layers.every(
+    ([, { query, key, value }]) => query !== null && query === key && key === value,
+  );
   return layers.flatMap(([first, one], i) =>
     layers.slice(i + 1).flatMap(([second, other]) => {
       const told = PARTS.filter((part) => one[part] !== null && other[part] !== null);
       const shared = told.filter((part) => one[part] === other[part]);
       if (shared.length === 0 || shared.length === told.length) return [];
       const parts: (ConfigPart | null)[] = isPacked && shared.includes('query') ? [null] : shared;
-      return parts.map((part) => ({ code: 'not-as-configured', aspect: 'weights', part, layers: [first, second], expected: 'different', found: 'identical', against: 'config' }) as const);
+      return parts.map(
+        (part) =>
+          ({
+            code: 'not-as-configured',
+            aspect: 'weights',
+            part,
+            layers: [first, second],
+            expected: 'different',
+            found: 'identical',
+            against: 'config',
+          }) as const,
+      );
     }),
   );
 }

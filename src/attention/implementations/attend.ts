@@ -12,12 +12,30 @@ import type { AttentionInputs } from './types.js';
  *
  * @returns [B,H,S,D] of the implementation's output type
  */
-export function attend(builder: GraphBuilder, name: Exclude<ImplementationName, 'original'>, inputs: AttentionInputs): string {
+export function attend(
+  builder: GraphBuilder,
+  name: Exclude<ImplementationName, 'original'>,
+  inputs: AttentionInputs,
+): string {
   const implementation = implementationOf(name, inputs.settings);
   const round = (tensor: string): string => {
-    if (implementation.inputType !== DataType.FLOAT) return builder.cast(tensor, implementation.inputType);
+    if (implementation.inputType !== DataType.FLOAT)
+      return builder.cast(tensor, implementation.inputType);
     return name === 'exact' ? tensor : rounded(builder, tensor, inputs.settings.precision);
   };
-  const output = implementation.build(builder, deviated(builder, { ...inputs, query: round(inputs.query), key: round(inputs.key), value: round(inputs.value) }));
-  return spoiled(builder, output, inputs, implementation.outputType === 'float64' ? DataType.DOUBLE : DataType.FLOAT);
+  const output = implementation.build(
+    builder,
+    deviated(builder, {
+      ...inputs,
+      query: round(inputs.query),
+      key: round(inputs.key),
+      value: round(inputs.value),
+    }),
+  );
+  return spoiled(
+    builder,
+    output,
+    inputs,
+    implementation.outputType === 'float64' ? DataType.DOUBLE : DataType.FLOAT,
+  );
 }

@@ -22,12 +22,29 @@ export const exact: Implementation = {
     const keys = repeatKv(builder, double(key), heads, kvHeads);
     const values = repeatKv(builder, double(value), heads, kvHeads);
     const scores = builder.op('MatMul', [double(query), builder.transpose(keys, 0, 1, 3, 2)]);
-    const scaled = softcapped(builder, builder.op('Mul', [scores, builder.float(scale, 'float64')]), softcap, 'float64');
+    const scaled = softcapped(
+      builder,
+      builder.op('Mul', [scores, builder.float(scale, 'float64')]),
+      softcap,
+      'float64',
+    );
     const bias = masks.bias();
     const biased = bias === null ? scaled : builder.op('Add', [scaled, double(bias)]);
-    const masked = builder.op('Where', [masks.allowed(mask), biased, builder.float(-Infinity, 'float64')]);
-    const softmax = withoutSinks(builder, builder.op('Softmax', [withSinks(builder, masked, sinks, 'float64')], { axis: -1n }), sinks);
-    const probabilities = builder.op('Where', [masks.rowHasKey(mask), softmax, builder.float(0, 'float64')]);
+    const masked = builder.op('Where', [
+      masks.allowed(mask),
+      biased,
+      builder.float(-Infinity, 'float64'),
+    ]);
+    const softmax = withoutSinks(
+      builder,
+      builder.op('Softmax', [withSinks(builder, masked, sinks, 'float64')], { axis: -1n }),
+      sinks,
+    );
+    const probabilities = builder.op('Where', [
+      masks.rowHasKey(mask),
+      softmax,
+      builder.float(0, 'float64'),
+    ]);
     return builder.op('MatMul', [probabilities, values]);
   },
 };

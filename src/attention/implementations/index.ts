@@ -6,6 +6,9 @@ import { sdpa } from './sdpa.js';
 import type { Implementation } from './types.js';
 
 /** What a stream builds at each site; `original` leaves the site's own nodes in place (see rebuild.ts). */
-export function implementationOf(name: Exclude<ImplementationName, 'original'>, settings: AttentionSettings): Implementation {
+export function implementationOf(
+  name: Exclude<ImplementationName, 'original'>,
+  settings: AttentionSettings,
+): Implementation {
   return { eager, sdpa, flash, exact: () => exact }[name](settings);
 }

@@ -31,16 +31,45 @@ function operator(precision: AttentionSettings['precision'], aligned: boolean): 
   return {
     ...fused('sdpa', 'Attention', precision, [{ domain: '', version: 23 }]),
     build(builder, inputs) {
-      const { query, key, value, heads, kvHeads, scale, softcap, sinks, mask, masks, settings, decoding } = inputs;
+      const {
+        query,
+        key,
+        value,
+        heads,
+        kvHeads,
+        scale,
+        softcap,
+        sinks,
+        mask,
+        masks,
+        settings,
+        decoding,
+      } = inputs;
       const attributes = { scale, ...(softcap === null ? {} : { softcap }) };
-      if (settings.maskForm === 'causal') return widened(builder, byOperator(builder, inputs, attributes, decoding?.past ?? 0), precision);
-      const additive = sinks !== null || settings.maskForm === 'additive' || (settings.maskForm === null && masks.bias() !== null);
-      const plain = additive ? narrowed(builder, masks.additive(mask, settings), precision) : masks.allowed(mask);
-      const more = sinks === null ? { key, value, mask: plain } : sinksAsKey(builder, { query, key, value, mask: plain }, sinks);
-      const [keys, values, own] = aligned ? alignedKeys(builder, more.key, more.value, more.mask, additive, precision) : [more.key, more.value, more.mask];
+      if (settings.maskForm === 'causal')
+        return widened(
+          builder,
+          byOperator(builder, inputs, attributes, decoding?.past ?? 0),
+          precision,
+        );
+      const additive =
+        sinks !== null ||
+        settings.maskForm === 'additive' ||
+        (settings.maskForm === null && masks.bias() !== null);
+      const plain = additive
+        ? narrowed(builder, masks.additive(mask, settings), precision)
+        : masks.allowed(mask);
+      const more =
+        sinks === null
+          ? { key, value, mask: plain }
+          : sinksAsKey(builder, { query, key, value, mask: plain }, sinks);
+      const [keys, values, own] = aligned
+        ? alignedKeys(builder, more.key, more.value, more.mask, additive, precision)
+        : [more.key, more.value, more.mask];
       // Of grouped heads CUDA's `Attention` gives the memory-efficient kernel those in fp16 and bf16 only.
       const repeats = aligned && precision === 'fp32';
-      const perHead = (tensor: string): string => (repeats ? repeatKv(builder, tensor, heads, kvHeads) : tensor);
+      const perHead = (tensor: string): string =>
+        repeats ? repeatKv(builder, tensor, heads, kvHeads) : tensor;
       const qkv = [query, perHead(keys), perHead(values)];
       return widened(builder, builder.op('Attention', [...qkv, own], attributes), precision);
     },
@@ -65,7 +94,9 @@ function alignedKeys(
   const missing = builder.op('Mod', [builder.op('Sub', [eight, remainder]), eight]);
   const after = (axis: number): string => {
     const before = builder.ints(...Array.from({ length: 4 + axis }, () => 0));
-    return builder.op('Concat', [before, missing, ...(axis === 3 ? [] : [builder.ints(0)])], { axis: 0n });
+    return builder.op('Concat', [before, missing, ...(axis === 3 ? [] : [builder.ints(0)])], {
+      axis: 0n,
+    });
   };
   const padded = (tensor: string, axis: number, fill: string[] = []): string =>
     builder.op('Pad', [builder.cast(tensor, DataType.FLOAT), after(axis), ...fill]);
@@ -78,28 +109,66 @@ function alignedKeys(
 }
 
 /** com.microsoft `MultiHeadAttention` with the mask as its attention_bias; keys and values are repeated for it. */
-function multiHead(precision: AttentionSettings['precision'], kernel: 'mha' | 'cudnn'): Implementation {
+function multiHead(
+  precision: AttentionSettings['precision'],
+  kernel: 'mha' | 'cudnn',
+): Implementation {
   return {
     ...fused('sdpa', 'MultiHeadAttention', precision),
-    build(builder, { query, key, value, heads, kvHeads, headDim, scale, softcap, sinks, mask, masks, settings }) {
-      if (softcap !== null) throw new AttnDiffError('not-buildable', { implementation: `sdpa:kernel=${kernel}`, problem: 'MultiHeadAttention has no softcap, and this model has one' });
-      const flat = (tensor: string): string => builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), 0, 0, heads * headDim);
-      const plain = { key, value, mask: narrowed(builder, masks.additive(mask, settings), precision) };
+    build(
+      builder,
+      { query, key, value, heads, kvHeads, headDim, scale, softcap, sinks, mask, masks, settings },
+    ) {
+      if (softcap !== null)
+        throw new AttnDiffError('not-buildable', {
+          implementation: `sdpa:kernel=${kernel}`,
+          problem: 'MultiHeadAttention has no softcap, and this model has one',
+        });
+      const flat = (tensor: string): string =>
+        builder.reshapeTo(builder.transpose(tensor, 0, 2, 1, 3), 0, 0, heads * headDim);
+      const plain = {
+        key,
+        value,
+        mask: narrowed(builder, masks.additive(mask, settings), precision),
+      };
       const more = sinks === null ? plain : sinksAsKey(builder, { ...plain, query }, sinks);
-      const [keys, values] = [repeatKv(builder, more.key, heads, kvHeads), repeatKv(builder, more.value, heads, kvHeads)];
-      const output = builder.op('MultiHeadAttention', [flat(query), flat(keys), flat(values), '', '', more.mask], { num_heads: BigInt(heads), scale }, 'com.microsoft');
-      return widened(builder, builder.transpose(builder.reshapeTo(output, 0, 0, heads, headDim), 0, 2, 1, 3), precision);
+      const [keys, values] = [
+        repeatKv(builder, more.key, heads, kvHeads),
+        repeatKv(builder, more.value, heads, kvHeads),
+      ];
+      const output = builder.op(
+        'MultiHeadAttention',
+        [flat(query), flat(keys), flat(values), '', '', more.mask],
+        { num_heads: BigInt(heads), scale },
+        'com.microsoft',
+      );
+      return widened(
+        builder,
+        builder.transpose(builder.reshapeTo(output, 0, 0, heads, headDim), 0, 2, 1, 3),
+        precision,
+      );
     },
   };
 }
 
 /** Without a mask, is_causal: keys before the queries are handed over side by side with the new ones, as Hugging Face's cache does. */
-function byOperator(builder: GraphBuilder, { query, key, value }: AttentionInputs, attributes: Record<string, number>, past: number): string {
-  const attend = (q: string, k: string, v: string): string => builder.op('Attention', [q, k, v], { ...attributes, is_causal: 1n });
+function byOperator(
+  builder: GraphBuilder,
+  { query, key, value }: AttentionInputs,
+  attributes: Record<string, number>,
+  past: number,
+): string {
+  const attend = (q: string, k: string, v: string): string =>
+    builder.op('Attention', [q, k, v], { ...attributes, is_causal: 1n });
   if (past === 0) return attend(query, key, value);
-  const slice = (tensor: string, from: number, to: number): string => builder.op('Slice', [tensor, builder.ints(from), builder.ints(to), builder.ints(2)]);
+  const slice = (tensor: string, from: number, to: number): string =>
+    builder.op('Slice', [tensor, builder.ints(from), builder.ints(to), builder.ints(2)]);
   const [first, rest] = [slice(query, 0, past), slice(query, past, 2 ** 31 - 1)];
-  return builder.op('Concat', [attend(first, slice(key, 0, past), slice(value, 0, past)), attend(rest, key, value)], { axis: 2n });
+  return builder.op(
+    'Concat',
+    [attend(first, slice(key, 0, past), slice(value, 0, past)), attend(rest, key, value)],
+    { axis: 2n },
+  );
 }
 
 function emulated(precision: Exclude<AttentionSettings['precision'], 'fp32'>): Implementation {
@@ -111,18 +180,42 @@ function emulated(precision: Exclude<AttentionSettings['precision'], 'fp32'>): I
     inputType: DataType.FLOAT,
     outputType: 'float32',
     computeOps: ['MatMul', 'FusedMatMul', 'Softmax'],
-    build(builder, { query, key, value, heads, kvHeads, scale, softcap, sinks, mask, masks, settings, trace = () => undefined }) {
+    build(
+      builder,
+      {
+        query,
+        key,
+        value,
+        heads,
+        kvHeads,
+        scale,
+        softcap,
+        sinks,
+        mask,
+        masks,
+        settings,
+        trace = () => undefined,
+      },
+    ) {
       const keys = repeatKv(builder, key, heads, kvHeads);
       const values = repeatKv(builder, value, heads, kvHeads);
       const scores = builder.op('MatMul', [query, builder.transpose(keys, 0, 1, 3, 2)]);
       trace('scores', scores);
-      const scaled = softcapped(builder, builder.op('Mul', [scores, builder.float(scale)]), softcap);
+      const scaled = softcapped(
+        builder,
+        builder.op('Mul', [scores, builder.float(scale)]),
+        softcap,
+      );
       trace('scaled', scaled);
       const bias = masks.bias();
       const biased = bias === null ? scaled : builder.op('Add', [scaled, bias]);
       const masked = builder.op('Where', [masks.allowed(mask), biased, builder.float(-Infinity)]);
       trace('masked', masked);
-      const weights = builder.op('Where', [masks.rowHasKey(mask), withoutSinks(builder, softmax(builder, withSinks(builder, masked, sinks), 'fp32'), sinks), builder.float(0)]);
+      const weights = builder.op('Where', [
+        masks.rowHasKey(mask),
+        withoutSinks(builder, softmax(builder, withSinks(builder, masked, sinks), 'fp32'), sinks),
+        builder.float(0),
+      ]);
       const probabilities = flushed(builder, rounded(builder, weights, precision), settings);
       trace('probabilities', probabilities);
       const output = rounded(builder, builder.op('MatMul', [probabilities, values]), precision);

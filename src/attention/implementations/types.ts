@@ -1,6 +1,11 @@
 import type { GraphBuilder } from '../../onnx/builder.js';
 import type { DataType } from '../../onnx/types.js';
-import type { AttentionSettings, ImplementationInfo, ImplementationName, MaskSpec } from '../../types.js';
+import type {
+  AttentionSettings,
+  ImplementationInfo,
+  ImplementationName,
+  MaskSpec,
+} from '../../types.js';
 
 /** A tensor on the way through attention, each computed from those before it. */
 export const STEPS = ['scores', 'scaled', 'masked', 'probabilities', 'output'] as const;

@@ -16,15 +16,36 @@ export function varlen(precision: AttentionPrecision): Implementation {
     ...fused('flash', 'PagedAttention', precision),
     obstacle: (model) => kernelObstacle('PagedAttention', model),
     build(builder, inputs) {
-      const { query, key, value, heads, kvHeads, headDim, scale, softcap, mask: { window }, masks, settings } = inputs;
+      const {
+        query,
+        key,
+        value,
+        heads,
+        kvHeads,
+        headDim,
+        scale,
+        softcap,
+        mask: { window },
+        masks,
+        settings,
+      } = inputs;
       const packed = masks.packed();
-      const pages = builder.op('Concat', [builder.op('ReduceProd', [builder.op('Shape', [packed.pages])], { keepdims: 1n }), builder.ints(PAGE, kvHeads, headDim)], { axis: 0n });
+      const pages = builder.op(
+        'Concat',
+        [
+          builder.op('ReduceProd', [builder.op('Shape', [packed.pages])], { keepdims: 1n }),
+          builder.ints(PAGE, kvHeads, headDim),
+        ],
+        { axis: 0n },
+      );
       // Two zeros, +0 and -0, lest ONNX Runtime makes one buffer of both caches, which are written in place.
-      const cache = (zero: number): string => builder.op('Expand', [narrowed(builder, builder.float(zero), precision), pages]);
+      const cache = (zero: number): string =>
+        builder.op('Expand', [narrowed(builder, builder.float(zero), precision), pages]);
       // CUDA's kernel updates the caches in place and refuses outputs for them that are other buffers; ONNX Runtime
       // never makes them the same there, so none are given out. WebGPU's kernel needs them.
       const outputs = settings.provider === 'cuda' ? 1 : 3;
-      const flat = (tensor: string, of: number): string => unpadded(builder, tensor, of * headDim, packed);
+      const flat = (tensor: string, of: number): string =>
+        unpadded(builder, tensor, of * headDim, packed);
       const qkv = [flat(query, heads), flat(key, kvHeads), flat(value, kvHeads)];
       const [output] = builder.ops(
         'PagedAttention',

@@ -27,12 +27,21 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
   const reject = (problem: string): MatchResult => ({ rejection: { node: softmax, problem } });
   const quantisation: Quantisation[] = [];
   const above = scoresAbove(graph, softmax, quantisation);
-  if ('stoppedAt' in above) return weighsValues(graph, softmax) ? reject(`its scores are not QKᵀ with a scale and a mask: ${nodeName(above.stoppedAt)} stands before it`) : null;
+  if ('stoppedAt' in above)
+    return weighsValues(graph, softmax)
+      ? reject(
+          `its scores are not QKᵀ with a scale and a mask: ${nodeName(above.stoppedAt)} stands before it`,
+        )
+      : null;
   const axis = attribute(softmax, 'axis');
-  if (axis && axis.i !== -1n && axis.i !== 3n) return reject(`its axis is ${axis.i}, not the last one`);
+  if (axis && axis.i !== -1n && axis.i !== 3n)
+    return reject(`its axis is ${axis.i}, not the last one`);
   if (above.masks.length > 1) return reject(`${above.masks.length} masks are added to its scores`);
   const below = probabilitiesBelow(graph, softmax, quantisation);
-  if (above.sink && below && !below.sliced) return reject('its scores have a sink, and nothing takes the column of the sink off its result');
+  if (above.sink && below && !below.sliced)
+    return reject(
+      'its scores have a sink, and nothing takes the column of the sink off its result',
+    );
   if (!below) return reject('its result does not go to a MatMul with the values');
 
   const { scores } = above;
@@ -40,14 +49,23 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
   const key = peelKey(graph, scores, quantisation);
   const values = uncast(graph, dequantised(graph, below.product.right, quantisation));
   const value = peelRepeatKv(graph, values);
-  if (key.grouped !== (value !== null)) return reject('key and value heads are repeated differently');
+  if (key.grouped !== (value !== null))
+    return reject('key and value heads are repeated differently');
   return {
     site: {
       form: 'decomposed',
       core: softmax,
       compute: [scores.node, softmax, below.product.node],
-      qkv: { kind: 'heads', query: query.tensor, key: key.tensor, value: value ?? values, grouped: key.grouped, keyTransposed: key.transposed },
-      mask: above.masks.length === 0 ? { kind: 'none' } : { kind: 'tensor', tensor: above.masks[0]! },
+      qkv: {
+        kind: 'heads',
+        query: query.tensor,
+        key: key.tensor,
+        value: value ?? values,
+        grouped: key.grouped,
+        keyTransposed: key.transposed,
+      },
+      mask:
+        above.masks.length === 0 ? { kind: 'none' } : { kind: 'tensor', tensor: above.masks[0]! },
       scaleFactors: [...above.factors, ...query.factors, ...key.factors],
       scaleConstant: scores.factor,
       softcap: null,
@@ -63,7 +81,13 @@ export function matchDecomposed(graph: OnnxGraph, softmax: NodeProto): MatchResu
 }
 
 /** Walks from the softmax up to QKᵀ, gathering masks and scales, or to the node that does not belong there. */
-function scoresAbove(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { scores: Product; masks: string[]; factors: ScaleFactor[]; sink: Sink | null } | { stoppedAt: NodeProto | undefined } {
+function scoresAbove(
+  graph: OnnxGraph,
+  softmax: NodeProto,
+  quantisation: Quantisation[],
+):
+  | { scores: Product; masks: string[]; factors: ScaleFactor[]; sink: Sink | null }
+  | { stoppedAt: NodeProto | undefined } {
   const masks: string[] = [];
   const factors: ScaleFactor[] = [];
   let sink: Sink | null = null;
@@ -74,7 +98,8 @@ function scoresAbove(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantis
     const scores = matchProduct(graph, node);
     if (scores) return { scores, masks, factors, sink };
     const shifted = peelMaximum(graph, node);
-    const joined: { scores: string; sink: Sink } | null = sink === null && masks.length <= 1 ? peelSink(graph, node) : null;
+    const joined: { scores: string; sink: Sink } | null =
+      sink === null && masks.length <= 1 ? peelSink(graph, node) : null;
     const scaled = peelScale(graph, node);
     if (isOp(node, ...PASS_THROUGH)) tensor = node.input[0]!;
     else if (scaled) {
@@ -102,11 +127,19 @@ function peelMaximum(graph: OnnxGraph, node: NodeProto | undefined): string | nu
 }
 
 /** For scores that one more column is put beside: both; null for anything else. */
-function peelSink(graph: OnnxGraph, node: NodeProto | undefined): { scores: string; sink: Sink } | null {
+function peelSink(
+  graph: OnnxGraph,
+  node: NodeProto | undefined,
+): { scores: string; sink: Sink } | null {
   const axis = isOp(node, 'Concat') ? attribute(node, 'axis')?.i : undefined;
   if (!node || (axis !== -1n && axis !== 3n) || node.input.length !== 2) return null;
   const branch = node.input.findIndex((input) => leadsToScores(graph, input));
-  return branch < 0 ? null : { scores: node.input[branch]!, sink: { node: node.name || node.output[0]!, tensor: node.input[1 - branch]! } };
+  return branch < 0
+    ? null
+    : {
+        scores: node.input[branch]!,
+        sink: { node: node.name || node.output[0]!, tensor: node.input[1 - branch]! },
+      };
 }
 
 /** Whether a tensor is scores: reached from a MatMul of computed tensors through scales, casts and masks only. */
@@ -125,7 +158,12 @@ function scoreTest(graph: OnnxGraph): (tensor: string) => boolean {
     if (scaled) return [scaled.rest];
     return isOp(node, 'Add') ? node.input : [];
   };
-  return memoised(sources, (tensor, isScores) => matchProduct(graph, graph.producer(dequantised(graph, tensor, []))) !== null || sources(tensor).some(isScores));
+  return memoised(
+    sources,
+    (tensor, isScores) =>
+      matchProduct(graph, graph.producer(dequantised(graph, tensor, []))) !== null ||
+      sources(tensor).some(isScores),
+  );
 }
 
 /** Whether what leaves a softmax multiplies a computed tensor, as attention's probabilities do. */
@@ -140,7 +178,9 @@ function nodeName(node: NodeProto | undefined): string {
 /** Goes around a pair of QuantizeLinear and DequantizeLinear, if one makes the tensor, and notes it. */
 function dequantised(graph: OnnxGraph, tensor: string, quantisation: Quantisation[]): string {
   const dequantise = graph.producer(tensor);
-  const quantise = isOp(dequantise, 'DequantizeLinear') ? graph.producer(dequantise.input[0]) : undefined;
+  const quantise = isOp(dequantise, 'DequantizeLinear')
+    ? graph.producer(dequantise.input[0])
+    : undefined;
   if (!isOp(quantise, 'QuantizeLinear')) return tensor;
   const to = quantise.input[0]!;
   if (!quantisation.some(({ from }) => from === tensor)) quantisation.push({ from: tensor, to });
@@ -148,40 +188,63 @@ function dequantised(graph: OnnxGraph, tensor: string, quantisation: Quantisatio
 }
 
 /** Walks from the softmax down to PV, through casts, quantisation and the guard Where(IsNaN(P), 0, P). */
-function probabilitiesBelow(graph: OnnxGraph, softmax: NodeProto, quantisation: Quantisation[]): { product: Product; nanGuard: boolean; sliced: boolean } | null {
+function probabilitiesBelow(
+  graph: OnnxGraph,
+  softmax: NodeProto,
+  quantisation: Quantisation[],
+): { product: Product; nanGuard: boolean; sliced: boolean } | null {
   let tensor = softmax.output[0]!;
   let nanGuard = false;
   let sliced = false;
   for (;;) {
     const consumers = graph.consumers(tensor);
     const isNan = consumers.find((node) => isOp(node, 'IsNaN'));
-    const guard = isNan && consumers.find((node) => isOp(node, 'Where') && node.input[0] === isNan.output[0]);
+    const guard =
+      isNan && consumers.find((node) => isOp(node, 'Where') && node.input[0] === isNan.output[0]);
     const next = guard ?? (consumers.length === 1 ? consumers[0] : undefined);
-    const dequantise = isOp(next, 'QuantizeLinear') ? graph.consumers(next.output[0]!)[0] : undefined;
+    const dequantise = isOp(next, 'QuantizeLinear')
+      ? graph.consumers(next.output[0]!)[0]
+      : undefined;
     const product = matchProduct(graph, next);
     if (guard) nanGuard = true;
     else if (isOp(dequantise, 'DequantizeLinear')) {
       tensor = dequantise.output[0]!;
       dequantised(graph, tensor, quantisation);
       continue;
-    } else if (product) return product.left === tensor && !product.transposesRight && product.factor === 1 ? { product, nanGuard, sliced } : null;
+    } else if (product)
+      return product.left === tensor && !product.transposesRight && product.factor === 1
+        ? { product, nanGuard, sliced }
+        : null;
     else if (isOp(next, 'Slice')) sliced = true;
     else if (!isOp(next, ...PASS_THROUGH)) return null;
     tensor = next!.output[0]!;
   }
 }
 
-function peelQuery(graph: OnnxGraph, from: string, quantisation: Quantisation[]): { tensor: string; factors: ScaleFactor[] } {
+function peelQuery(
+  graph: OnnxGraph,
+  from: string,
+  quantisation: Quantisation[],
+): { tensor: string; factors: ScaleFactor[] } {
   const tensor = uncast(graph, dequantised(graph, from, quantisation));
   const scaled = peelScale(graph, graph.producer(tensor));
-  return scaled ? { tensor: uncast(graph, scaled.rest), factors: [{ tensor: scaled.tensor, divides: scaled.divides }] } : { tensor, factors: [] };
+  return scaled
+    ? {
+        tensor: uncast(graph, scaled.rest),
+        factors: [{ tensor: scaled.tensor, divides: scaled.divides }],
+      }
+    : { tensor, factors: [] };
 }
 
 /**
  * Takes the scale, the transposition and repeat_kv off a key, in whichever order they come. `transposed` tells that
  * no transposition was found, so that the tensor still is [B,H,D,T].
  */
-function peelKey(graph: OnnxGraph, { right, transposesRight }: Product, quantisation: Quantisation[]): { tensor: string; grouped: boolean; transposed: boolean; factors: ScaleFactor[] } {
+function peelKey(
+  graph: OnnxGraph,
+  { right, transposesRight }: Product,
+  quantisation: Quantisation[],
+): { tensor: string; grouped: boolean; transposed: boolean; factors: ScaleFactor[] } {
   const factors: ScaleFactor[] = [];
   let tensor = right;
   let transposed = !transposesRight;
@@ -207,7 +270,8 @@ function peelKey(graph: OnnxGraph, { right, transposesRight }: Product, quantisa
 
 /** The tensor whose last two axes a node swaps: in 4D, or in 3D between two Reshapes, as torch's dynamo exporter writes it. */
 function peelSwap(graph: OnnxGraph, node: NodeProto | undefined): string | null {
-  const transposes = (candidate: NodeProto | undefined, perm: string): boolean => isOp(candidate, 'Transpose') && attribute(candidate, 'perm')?.ints.join() === perm;
+  const transposes = (candidate: NodeProto | undefined, perm: string): boolean =>
+    isOp(candidate, 'Transpose') && attribute(candidate, 'perm')?.ints.join() === perm;
   if (transposes(node, '0,1,3,2')) return node!.input[0]!;
   const inner = isOp(node, 'Reshape') ? graph.producer(node.input[0]) : undefined;
   const flattened = transposes(inner, '0,2,1') ? graph.producer(inner!.input[0]) : undefined;
@@ -217,4 +281,3 @@ function peelSwap(graph: OnnxGraph, node: NodeProto | undefined): string | null 
 function softmaxPrecision(graph: OnnxGraph, softmax: NodeProto): AttentionSite['softmaxPrecision'] {
   return PRECISIONS[elementTypes(graph)(softmax.output[0]!)] ?? 'fp32';
 }
-

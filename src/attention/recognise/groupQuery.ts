@@ -3,7 +3,20 @@ import type { NodeProto } from '../../onnx/types.js';
 import type { MatchResult, QkNorm, Rotary } from '../site.js';
 
 /** Inputs by position, as in ONNX Runtime's contrib operator documentation. */
-const INPUT = { query: 0, key: 1, value: 2, pastKey: 3, pastValue: 4, cos: 7, sin: 8, positions: 9, bias: 10, sink: 11, queryNorm: 14, keyNorm: 15 } as const;
+const INPUT = {
+  query: 0,
+  key: 1,
+  value: 2,
+  pastKey: 3,
+  pastValue: 4,
+  cos: 7,
+  sin: 8,
+  positions: 9,
+  bias: 10,
+  sink: 11,
+  queryNorm: 14,
+  keyNorm: 15,
+} as const;
 
 /**
  * Matches one com.microsoft `GroupQueryAttention` node, which onnxruntime-genai's builder and ONNX Runtime's
@@ -25,12 +38,23 @@ export function matchGroupQuery(node: NodeProto): MatchResult {
       form: 'group-query-attention',
       core: node,
       compute: [node],
-      qkv: { kind: 'flat', query, key, value, grouped: true, norm: normOf(node, input), rotary: rotaryOf(node, input) },
+      qkv: {
+        kind: 'flat',
+        query,
+        key,
+        value,
+        grouped: true,
+        norm: normOf(node, input),
+        rotary: rotaryOf(node, input),
+      },
       mask: { kind: 'lengths', window: window > 0 ? window : null, ring: keepsRing(node) },
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f || null,
       softcap: attribute(node, 'softcap')?.f || null,
-      sink: input(INPUT.sink) || attribute(node, 'smooth_softmax')?.i === 1n ? { node: node.name || node.output[0]!, tensor: input(INPUT.sink) } : null,
+      sink:
+        input(INPUT.sink) || attribute(node, 'smooth_softmax')?.i === 1n
+          ? { node: node.name || node.output[0]!, tensor: input(INPUT.sink) }
+          : null,
       operatorCausal: true,
       softmaxPrecision: 'fp32',
       nanGuard: false,
@@ -49,7 +73,15 @@ export function ringCaches(graph: OnnxGraph): Map<string, number> {
   return new Map(
     graph.graph.node
       .filter((node) => isMicrosoftOp(node, 'GroupQueryAttention') && keepsRing(node))
-      .flatMap((node) => [INPUT.pastKey, INPUT.pastValue].map((position) => [node.input[position] ?? '', Number(attribute(node, 'local_window_size')?.i ?? 0n)] as const)),
+      .flatMap((node) =>
+        [INPUT.pastKey, INPUT.pastValue].map(
+          (position) =>
+            [
+              node.input[position] ?? '',
+              Number(attribute(node, 'local_window_size')?.i ?? 0n),
+            ] as const,
+        ),
+      ),
   );
 }
 
@@ -62,11 +94,18 @@ const NORM_EPSILON = 1e-6;
 
 function normOf(node: NodeProto, input: (position: number) => string | null): QkNorm | null {
   const [query, key] = [input(INPUT.queryNorm), input(INPUT.keyNorm)];
-  return query && key ? { query, key, epsilon: attribute(node, 'qk_norm_epsilon')?.f ?? NORM_EPSILON } : null;
+  return query && key
+    ? { query, key, epsilon: attribute(node, 'qk_norm_epsilon')?.f ?? NORM_EPSILON }
+    : null;
 }
 
 function rotaryOf(node: NodeProto, input: (position: number) => string | null): Rotary | null {
   const [cos, sin] = [input(INPUT.cos), input(INPUT.sin)];
   if (attribute(node, 'do_rotary')?.i !== 1n || !cos || !sin) return null;
-  return { cos, sin, interleaved: attribute(node, 'rotary_interleaved')?.i === 1n, positions: input(INPUT.positions) };
+  return {
+    cos,
+    sin,
+    interleaved: attribute(node, 'rotary_interleaved')?.i === 1n,
+    positions: input(INPUT.positions),
+  };
 }

@@ -15,21 +15,37 @@ import { hiddenAfter } from './residual.js';
  * @param path only named in errors
  * @throws AttnDiffError no-attention, site-not-recognised (names the node), layer-count
  */
-export function recogniseSites(graph: OnnxGraph, expected: number | readonly number[], path: string): AttentionSite[] {
-  const layers = typeof expected === 'number' ? Array.from({ length: expected }, (_, layer) => layer) : expected;
+export function recogniseSites(
+  graph: OnnxGraph,
+  expected: number | readonly number[],
+  path: string,
+): AttentionSite[] {
+  const layers =
+    typeof expected === 'number' ? Array.from({ length: expected }, (_, layer) => layer) : expected;
   const layerAt = (index: number): number => layers[index] ?? index;
   const matches: SiteMatch[] = [];
   for (const node of graph.graph.node) {
     const result = match(graph, node);
-    if (result && 'rejection' in result) throw notRecognised(result.rejection, layerAt(matches.length), isOp(result.rejection.node, 'Softmax') ? 'report' : 'eager');
+    if (result && 'rejection' in result)
+      throw notRecognised(
+        result.rejection,
+        layerAt(matches.length),
+        isOp(result.rejection.node, 'Softmax') ? 'report' : 'eager',
+      );
     if (result) matches.push(result.site);
   }
   if (matches.length === 0) throw new AttnDiffError('no-attention', { path });
-  if (matches.length !== layers.length) throw new AttnDiffError('layer-count', { found: matches.length, expected: layers.length });
+  if (matches.length !== layers.length)
+    throw new AttnDiffError('layer-count', { found: matches.length, expected: layers.length });
   return matches.map((site, index) => {
     const layer = layerAt(index);
     const hidden = hiddenAfter(graph, site.output);
-    if (!hidden) throw notRecognised({ node: site.core, problem: 'the two residual additions that follow it are not found' }, layer, 'report');
+    if (!hidden)
+      throw notRecognised(
+        { node: site.core, problem: 'the two residual additions that follow it are not found' },
+        layer,
+        'report',
+      );
     return { ...site, layer, hidden };
   });
 }
@@ -40,6 +56,16 @@ function match(graph: OnnxGraph, node: NodeProto): MatchResult {
   return matchGroupQuery(node) ?? matchMultiHead(node);
 }
 
-function notRecognised({ node, problem }: Rejection, layer: number, remedy: 'eager' | 'report'): AttnDiffError {
-  return new AttnDiffError('site-not-recognised', { node: node.name || node.output[0] || '?', opType: node.opType, layer, problem, remedy });
+function notRecognised(
+  { node, problem }: Rejection,
+  layer: number,
+  remedy: 'eager' | 'report',
+): AttnDiffError {
+  return new AttnDiffError('site-not-recognised', {
+    node: node.name || node.output[0] || '?',
+    opType: node.opType,
+    layer,
+    problem,
+    remedy,
+  });
 }

@@ -6,7 +6,14 @@ import type { MatchResult } from '../site.js';
 const INPUT = { query: 0, key: 1, value: 2, bias: 3, keyPaddingMask: 4, attentionBias: 5 } as const;
 
 /** Operators of com.microsoft that no matcher takes apart; unmentioned they would pass for no attention at all. */
-const OTHERS = ['PackedAttention', 'PackedMultiHeadAttention', 'DecoderMaskedMultiHeadAttention', 'DecoderMaskedSelfAttention', 'SparseAttention', 'PagedAttention'];
+const OTHERS = [
+  'PackedAttention',
+  'PackedMultiHeadAttention',
+  'DecoderMaskedMultiHeadAttention',
+  'DecoderMaskedSelfAttention',
+  'SparseAttention',
+  'PagedAttention',
+];
 
 /**
  * Matches one com.microsoft `MultiHeadAttention` node on separate 3D query, key and value, whose mask is added as
@@ -17,14 +24,23 @@ export function matchMultiHead(node: NodeProto): MatchResult {
   const reject = (problem: string): MatchResult => ({ rejection: { node, problem } });
   const operator = `com.microsoft ${node.opType}`;
   if (node.opType === 'Attention') {
-    return reject(attribute(node, 'unidirectional')?.i === 1n ? `${operator} projects inside the operator, which is not supported` : `${operator} without unidirectional looks at later tokens, so it is no decoder's attention`);
+    return reject(
+      attribute(node, 'unidirectional')?.i === 1n
+        ? `${operator} projects inside the operator, which is not supported`
+        : `${operator} without unidirectional looks at later tokens, so it is no decoder's attention`,
+    );
   }
   if (node.opType !== 'MultiHeadAttention') return reject(`${operator} is not supported`);
   const input = (position: number): string | null => node.input[position] || null;
-  const [query, key, value, mask] = [INPUT.query, INPUT.key, INPUT.value, INPUT.attentionBias].map(input) as [string | null, string | null, string | null, string | null];
-  if (!query || !key || !value) return reject(`${operator} with packed projections is not supported`);
-  if (input(INPUT.bias)) return reject(`${operator} adds the projections' bias itself, which is not supported`);
-  if (input(INPUT.keyPaddingMask)) return reject(`${operator} with a key_padding_mask is not supported`);
+  const [query, key, value, mask] = [INPUT.query, INPUT.key, INPUT.value, INPUT.attentionBias].map(
+    input,
+  ) as [string | null, string | null, string | null, string | null];
+  if (!query || !key || !value)
+    return reject(`${operator} with packed projections is not supported`);
+  if (input(INPUT.bias))
+    return reject(`${operator} adds the projections' bias itself, which is not supported`);
+  if (input(INPUT.keyPaddingMask))
+    return reject(`${operator} with a key_padding_mask is not supported`);
   return {
     site: {
       form: 'multi-head-attention',

@@ -3,7 +3,12 @@ import type { NodeProto } from '../../onnx/types.js';
 import type { AttentionSite, MatchResult } from '../site.js';
 import { peelRepeatKv } from './repeatKv.js';
 
-const SOFTMAX_PRECISIONS: Readonly<Record<string, AttentionSite['softmaxPrecision']>> = { 1: 'fp32', 10: 'fp16', 11: 'fp64', 16: 'bf16' };
+const SOFTMAX_PRECISIONS: Readonly<Record<string, AttentionSite['softmaxPrecision']>> = {
+  1: 'fp32',
+  10: 'fp16',
+  11: 'fp64',
+  16: 'bf16',
+};
 
 /**
  * Matches one `Attention` node of ai.onnx (opset 23 and later) on 4D inputs. The operator of the same name in
@@ -25,14 +30,22 @@ export function matchOnnxAttention(graph: OnnxGraph, node: NodeProto): MatchResu
       form: 'onnx-attention',
       core: node,
       compute: [node],
-      qkv: { kind: 'heads', query, key: peeled ? plainKey : key, value: peeled ? plainValue : value, grouped: peeled, keyTransposed: false },
+      qkv: {
+        kind: 'heads',
+        query,
+        key: peeled ? plainKey : key,
+        value: peeled ? plainValue : value,
+        grouped: peeled,
+        keyTransposed: false,
+      },
       mask: mask ? { kind: 'tensor', tensor: mask } : { kind: 'none' },
       scaleFactors: [],
       scaleConstant: attribute(node, 'scale')?.f ?? null,
       softcap: attribute(node, 'softcap')?.f || null,
       sink: null,
       operatorCausal: attribute(node, 'is_causal')?.i === 1n,
-      softmaxPrecision: SOFTMAX_PRECISIONS[String(attribute(node, 'softmax_precision')?.i)] ?? 'fp32',
+      softmaxPrecision:
+        SOFTMAX_PRECISIONS[String(attribute(node, 'softmax_precision')?.i)] ?? 'fp32',
       nanGuard: false,
       quantisation: [],
       output: node.output[0]!,

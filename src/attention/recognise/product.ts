@@ -20,5 +20,11 @@ export function matchProduct(graph: OnnxGraph, node: NodeProto | undefined): Pro
   const flag = (name: string): boolean => fused && attribute(node, name)?.i === 1n;
   if (flag('transA') || flag('transBatchA') || flag('transBatchB')) return null;
   const factor = fused ? (attribute(node, 'alpha')?.f ?? 1) : 1;
-  return { node, left: node.input[0]!, right: node.input[1]!, transposesRight: flag('transB'), factor };
+  return {
+    node,
+    left: node.input[0]!,
+    right: node.input[1]!,
+    transposesRight: flag('transB'),
+    factor,
+  };
 }

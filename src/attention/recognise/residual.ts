@@ -35,7 +35,7 @@ export function hiddenAfter(graph: OnnxGraph, attentionOutput: string): string |
 /** The tensor that the next layer reads: behind the Clip that keeps a layer's end in range, where there is one. */
 function clipped(graph: OnnxGraph, sum: string): string {
   let last = sum;
-  for (let tensor = sum; ; ) {
+  for (let tensor = sum; ;) {
     const node = onlyReader(graph, tensor);
     if (!isOp(node, ...SAME_VALUES)) return last;
     tensor = node.output[0]!;
@@ -74,7 +74,10 @@ function readers(graph: OnnxGraph, tensor: string): NodeProto[] {
 
 /** The sum that a node adds to the residual stream; null for a node that adds nothing computed. */
 function residualSum(graph: OnnxGraph, node: NodeProto): string | null {
-  const computed = (name: string | undefined): boolean => name !== undefined && graph.constant(name) === undefined;
+  const computed = (name: string | undefined): boolean =>
+    name !== undefined && graph.constant(name) === undefined;
   if (isMicrosoftOp(node, ...SKIP_NORMS)) return node.output[SUM_OUTPUT]!;
-  return isOp(node, 'Add') && computed(node.input[0]) && computed(node.input[1]) ? node.output[0]! : null;
+  return isOp(node, 'Add') && computed(node.input[0]) && computed(node.input[1])
+    ? node.output[0]!
+    : null;
 }

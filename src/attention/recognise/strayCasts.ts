@@ -24,7 +24,11 @@ export type LayerCast = StrayCast & { layer: number };
 export function strayCasts(graph: OnnxGraph, sites: readonly AttentionSite[]): LayerCast[] {
   const all = sites.flatMap((site) => castsOf(graph, site));
   return all.filter((cast) => {
-    const alike = new Set(all.filter(({ place, to }) => place === cast.place && to === cast.to).map(({ layer }) => layer));
+    const alike = new Set(
+      all
+        .filter(({ place, to }) => place === cast.place && to === cast.to)
+        .map(({ layer }) => layer),
+    );
     return 2 * alike.size <= sites.length && sites.length > 1;
   });
 }
@@ -35,18 +39,36 @@ function castsOf(graph: OnnxGraph, site: AttentionSite): LayerCast[] {
     nodes.flatMap((node): LayerCast[] => {
       const [from, to] = [BITS[typeOf(node.input[0]!)], BITS[typeOf(node.output[0]!)]];
       if (!isOp(node, 'Cast') || !from || !to || to.bits >= from.bits) return [];
-      return [{ layer: site.layer, place, node: node.name || node.output[0]!, from: from.name, to: to.name as StrayCast['to'] }];
+      return [
+        {
+          layer: site.layer,
+          place,
+          node: node.name || node.output[0]!,
+          from: from.name,
+          to: to.name as StrayCast['to'],
+        },
+      ];
     }),
   );
 }
 
-function placesOf(graph: OnnxGraph, site: AttentionSite): { place: StrayCast['place']; nodes: NodeProto[] }[] {
+function placesOf(
+  graph: OnnxGraph,
+  site: AttentionSite,
+): { place: StrayCast['place']; nodes: NodeProto[] }[] {
   const below = { place: 'output' as const, nodes: nodesBelow(graph, site.output) };
   const [product, softmax, values] = site.compute;
   const sources = new Set(site.mask.kind === 'tensor' ? [site.mask.tensor] : []);
   if (site.form !== 'decomposed') {
     const inputs = ['query', 'key', 'value'] as const;
-    return [...inputs.flatMap((place, i) => (site.core.input[i] ? [{ place, nodes: nodesAbove(graph, site.core.input[i], sources) }] : [])), below];
+    return [
+      ...inputs.flatMap((place, i) =>
+        site.core.input[i]
+          ? [{ place, nodes: nodesAbove(graph, site.core.input[i], sources) }]
+          : [],
+      ),
+      below,
+    ];
   }
   const ends = new Set([...sources, product!.output[0]!, softmax!.output[0]!]);
   return [
@@ -67,7 +89,10 @@ function nodesAbove(graph: OnnxGraph, from: string, ends: ReadonlySet<string>): 
     const node = ends.has(tensor) ? undefined : graph.producer(tensor);
     if (!node || found.has(node) || isProjection(graph, node) || isOp(node, 'Shape')) continue;
     found.add(node);
-    append(open, node.input.filter((input) => input !== ''));
+    append(
+      open,
+      node.input.filter((input) => input !== ''),
+    );
   }
   return [...found];
 }
@@ -78,7 +103,8 @@ function nodesBelow(graph: OnnxGraph, output: string): NodeProto[] {
   for (let tensor = output; ;) {
     const readers = graph.consumers(tensor).filter((node) => !isOp(node, 'Shape'));
     const [node] = readers;
-    if (readers.length !== 1 || !node || isProjection(graph, node) || found.includes(node)) return found;
+    if (readers.length !== 1 || !node || isProjection(graph, node) || found.includes(node))
+      return found;
     found.push(node);
     tensor = node.output[0]!;
   }
@@ -86,7 +112,16 @@ function nodesBelow(graph: OnnxGraph, output: string): NodeProto[] {
 
 /** A product with a weight, in whatever form weights are kept. */
 function isProjection(graph: OnnxGraph, node: NodeProto): boolean {
-  if (isMicrosoftOp(node, 'MatMulNBits', 'MatMulBnb4', 'DynamicQuantizeMatMul', 'MatMulIntegerToFloat')) return true;
+  if (
+    isMicrosoftOp(
+      node,
+      'MatMulNBits',
+      'MatMulBnb4',
+      'DynamicQuantizeMatMul',
+      'MatMulIntegerToFloat',
+    )
+  )
+    return true;
   if (isOp(node, 'MatMulInteger', 'Gemm')) return true;
   if (!isOp(node, 'MatMul') && !isMicrosoftOp(node, 'FusedMatMul')) return false;
   return node.input.some((input) => isWeight(graph, input));
@@ -96,5 +131,8 @@ function isProjection(graph: OnnxGraph, node: NodeProto): boolean {
 function isWeight(graph: OnnxGraph, tensor: string): boolean {
   if (graph.constant(tensor)) return true;
   const node = graph.producer(tensor);
-  return isOp(node, 'Transpose', 'DequantizeLinear', 'Cast', 'Identity') && isWeight(graph, node.input[0]!);
+  return (
+    isOp(node, 'Transpose', 'DequantizeLinear', 'Cast', 'Identity') &&
+    isWeight(graph, node.input[0]!)
+  );
 }

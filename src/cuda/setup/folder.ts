@@ -2,12 +2,7 @@ import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SetupOrigin } from '../../setupTypes.js';
 import { PROVIDER_LIBRARIES, type ProviderLibrary } from '../providerFiles.js';
-import {
-  CORE_LIBRARY,
-  sourceError,
-  type LibrarySource,
-  type SourceFile,
-} from './source.js';
+import { CORE_LIBRARY, sourceError, type LibrarySource, type SourceFile } from './source.js';
 
 /** Where the libraries lie in a folder of packages, or in an unpacked wheel. */
 const PACKAGE = join('onnxruntime', 'capi');

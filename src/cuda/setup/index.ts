@@ -79,7 +79,11 @@ export function removeCuda(isDryRun: boolean, surroundings: Surroundings): Setup
   requirePlatform(surroundings);
   const files = presentIn(folder, REMOVED);
   if (files.length > 0) requireWritable(folder, isDryRun);
-  if (!isDryRun) removeFrom(folder, files.map(({ name }) => name));
+  if (!isDryRun)
+    removeFrom(
+      folder,
+      files.map(({ name }) => name),
+    );
   return { kind: 'removed', isDryRun, folder, files };
 }
 

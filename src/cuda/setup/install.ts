@@ -123,7 +123,11 @@ async function examine(
   const isWritten = (file: SourceFile): boolean => !where.isDryRun || file.path === null;
   for (const file of files) if (file.path !== null) judged(file.name, file.path, path);
   const written = files.filter(isWritten);
-  if (written.length > 0) requireSpace(where, written.reduce((sum, { bytes }) => sum + bytes, 0));
+  if (written.length > 0)
+    requireSpace(
+      where,
+      written.reduce((sum, { bytes }) => sum + bytes, 0),
+    );
   const staged: Staged[] = [];
   let cuda: number | null = null;
   for (const file of files) {

@@ -4,12 +4,7 @@ import { openPromise, type Entry, type ZipFile } from 'yauzl';
 import type { SetupOrigin } from '../../setupTypes.js';
 import { checked } from './crc.js';
 import { PROVIDER_LIBRARIES, type ProviderLibrary } from '../providerFiles.js';
-import {
-  CORE_LIBRARY,
-  sourceError,
-  type LibrarySource,
-  type SourceFile,
-} from './source.js';
+import { CORE_LIBRARY, sourceError, type LibrarySource, type SourceFile } from './source.js';
 
 const FOLDER = 'onnxruntime/capi/';
 const METADATA = /^[^/]+\.dist-info\/METADATA$/;

@@ -1,6 +1,12 @@
 import { comparePlaces, overallEffects } from '../../metrics/index.js';
 import { sameNumbers } from '../../gate/index.js';
-import type { ComparedEffect, ComparedRow, Comparison, EffectNumbers, RowNumbers } from '../../types.js';
+import type {
+  ComparedEffect,
+  ComparedRow,
+  Comparison,
+  EffectNumbers,
+  RowNumbers,
+} from '../../types.js';
 
 /** With more batches than this, one line stands for all of them. */
 const LISTED_BATCHES = 4;
@@ -44,16 +50,32 @@ export function compareLines({ rows, ...runs }: Comparison): CompareLines {
   for (const row of shown) {
     const { batch, layer, tap, implementation } = row;
     const key = JSON.stringify([batch, layer, tap, implementation]);
-    const line = lines.get(key) ?? { batch, layer, tap, implementation, isReference: implementation === reference, local: undefined, accumulated: undefined };
+    const line = lines.get(key) ?? {
+      batch,
+      layer,
+      tap,
+      implementation,
+      isReference: implementation === reference,
+      local: undefined,
+      accumulated: undefined,
+    };
     line[row.scope] = row;
     lines.set(key, line);
   }
-  const changed = [...lines.values()].filter(({ local, accumulated }) => [local, accumulated].some((row) => row && !sameNumbers(row.a, row.b)));
+  const changed = [...lines.values()].filter(({ local, accumulated }) =>
+    [local, accumulated].some((row) => row && !sameNumbers(row.a, row.b)),
+  );
   const order = [...new Set(shown.map(({ implementation }) => implementation))];
   return {
     batches: [...new Set(changed.map(({ batch }) => batch))].map((name) => ({
       name,
-      lines: changed.filter(({ batch }) => batch === name).toSorted((one, other) => comparePlaces(one, other) || order.indexOf(one.implementation) - order.indexOf(other.implementation)),
+      lines: changed
+        .filter(({ batch }) => batch === name)
+        .toSorted(
+          (one, other) =>
+            comparePlaces(one, other) ||
+            order.indexOf(one.implementation) - order.indexOf(other.implementation),
+        ),
     })),
     same: lines.size - changed.length,
     onlyA: rows.filter(({ b }) => b === null).length,
@@ -67,7 +89,13 @@ function worstOf(rows: readonly ComparedRow[], name: string): ComparedRow[] {
     const key = JSON.stringify([row.layer, row.tap, row.scope, row.implementation]);
     const known = places.get(key);
     const [a, b] = [worse(known?.a, row.a!), worse(known?.b, row.b!)];
-    places.set(key, { ...row, batch: name, a, b, ratio: a.relL2 === 0 && b.relL2 === 0 ? 1 : b.relL2 / a.relL2 });
+    places.set(key, {
+      ...row,
+      batch: name,
+      a,
+      b,
+      ratio: a.relL2 === 0 && b.relL2 === 0 ? 1 : b.relL2 / a.relL2,
+    });
   }
   return [...places.values()];
 }
@@ -75,7 +103,13 @@ function worstOf(rows: readonly ComparedRow[], name: string): ComparedRow[] {
 /** Of each number the largest, NaN before all; NaN and Inf summed. */
 function worse(known: RowNumbers | null | undefined, row: RowNumbers): RowNumbers {
   if (!known) return row;
-  return { maxAbs: Math.max(known.maxAbs, row.maxAbs), relL2: Math.max(known.relL2, row.relL2), exactRelL2: Math.max(known.exactRelL2, row.exactRelL2), nan: known.nan + row.nan, inf: known.inf + row.inf };
+  return {
+    maxAbs: Math.max(known.maxAbs, row.maxAbs),
+    relL2: Math.max(known.relL2, row.relL2),
+    exactRelL2: Math.max(known.exactRelL2, row.exactRelL2),
+    nan: known.nan + row.nan,
+    inf: known.inf + row.inf,
+  };
 }
 
 /** What becomes of predictions in both runs: a line for each batch and implementation that both have, or for each implementation where batches are many; those with the same numbers left out. */
@@ -88,10 +122,25 @@ export function effectLines({ effects }: Comparison): ComparedEffect[] {
 
 function overall(both: readonly ComparedEffect[], count: number): ComparedEffect[] {
   const of = (side: 'a' | 'b'): Map<string, EffectNumbers> => {
-    const rows = both.map(({ batch, implementation, [side]: numbers }) => ({ batch, implementation, perplexity: NaN, ...numbers! }));
+    const rows = both.map(({ batch, implementation, [side]: numbers }) => ({
+      batch,
+      implementation,
+      perplexity: NaN,
+      ...numbers!,
+    }));
     const losses = overallEffects(rows.map((row) => ({ ...row, loss: row.lossDelta })));
-    return new Map(overallEffects(rows).map(({ implementation, targets, loss, kl, flips }, i) => [implementation, { targets, loss, kl, flips, lossDelta: losses[i]!.loss }]));
+    return new Map(
+      overallEffects(rows).map(({ implementation, targets, loss, kl, flips }, i) => [
+        implementation,
+        { targets, loss, kl, flips, lossDelta: losses[i]!.loss },
+      ]),
+    );
   };
   const [a, b] = [of('a'), of('b')];
-  return [...b].map(([implementation, numbers]) => ({ batch: `all ${count}`, implementation, a: a.get(implementation) ?? null, b: numbers }));
+  return [...b].map(([implementation, numbers]) => ({
+    batch: `all ${count}`,
+    implementation,
+    a: a.get(implementation) ?? null,
+    b: numbers,
+  }));
 }

@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { type HISTORY_FORMAT_NAMES, HISTORY_SCHEMA, type History, type HistoryRun } from '../../types.js';
+import {
+  type HISTORY_FORMAT_NAMES,
+  HISTORY_SCHEMA,
+  type History,
+  type HistoryRun,
+} from '../../types.js';
 import { jsonText } from '../jsonText.js';
 import type { RenderOptions } from '../text/context.js';
 import { historyCsv } from './csv.js';
@@ -18,7 +23,10 @@ export function historyOf(runs: HistoryRun[]): History {
 }
 
 /** What `attn-diff history` writes, by the name of the format. */
-export const HISTORY_FORMATS: Record<(typeof HISTORY_FORMAT_NAMES)[number], (history: History, view: HistoryView, options: RenderOptions) => string> = {
+export const HISTORY_FORMATS: Record<
+  (typeof HISTORY_FORMAT_NAMES)[number],
+  (history: History, view: HistoryView, options: RenderOptions) => string
+> = {
   text: historyText,
   json: (history, { last }) => `${jsonText(z.encode(historySchema, lastOf(history, last)), 2)}\n`,
   csv: (history, { last }) => historyCsv(lastOf(history, last)),
@@ -27,5 +35,11 @@ export const HISTORY_FORMATS: Record<(typeof HISTORY_FORMAT_NAMES)[number], (his
 /** The last runs, and what turned at them, all the runs before them being known. */
 function lastOf({ schema, runs, marks }: History, last: number | null): History {
   const from = last === null ? 0 : Math.max(0, runs.length - last);
-  return { schema, runs: runs.slice(from), marks: marks.filter(({ run }) => run >= from).map((mark) => ({ ...mark, run: mark.run - from })) };
+  return {
+    schema,
+    runs: runs.slice(from),
+    marks: marks
+      .filter(({ run }) => run >= from)
+      .map((mark) => ({ ...mark, run: mark.run - from })),
+  };
 }

@@ -10,27 +10,42 @@ export function historyMarks(runs: readonly HistoryRun[]): HistoryMark[] {
   const seen = new Set<string>();
   const isNew = (offence: Offence, name: string): boolean => {
     const { size } = seen;
-    return seen.add(JSON.stringify([name, { ...offence, inherited: false }])).size > size && !offence.inherited;
+    return (
+      seen.add(JSON.stringify([name, { ...offence, inherited: false }])).size > size &&
+      !offence.inherited
+    );
   };
   return runs.flatMap((current, run) => {
     const before = runs[run - 1];
-    const isReferenceFinite = current.implementations.find(({ name }) => name === current.reference)?.nonFinite === 0;
+    const isReferenceFinite =
+      current.implementations.find(({ name }) => name === current.reference)?.nonFinite === 0;
     return [
       ...(before && before.setup !== current.setup ? [{ kind: 'setup', run } as const] : []),
       ...current.implementations.flatMap((implementation) =>
         offences(implementation, isReferenceFinite)
           .filter((offence) => isNew(offence, implementation.name))
-          .map(({ inherited: _, ...offence }) => ({ ...offence, run, implementation: implementation.name })),
+          .map(({ inherited: _, ...offence }) => ({
+            ...offence,
+            run,
+            implementation: implementation.name,
+          })),
       ),
-      ...(before && before.passed !== current.passed ? [{ kind: 'verdict', run, passed: current.passed } as const] : []),
+      ...(before && before.passed !== current.passed
+        ? [{ kind: 'verdict', run, passed: current.passed } as const]
+        : []),
     ];
   });
 }
 
 /** `inherited`: it follows from another that is told. */
-type Offence = { inherited: boolean } & ({ kind: 'failed' | 'non-finite' } | { kind: 'beyond-rounding'; scope: 'local' | 'accumulated' });
+type Offence = { inherited: boolean } & (
+  { kind: 'failed' | 'non-finite' } | { kind: 'beyond-rounding'; scope: 'local' | 'accumulated' }
+);
 
-function offences({ failure, nonFinite, ...places }: HistoryImplementation, isReferenceFinite: boolean): Offence[] {
+function offences(
+  { failure, nonFinite, ...places }: HistoryImplementation,
+  isReferenceFinite: boolean,
+): Offence[] {
   const beyond = (scope: 'local' | 'accumulated'): Offence[] => {
     const inherited = Number.isNaN(places[scope]?.relL2) && (nonFinite !== 0 || !isReferenceFinite);
     return isBeyond(places[scope]) ? [{ kind: 'beyond-rounding', scope, inherited }] : [];

@@ -29,9 +29,19 @@ export function readHistory(text: string, path: string): HistoryFile {
     const document = parse(line);
     if (document !== undefined) runs.push(decode(document, path, i + 1));
     else if (line.startsWith(BEGIN) || BEGIN.startsWith(line)) torn.push(i + 1);
-    else throw new AttnDiffError('history-unreadable', { path, line: i + 1, problem: 'it is no JSON' });
+    else
+      throw new AttnDiffError('history-unreadable', {
+        path,
+        line: i + 1,
+        problem: 'it is no JSON',
+      });
   }
-  if (runs.length === 0) throw new AttnDiffError('history-unreadable', { path, line: null, problem: torn.length > 0 ? 'every line was cut off while it was written' : 'it holds no run' });
+  if (runs.length === 0)
+    throw new AttnDiffError('history-unreadable', {
+      path,
+      line: null,
+      problem: torn.length > 0 ? 'every line was cut off while it was written' : 'it holds no run',
+    });
   return { runs, torn };
 }
 
@@ -44,9 +54,13 @@ function parse(line: string): unknown {
 }
 
 function decode(document: unknown, path: string, line: number): HistoryRun {
-  const refused = (problem: string): AttnDiffError => new AttnDiffError('history-unreadable', { path, line, problem });
+  const refused = (problem: string): AttnDiffError =>
+    new AttnDiffError('history-unreadable', { path, line, problem });
   const schema = (document as { schema?: unknown } | null)?.schema;
-  if (schema !== HISTORY_RUN_SCHEMA) throw refused(`its schema is ${typeof schema === 'string' ? schema : 'not named'}, not ${HISTORY_RUN_SCHEMA}`);
+  if (schema !== HISTORY_RUN_SCHEMA)
+    throw refused(
+      `its schema is ${typeof schema === 'string' ? schema : 'not named'}, not ${HISTORY_RUN_SCHEMA}`,
+    );
   const read = z.safeDecode(historyRunSchema, document as z.input<typeof historyRunSchema>);
   if (read.success) {
     const problem = runProblem(read.data);
@@ -54,7 +68,9 @@ function decode(document: unknown, path: string, line: number): HistoryRun {
     return read.data;
   }
   const [issue] = read.error.issues;
-  throw refused(`${issue?.path.join('.') || 'the line'}: ${issue?.message ?? 'it is not as the schema says'}`);
+  throw refused(
+    `${issue?.path.join('.') || 'the line'}: ${issue?.message ?? 'it is not as the schema says'}`,
+  );
 }
 
 /** What is wrong with a run though its schema allows it; null where nothing is. */
@@ -64,5 +80,7 @@ function runProblem({ passed, failedChecks, implementations }: HistoryRun): stri
   if (again !== undefined) return `${again} is there twice`;
   const flipped = implementations.find(({ effect }) => effect && effect.flips > effect.targets);
   if (flipped) return `${flipped.name} has more flips than targets`;
-  return passed === (failedChecks === 0) ? null : `it has ${passed ? 'passed' : 'failed'} with ${failedChecks} failed checks`;
+  return passed === (failedChecks === 0)
+    ? null
+    : `it has ${passed ? 'passed' : 'failed'} with ${failedChecks} failed checks`;
 }

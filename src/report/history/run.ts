@@ -1,13 +1,23 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { findingLevel, overallEffects } from '../../metrics/index.js';
-import { HISTORY_RUN_SCHEMA, type DiffReport, type HistoryImplementation, type HistoryPlace, type HistoryRun, type Row } from '../../types.js';
+import {
+  HISTORY_RUN_SCHEMA,
+  type DiffReport,
+  type HistoryImplementation,
+  type HistoryPlace,
+  type HistoryRun,
+  type Row,
+} from '../../types.js';
 import { jsonText } from '../jsonText.js';
 import { overviews } from '../worst.js';
 import { historyRunSchema } from './schema.js';
 
 /** What of a report is kept in a history. */
-export function historyRun(report: DiffReport, { time, label }: { time: Date; label: string }): HistoryRun {
+export function historyRun(
+  report: DiffReport,
+  { time, label }: { time: Date; label: string },
+): HistoryRun {
   const { model, environment, reference, verdict } = report;
   return {
     schema: HISTORY_RUN_SCHEMA,
@@ -31,7 +41,8 @@ export function historyLine(run: HistoryRun): string {
 
 function implementationsOf(report: DiffReport): HistoryImplementation[] {
   const effects = overallEffects(report.effects);
-  const referenceLoss = effects.find(({ implementation }) => implementation === report.reference)?.loss ?? NaN;
+  const referenceLoss =
+    effects.find(({ implementation }) => implementation === report.reference)?.loss ?? NaN;
   return overviews(report).map(({ implementation, local, accumulated, nonFinite }, i) => {
     const { failure, rounding } = report.implementations[i]!;
     const effect = effects.find((row) => row.implementation === implementation && row.targets > 0);
@@ -39,10 +50,30 @@ function implementationsOf(report: DiffReport): HistoryImplementation[] {
       name: implementation,
       failure: failure?.kind ?? null,
       local: implementation === report.reference ? null : placeOf(local, rounding.local),
-      accumulated: implementation === report.reference ? null : placeOf(accumulated, rounding.accumulated),
+      accumulated:
+        implementation === report.reference ? null : placeOf(accumulated, rounding.accumulated),
       nonFinite: nonFinite.valid,
-      effect: effect ? { targets: effect.targets, loss: effect.loss, deltaLoss: effect.loss - referenceLoss, kl: effect.kl, flips: effect.flips } : null,
-      faults: [...new Set(report.findings.filter((finding) => 'implementation' in finding && finding.implementation === implementation && findingLevel(finding) === 'fault').map(({ code }) => code))],
+      effect: effect
+        ? {
+            targets: effect.targets,
+            loss: effect.loss,
+            deltaLoss: effect.loss - referenceLoss,
+            kl: effect.kl,
+            flips: effect.flips,
+          }
+        : null,
+      faults: [
+        ...new Set(
+          report.findings
+            .filter(
+              (finding) =>
+                'implementation' in finding &&
+                finding.implementation === implementation &&
+                findingLevel(finding) === 'fault',
+            )
+            .map(({ code }) => code),
+        ),
+      ],
     };
   });
 }
@@ -54,9 +85,14 @@ function placeOf(row: Row | undefined, limit: number): HistoryPlace | null {
 /** The range of all heads with the least headroom, NaN before all. */
 function rangeOf({ ranges }: DiffReport): HistoryRun['range'] {
   const whole = ranges.filter(({ head }) => head === null);
-  const [first, ...others] = whole.some(({ maxScore }) => Number.isNaN(maxScore)) ? whole.filter(({ maxScore }) => Number.isNaN(maxScore)) : whole;
+  const [first, ...others] = whole.some(({ maxScore }) => Number.isNaN(maxScore))
+    ? whole.filter(({ maxScore }) => Number.isNaN(maxScore))
+    : whole;
   if (!first) return null;
-  const { maxScore, headroom, batch, layer } = others.reduce((most, row) => (row.maxScore > most.maxScore ? row : most), first);
+  const { maxScore, headroom, batch, layer } = others.reduce(
+    (most, row) => (row.maxScore > most.maxScore ? row : most),
+    first,
+  );
   return { maxScore, headroom, batch, layer };
 }
 
@@ -64,7 +100,14 @@ function setupOf({ batches, reference, implementations, model }: DiffReport): st
   const setup = {
     batches: batches.map(({ name, sha256 }) => [name, sha256]),
     reference,
-    implementations: implementations.map(({ name, asked, settings, precision, emulated }) => [name, asked.provider, asked.kernel, settings, precision, emulated]),
+    implementations: implementations.map(({ name, asked, settings, precision, emulated }) => [
+      name,
+      asked.provider,
+      asked.kernel,
+      settings,
+      precision,
+      emulated,
+    ]),
     model: [model.precision, model.activations],
   };
   return createHash('sha256').update(JSON.stringify(setup)).digest('hex');

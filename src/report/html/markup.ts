@@ -7,11 +7,19 @@ export class Markup {
 
 export type Part = Markup | string | number | null | readonly Part[];
 
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 /** A template of HTML. What is put in is text, and escaped, unless it is {@link Markup}; null is nothing, lists are joined. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Markup {
-  return new Markup(strings.map((text, i) => text + (i < parts.length ? written(parts[i]!) : '')).join(''));
+  return new Markup(
+    strings.map((text, i) => text + (i < parts.length ? written(parts[i]!) : '')).join(''),
+  );
 }
 
 function written(part: Part): string {

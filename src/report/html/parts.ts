@@ -33,14 +33,25 @@ const NOT_FINITE = /^[+-]?(?:NaN|Inf)\b/;
  *
  * @param caption what it is of; read out, and shown
  */
-export function tableMarkup<R>(caption: string, columns: readonly TableColumn<R>[], rows: readonly R[]): Markup {
+export function tableMarkup<R>(
+  caption: string,
+  columns: readonly TableColumn<R>[],
+  rows: readonly R[],
+): Markup {
   const classOf = (column: TableColumn<R>, text = '', isOver = false): Markup | null => {
-    const names = [...(column.align === 'right' ? ['number'] : []), ...(text.length > LONG ? ['long'] : []), ...(NOT_FINITE.test(text) ? ['bad'] : []), ...(isOver ? ['over'] : [])].join(' ');
+    const names = [
+      ...(column.align === 'right' ? ['number'] : []),
+      ...(text.length > LONG ? ['long'] : []),
+      ...(NOT_FINITE.test(text) ? ['bad'] : []),
+      ...(isOver ? ['over'] : []),
+    ].join(' ');
     return names === '' ? null : html` class="${names}"`;
   };
   const cell = (column: TableColumn<R>, row: R, i: number): Markup => {
     const text = printable(column.cell(row));
-    return i === 0 ? html`<th scope="row"${classOf(column, text)}>${text}</th>` : html`<td${classOf(column, text, column.isOver?.(row))}>${text}</td>`;
+    return i === 0
+      ? html`<th scope="row"${classOf(column, text)}>${text}</th>`
+      : html`<td${classOf(column, text, column.isOver?.(row))}>${text}</td>`;
   };
   return html`<div class="scroll" role="region" tabindex="0" aria-label="${caption}"><table>
 <caption><span>${caption}</span></caption>

@@ -5,7 +5,12 @@ const LONGEST_CODE = 120;
 
 /** What Markdown would take for more than itself. */
 const PUNCTUATION = /[\\`*_{}[\]~!]/g;
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '|': '&#124;' };
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '|': '&#124;',
+};
 
 /** The text with `…` at its end where it has more characters than that. */
 export function cut(text: string, longest: number): string {
@@ -33,18 +38,30 @@ export function code(text: string): string {
 
 /** A block of code, whatever it holds. */
 export function fenced(lines: readonly string[], language: string): string[] {
-  const longest = Math.max(2, ...lines.flatMap((line) => (line.match(/`+/g) ?? []).map(({ length }) => length)));
+  const longest = Math.max(
+    2,
+    ...lines.flatMap((line) => (line.match(/`+/g) ?? []).map(({ length }) => length)),
+  );
   const fence = '`'.repeat(longest + 1);
   return [`${fence}${language}`, ...lines, fence];
 }
 
 /** A table whose cells are Markdown; the first column and those of text stand left, numbers right. */
-export function markdownTable(columns: readonly { head: string; align?: 'right' }[], rows: readonly (readonly string[])[]): string[] {
+export function markdownTable(
+  columns: readonly { head: string; align?: 'right' }[],
+  rows: readonly (readonly string[])[],
+): string[] {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(columns.map(({ head }) => head)), line(columns.map(({ align }) => (align === 'right' ? '--:' : '---'))), ...rows.map(line)];
+  return [
+    line(columns.map(({ head }) => head)),
+    line(columns.map(({ align }) => (align === 'right' ? '--:' : '---'))),
+    ...rows.map(line),
+  ];
 }
 
 /** A part that is shown when it is asked for. */
 export function details(summary: string, lines: readonly string[]): string[] {
-  return lines.length === 0 ? [] : ['<details>', `<summary>${summary}</summary>`, '', ...lines, '', '</details>'];
+  return lines.length === 0
+    ? []
+    : ['<details>', `<summary>${summary}</summary>`, '', ...lines, '', '</details>'];
 }

@@ -1,6 +1,13 @@
 import type { DiffReport, Explanation } from '../../types.js';
 import { shareText } from '../causeText.js';
-import { changeText, conclusion, explanationGroups, noteText, recommendationFacts, shownFactors } from '../text/explain.js';
+import {
+  changeText,
+  conclusion,
+  explanationGroups,
+  noteText,
+  recommendationFacts,
+  shownFactors,
+} from '../text/explain.js';
 import { formatNumber, plural } from '../text/number.js';
 import { details, inline, markdownTable } from './escape.js';
 import type { Cut } from './tables.js';
@@ -9,14 +16,26 @@ import type { Cut } from './tables.js';
 export function recommendationLines(report: DiffReport, { most }: Cut): string[] {
   const { command, recommendation } = report;
   if (command[0] !== 'explain' && recommendation.against.length === 0) return [];
-  const facts = recommendationFacts({ ...report, recommendation: { ...recommendation, against: recommendation.against.slice(0, most) } });
+  const facts = recommendationFacts({
+    ...report,
+    recommendation: { ...recommendation, against: recommendation.against.slice(0, most) },
+  });
   const rest = recommendation.against.length - most;
   let label = '';
   const lines = facts.map(([name, value]) => {
     label = name || label;
     return `- ${label}: ${inline(value)}`;
   });
-  return ['### Recommendation', '', ...lines, ...(rest > 0 ? [`- and ${plural(rest, 'more implementation')} that something speaks against, left out to fit`] : [])];
+  return [
+    '### Recommendation',
+    '',
+    ...lines,
+    ...(rest > 0
+      ? [
+          `- and ${plural(rest, 'more implementation')} that something speaks against, left out to fit`,
+        ]
+      : []),
+  ];
 }
 
 /** Explanations, and layers of each, that take no room from what was measured. */
@@ -37,21 +56,46 @@ export function explanationLines(report: DiffReport, cutting: Cut): string[] {
       '',
       inline(noteText(group[0]!)),
       ...group.slice(0, most).flatMap(layerLines),
-      ...(rest > 0 ? ['', `${plural(rest, 'more layer')}, left out to fit; the JSON report has all.`] : []),
+      ...(rest > 0
+        ? ['', `${plural(rest, 'more layer')}, left out to fit; the JSON report has all.`]
+        : []),
     ]);
   });
   const rest = groups.length - parts.length;
-  return [...parts.flatMap((lines, i) => (i === 0 ? lines : ['', ...lines])), ...(rest > 0 ? ['', `${plural(rest, 'more explanation')}, left out to fit; the JSON report has all.`] : [])];
+  return [
+    ...parts.flatMap((lines, i) => (i === 0 ? lines : ['', ...lines])),
+    ...(rest > 0
+      ? ['', `${plural(rest, 'more explanation')}, left out to fit; the JSON report has all.`]
+      : []),
+  ];
 }
 
 function layerLines(explanation: Explanation): string[] {
   const shown = shownFactors(explanation);
   const left = explanation.factors.length - shown.length;
-  const columns = [{ head: 'change' }, { head: 'rel L2', align: 'right' as const }, { head: 'explained', align: 'right' as const }];
+  const columns = [
+    { head: 'change' },
+    { head: 'rel L2', align: 'right' as const },
+    { head: 'explained', align: 'right' as const },
+  ];
   return [
     '',
     `Layer ${explanation.layer}: relative L2 ${formatNumber(explanation.relL2)} before any change`,
-    ...(shown.length === 0 ? [] : ['', ...markdownTable(columns, shown.map((factor) => [inline(changeText(factor)), formatNumber(factor.relL2), shareText(factor.explained)]))]),
-    ...(left > 0 ? ['', `${plural(left, 'other change')} explained less; the JSON report has them.`] : []),
+    ...(shown.length === 0
+      ? []
+      : [
+          '',
+          ...markdownTable(
+            columns,
+            shown.map((factor) => [
+              inline(changeText(factor)),
+              formatNumber(factor.relL2),
+              shareText(factor.explained),
+            ]),
+          ),
+        ]),
+    ...(left > 0
+      ? ['', `${plural(left, 'other change')} explained less; the JSON report has them.`]
+      : []),
   ];
 }

@@ -21,7 +21,10 @@ const NARROWEST = 60;
 const MEASURE = 100;
 
 export function contextOf({ width, color }: RenderOptions): Context {
-  return { width: Math.max(NARROWEST, Math.floor(width) || NARROWEST), paint: new Chalk({ level: color ? 1 : 0 }) };
+  return {
+    width: Math.max(NARROWEST, Math.floor(width) || NARROWEST),
+    paint: new Chalk({ level: color ? 1 : 0 }),
+  };
 }
 
 /** Plain text broken into lines that fit; each line after the first is indented. */
@@ -46,15 +49,23 @@ export function heading(title: string, context: Context): string {
 export function facts(entries: readonly (readonly [string, string])[], context: Context): string[] {
   const width = Math.min(context.width, MEASURE);
   const shown = entries.map(([label, value]) => ({ label: printable(label), value }));
-  const fitting = shown.map(({ label }) => displayWidth(label)).filter((taken) => taken + 2 <= width / 2);
+  const fitting = shown
+    .map(({ label }) => displayWidth(label))
+    .filter((taken) => taken + 2 <= width / 2);
   const labelWidth = Math.max(0, ...fitting) + 2;
   const indent = ' '.repeat(labelWidth);
   return shown.flatMap(({ label, value }) => {
     const lines = wrap(value, width - labelWidth);
     const taken = displayWidth(label);
     if (taken + 2 > labelWidth) {
-      return [...wrap(label, width).map((line) => context.paint.dim(line)), ...lines.map((line) => indent + line)];
+      return [
+        ...wrap(label, width).map((line) => context.paint.dim(line)),
+        ...lines.map((line) => indent + line),
+      ];
     }
-    return lines.map((line, index) => (index === 0 ? context.paint.dim(label + ' '.repeat(labelWidth - taken)) : indent) + line);
+    return lines.map(
+      (line, index) =>
+        (index === 0 ? context.paint.dim(label + ' '.repeat(labelWidth - taken)) : indent) + line,
+    );
   });
 }

@@ -32,16 +32,29 @@ const PLAIN_LIMIT = 2;
 
 /** The divergence tables of valid tokens, one per batch, by layer × tap × implementation. */
 export function divergence(report: DiffReport, context: Context): string[] {
-  const perBatch = report.batches.map((batch) => ({ batch, lines: linesOf(report, batch.name) })).filter(({ lines }) => lines.some(({ isReference }) => !isReference));
+  const perBatch = report.batches
+    .map((batch) => ({ batch, lines: linesOf(report, batch.name) }))
+    .filter(({ lines }) => lines.some(({ isReference }) => !isReference));
   const all = perBatch.flatMap(({ lines }) => lines);
   const hasMarks = all.some((line) => markOf(line) !== '');
-  const fitted = fitColumns(columnsOf(context).filter(({ head }) => hasMarks || head !== ''), all, context.width);
+  const fitted = fitColumns(
+    columnsOf(context).filter(({ head }) => hasMarks || head !== ''),
+    all,
+    context.width,
+  );
   if (perBatch.length === 0) return [];
   const note = leftOutNote(fitted.leftOut);
   return [
     heading(`Divergence from ${report.reference} on valid tokens`, context),
-    ...noteLines(`local: what this layer's kernel introduces, run on the reference's Q, K, V. accum.: what has built up in the implementation's own stream. Δ = implementation − reference. exact: the error against attention in float64 (local for attention); × plain: that error, as max|Δ|, over that of eager at the run's precision. *: the reference.${hasMarks ? ' ◀: more than rounding explains; ◀ local: by this layer alone.' : ''}`, context),
-    ...perBatch.flatMap(({ batch, lines }) => ['', ...prose(batchTitle(batch), context), ...table(fitted.columns, lines, context)]),
+    ...noteLines(
+      `local: what this layer's kernel introduces, run on the reference's Q, K, V. accum.: what has built up in the implementation's own stream. Δ = implementation − reference. exact: the error against attention in float64 (local for attention); × plain: that error, as max|Δ|, over that of eager at the run's precision. *: the reference.${hasMarks ? ' ◀: more than rounding explains; ◀ local: by this layer alone.' : ''}`,
+      context,
+    ),
+    ...perBatch.flatMap(({ batch, lines }) => [
+      '',
+      ...prose(batchTitle(batch), context),
+      ...table(fitted.columns, lines, context),
+    ]),
     ...(note ? ['', ...noteLines(note, context)] : []),
   ];
 }
@@ -66,13 +79,23 @@ function linesOf(report: DiffReport, batch: string): Line[] {
     const { layer, tap, implementation } = row;
     const key = JSON.stringify([layer, tap, implementation]);
     const line = lines.get(key) ?? {
-      batch, layer, tap, implementation, isReference: implementation === report.reference, rounding: roundings.get(implementation) ?? ANY, local: undefined, accumulated: undefined, startsLayer: true, startsTap: true,
+      batch,
+      layer,
+      tap,
+      implementation,
+      isReference: implementation === report.reference,
+      rounding: roundings.get(implementation) ?? ANY,
+      local: undefined,
+      accumulated: undefined,
+      startsLayer: true,
+      startsTap: true,
     };
     line[row.scope] = row;
     lines.set(key, line);
   }
   const sorted = [...lines.values()].toSorted(
-    (a, b) => comparePlaces(a, b) || order.indexOf(a.implementation) - order.indexOf(b.implementation),
+    (a, b) =>
+      comparePlaces(a, b) || order.indexOf(a.implementation) - order.indexOf(b.implementation),
   );
   return sorted.map((line, index) => {
     const above = sorted[index - 1];
@@ -83,14 +106,22 @@ function linesOf(report: DiffReport, batch: string): Line[] {
 
 function columnsOf(context: Context): Column<Line>[] {
   return [
-    { head: 'layer', align: 'right', cell: (line) => (line.startsLayer && line.layer !== null ? String(line.layer) : '') },
+    {
+      head: 'layer',
+      align: 'right',
+      cell: (line) => (line.startsLayer && line.layer !== null ? String(line.layer) : ''),
+    },
     { head: 'tap', cell: (line) => (line.startsTap ? line.tap : '') },
     { head: 'impl', cell: (line) => labelText(line.implementation, line.isReference), max: 22 },
     metric('local\nmax|Δ|', 'local', (row) => row.maxAbs, formatNumber, { drop: 5 }),
-    metric('local\nrel L2', 'local', (row) => row.relL2, formatNumber, { limit: ({ rounding }) => rounding.local }),
+    metric('local\nrel L2', 'local', (row) => row.relL2, formatNumber, {
+      limit: ({ rounding }) => rounding.local,
+    }),
     metric('accum.\nmax|Δ|', 'accumulated', (row) => row.maxAbs, formatNumber, { drop: 9 }),
     metric('mean\nL2', 'accumulated', (row) => row.meanL2, formatNumber, { drop: 3 }),
-    metric('accum.\nrel L2', 'accumulated', (row) => row.relL2, formatNumber, { limit: ({ rounding }) => rounding.accumulated }),
+    metric('accum.\nrel L2', 'accumulated', (row) => row.relL2, formatNumber, {
+      limit: ({ rounding }) => rounding.accumulated,
+    }),
     metric('min\ncosine', 'accumulated', (row) => row.minCosine, formatCosine, { drop: 6 }),
     error('exact\nrel L2', (row) => row.exactRelL2, { drop: 8 }),
     error('×\nplain', (row) => row.ratioPlain, { drop: 7, limit: () => PLAIN_LIMIT }),
@@ -100,15 +131,30 @@ function columnsOf(context: Context): Column<Line>[] {
       head: 'first\ntoken',
       align: 'right',
       drop: 1,
-      cell: ({ accumulated, isReference }) => (isReference || accumulated?.firstToken == null ? NONE : String(accumulated.firstToken)),
+      cell: ({ accumulated, isReference }) =>
+        isReference || accumulated?.firstToken == null ? NONE : String(accumulated.firstToken),
     },
     { head: '', cell: markOf, paint: (text) => context.paint.yellow(text) },
   ];
 
   /** Against exact: of attention the local error, which is the kernel's own. */
-  function error(head: string, read: (row: Row) => number, { drop, limit, format = formatNumber }: { drop: number; limit?: Limit; format?: (value: number) => string }): Column<Line> {
+  function error(
+    head: string,
+    read: (row: Row) => number,
+    {
+      drop,
+      limit,
+      format = formatNumber,
+    }: { drop: number; limit?: Limit; format?: (value: number) => string },
+  ): Column<Line> {
     const value = ({ local, accumulated }: Line): number => read((local ?? accumulated)!);
-    return { head, align: 'right', drop, cell: (line) => format(value(line)), paint: (text, line) => painted(text, value(line), limit?.(line)) };
+    return {
+      head,
+      align: 'right',
+      drop,
+      cell: (line) => format(value(line)),
+      paint: (text, line) => painted(text, value(line), limit?.(line)),
+    };
   }
 
   function painted(text: string, value: number, limit: number | undefined): string {
@@ -133,7 +179,9 @@ function columnsOf(context: Context): Column<Line>[] {
       },
       paint: (text, line) => {
         const row = line[scope];
-        return row && !line.isReference ? painted(text, read(row), limit?.(line)) : context.paint.dim(text);
+        return row && !line.isReference
+          ? painted(text, read(row), limit?.(line))
+          : context.paint.dim(text);
       },
     };
   }

@@ -1,4 +1,13 @@
-import type { BatchInfo, DiffReport, EnvironmentInfo, FailureKind, ImplementationInfo, ModelInfo, ProofReason, RebuildCheck } from '../../types.js';
+import type {
+  BatchInfo,
+  DiffReport,
+  EnvironmentInfo,
+  FailureKind,
+  ImplementationInfo,
+  ModelInfo,
+  ProofReason,
+  RebuildCheck,
+} from '../../types.js';
 import { precisionText } from '../precisionText.js';
 import { configurationClauses, configurationName, isSuspect } from '../configurationText.js';
 import { fileText } from '../fileText.js';
@@ -21,11 +30,17 @@ export function header(report: DiffReport, context: Context): string[] {
       [
         ...configurationFacts(report),
         ...modelFacts(report.model),
-        ...report.batches.map((batch, index) => [index === 0 ? 'Batches' : '', batchText(batch)] as const),
-        ...report.inputNotes.map((note, index) => [index === 0 ? 'Inputs' : '', inputNoteText(note)] as const),
+        ...report.batches.map(
+          (batch, index) => [index === 0 ? 'Batches' : '', batchText(batch)] as const,
+        ),
+        ...report.inputNotes.map(
+          (note, index) => [index === 0 ? 'Inputs' : '', inputNoteText(note)] as const,
+        ),
         ...(report.shard ? [['Shard', shardPlaceText(report.shard, report.batches)] as const] : []),
         providerFact(report.implementations, environment),
-        ...report.implementations.flatMap((info) => implementationFacts(info, info.name === reference ? 'reference' : '')),
+        ...report.implementations.flatMap((info) =>
+          implementationFacts(info, info.name === reference ? 'reference' : ''),
+        ),
         ['Rebuild', rebuildText(report.rebuild)],
         ['File', fileText(report.file)],
       ],
@@ -35,9 +50,18 @@ export function header(report: DiffReport, context: Context): string[] {
 }
 
 /** A configuration and what it does, before all else: whoever reads on must know what was asked for. */
-export function configurationFacts(report: Pick<DiffReport, 'configFile' | 'configuration'>): (readonly [string, string])[] {
+export function configurationFacts(
+  report: Pick<DiffReport, 'configFile' | 'configuration'>,
+): (readonly [string, string])[] {
   const name = configurationName(report);
-  return name === null ? [] : [['Config', name], ...configurationClauses(report).map((text) => ['', `${isSuspect(report) ? '! ' : ''}${text}`] as const)];
+  return name === null
+    ? []
+    : [
+        ['Config', name],
+        ...configurationClauses(report).map(
+          (text) => ['', `${isSuspect(report) ? '! ' : ''}${text}`] as const,
+        ),
+      ];
 }
 
 /** A report's first lines: what it is, and of what. */
@@ -58,7 +82,10 @@ export function modelFacts(model: ModelInfo): (readonly [string, string])[] {
   return [
     ['Model', model.path],
     ['', sizes.join(' · ')],
-    ['', `exported by ${model.exporter} · opset ${model.opset} · ${model.precision} · attention ${model.attention}`],
+    [
+      '',
+      `exported by ${model.exporter} · opset ${model.opset} · ${model.precision} · attention ${model.attention}`,
+    ],
     ...notComparedFact(model),
     ...sinksFact(model),
   ];
@@ -72,7 +99,12 @@ function notComparedFact({ notCompared, layers }: ModelInfo): (readonly [string,
     const numbers = notCompared.filter((each) => each.type === type).map(({ layer }) => layer);
     return `${numbers.length === 1 ? 'layer' : 'layers'} ${rangesText(numbers)} (${type})`;
   });
-  return [['', `${layers - notCompared.length} of ${plural(layers, 'layer')} compared; not compared, since they have no softmax attention: ${listed.join(', ')}`]];
+  return [
+    [
+      '',
+      `${layers - notCompared.length} of ${plural(layers, 'layer')} compared; not compared, since they have no softmax attention: ${listed.join(', ')}`,
+    ],
+  ];
 }
 
 /** Attention sinks, with the first node that brings some in. */
@@ -80,7 +112,12 @@ function sinksFact({ sinks }: ModelInfo): (readonly [string, string])[] {
   const [first] = sinks;
   if (!first) return [];
   const layers = sinks.map(({ layer }) => layer);
-  return [['', `attention sinks in ${layers.length === 1 ? 'layer' : 'layers'} ${rangesText(layers)} (${first.node}${sinks.length > 1 ? ' and its like' : ''}): every implementation is built with them`]];
+  return [
+    [
+      '',
+      `attention sinks in ${layers.length === 1 ? 'layer' : 'layers'} ${rangesText(layers)} (${first.node}${sinks.length > 1 ? ' and its like' : ''}): every implementation is built with them`,
+    ],
+  ];
 }
 
 /** A batch and its tokens, on one line. */
@@ -90,8 +127,14 @@ export function batchText({ name, padding, size, length, source, tokens }: Batch
 }
 
 /** Where all of it ran. */
-export function providerFact(implementations: readonly Pick<ImplementationInfo, 'provider'>[], environment: EnvironmentInfo): readonly [string, string] {
-  const providers = [...new Set(implementations.map(({ provider }) => provider))].filter((provider) => provider !== 'unknown').join(', ') || 'unknown';
+export function providerFact(
+  implementations: readonly Pick<ImplementationInfo, 'provider'>[],
+  environment: EnvironmentInfo,
+): readonly [string, string] {
+  const providers =
+    [...new Set(implementations.map(({ provider }) => provider))]
+      .filter((provider) => provider !== 'unknown')
+      .join(', ') || 'unknown';
   const { onnxruntime, node, platform, arch, cpu, gpu, cudaLibraries } = environment;
   const where = [
     `onnxruntime ${onnxruntime}`,
@@ -109,7 +152,10 @@ export function providerFact(implementations: readonly Pick<ImplementationInfo, 
  *
  * @param role what the others have to do with it, in brackets; empty for nothing
  */
-export function implementationFacts(info: ImplementationInfo, role: string): (readonly [string, string])[] {
+export function implementationFacts(
+  info: ImplementationInfo,
+  role: string,
+): (readonly [string, string])[] {
   return [
     [info.name, `${info.kernel} · ${precisionText(info)}${role === '' ? '' : ` (${role})`}`],
     ['', `${proofText(info)}${info.evidence}`],
@@ -121,11 +167,17 @@ const REASONS: Readonly<Record<ProofReason, (info: ImplementationInfo) => string
   'other-kernel': ({ asked }) => `asked for the ${asked.kernel} kernel`,
   'other-type': ({ written }) => `asked for ${written}`,
   'no-profile': () => 'not every node of it was seen',
-  'not-told': ({ asked, ran }) => `${asked.provider} does not tell ${ran.length === 0 ? 'the types of its nodes' : 'its kernel'}`,
+  'not-told': ({ asked, ran }) =>
+    `${asked.provider} does not tell ${ran.length === 0 ? 'the types of its nodes' : 'its kernel'}`,
   failed: ({ failure }) => (failure ? FAILURE_WORDS[failure.kind] : 'it failed'),
 };
 
-const FAILURE_WORDS: Readonly<Record<FailureKind, string>> = { crashed: 'it crashed', 'timed-out': 'it timed out', 'out-of-memory': 'it ran out of memory', error: 'ONNX Runtime refused it' };
+const FAILURE_WORDS: Readonly<Record<FailureKind, string>> = {
+  crashed: 'it crashed',
+  'timed-out': 'it timed out',
+  'out-of-memory': 'it ran out of memory',
+  error: 'ONNX Runtime refused it',
+};
 
 /** Whether the kernel asked for ran, and if not, why not; before the evidence. */
 export function proofText(info: ImplementationInfo): string {
@@ -137,7 +189,11 @@ export function proofText(info: ImplementationInfo): string {
 export function rebuildText(check: RebuildCheck): string {
   const original = `original in the rebuilt graph against the unmodified file: relative L2 ${formatNumber(check.originalRelL2)} (limit ${formatLimit(check.originalLimit)})`;
   const equivalent = `${check.equivalent} against original on the same Q, K, V: ${formatNumber(check.equivalentRelL2)} (limit ${formatLimit(check.equivalentLimit)})`;
-  const holds = check.originalRelL2 <= check.originalLimit && check.equivalentRelL2 <= check.equivalentLimit;
-  const nonFinite = check.nonFinite === 0 ? '' : `; ${plural(check.nonFinite, 'number is', 'numbers are')} NaN or infinite in both, and the same`;
+  const holds =
+    check.originalRelL2 <= check.originalLimit && check.equivalentRelL2 <= check.equivalentLimit;
+  const nonFinite =
+    check.nonFinite === 0
+      ? ''
+      : `; ${plural(check.nonFinite, 'number is', 'numbers are')} NaN or infinite in both, and the same`;
   return `${holds ? '✓' : '✗'} ${original}; ${equivalent}${nonFinite}`;
 }

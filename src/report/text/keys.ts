@@ -18,8 +18,13 @@ const DIGEST = /^[0-9a-f]{64}$/;
 const SHOWN_DIGITS = 12;
 
 /** What a difference is about: `the kernel of flash`. */
-export function differenceSubject({ field, of, was }: Pick<KeyDifference, 'field' | 'of' | 'was'>): string {
-  if (field === 'batches' && of !== null) return `the tokens of batch ${of}${DIGEST.test(was) ? ' (SHA-256)' : ''}`;
+export function differenceSubject({
+  field,
+  of,
+  was,
+}: Pick<KeyDifference, 'field' | 'of' | 'was'>): string {
+  if (field === 'batches' && of !== null)
+    return `the tokens of batch ${of}${DIGEST.test(was) ? ' (SHA-256)' : ''}`;
   return of === null ? FIELD[field] : `${FIELD[field]} of ${of}`;
 }
 

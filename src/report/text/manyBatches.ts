@@ -19,13 +19,17 @@ export function condensed(report: DiffReport): DiffReport {
     const known = places.get(place);
     places.set(place, known ? merged(known, row) : { ...row, batch: name });
   }
-  const sum = (kind: TokenKind): number => batches.reduce((tokens, batch) => tokens + batch.tokens[kind], 0);
+  const sum = (kind: TokenKind): number =>
+    batches.reduce((tokens, batch) => tokens + batch.tokens[kind], 0);
   const whole = {
     ...first,
     name,
     size: batches.reduce((rows, { size }) => rows + size, 0),
     length: Math.max(...batches.map(({ length }) => length)),
-    tokens: Object.fromEntries(TOKEN_KINDS.map((kind) => [kind, sum(kind)])) as Record<TokenKind, number>,
+    tokens: Object.fromEntries(TOKEN_KINDS.map((kind) => [kind, sum(kind)])) as Record<
+      TokenKind,
+      number
+    >,
   };
   return { ...report, batches: [whole], rows: [...places.values()] };
 }

@@ -28,7 +28,10 @@ export function padding(report: DiffReport, context: Context): string[] {
   const note = leftOutNote(fitted.leftOut);
   return [
     title,
-    ...noteLines('fully masked: the query may look at no key (left padding). zero rows: every element is exactly 0. *: the reference.', context),
+    ...noteLines(
+      'fully masked: the query may look at no key (left padding). zero rows: every element is exactly 0. *: the reference.',
+      context,
+    ),
     '',
     ...table(fitted.columns, lines, context),
     ...(note ? ['', ...noteLines(note, context)] : []),
@@ -60,7 +63,11 @@ function linesOf({ batches, implementations, reference, rows }: DiffReport): Lin
           isReference: name === reference,
           tokens: first.tokens,
           zeroRows: kernel.map((row) => row.zeroRows),
-          nonFinite: kernel.some(({ nan }) => nan !== 0) ? 'NaN' : kernel.some(({ inf }) => inf !== 0) ? 'Inf' : null,
+          nonFinite: kernel.some(({ nan }) => nan !== 0)
+            ? 'NaN'
+            : kernel.some(({ inf }) => inf !== 0)
+              ? 'Inf'
+              : null,
           startsBatch: above === undefined,
           startsKind: above?.kind !== kind,
         });
@@ -77,13 +84,25 @@ function columnsOf({ paint }: Context): Column<Line>[] {
     { head: 'impl', cell: (line) => labelText(line.implementation, line.isReference), max: 16 },
     { head: 'tokens', align: 'right', cell: (line) => formatCount(line.tokens) },
     { head: 'zero rows', align: 'right', cell: (line) => spread(line.zeroRows) },
-    { head: 'non-zero', align: 'right', cell: (line) => `${spread(line.zeroRows.map((count) => line.tokens - count))}${line.nonFinite ? `, ${line.nonFinite}` : ''}`, paint: (text, line) => (line.nonFinite ? paint.red(text) : text) },
-    { head: 'layers', cell: layersText, drop: 1, paint: (text, line) => (isSame(line.zeroRows) ? paint.dim(text) : paint.yellow(text)) },
+    {
+      head: 'non-zero',
+      align: 'right',
+      cell: (line) =>
+        `${spread(line.zeroRows.map((count) => line.tokens - count))}${line.nonFinite ? `, ${line.nonFinite}` : ''}`,
+      paint: (text, line) => (line.nonFinite ? paint.red(text) : text),
+    },
+    {
+      head: 'layers',
+      cell: layersText,
+      drop: 1,
+      paint: (text, line) => (isSame(line.zeroRows) ? paint.dim(text) : paint.yellow(text)),
+    },
   ];
 }
 
 function layersText({ zeroRows, tokens }: Line): string {
-  if (isSame(zeroRows)) return zeroRows.length === 1 ? 'the one layer' : `same in all ${zeroRows.length}`;
+  if (isSame(zeroRows))
+    return zeroRows.length === 1 ? 'the one layer' : `same in all ${zeroRows.length}`;
   const whole = zeroRows.filter((count) => count === tokens).length;
   return `differ; all zero in ${whole} of ${zeroRows.length}`;
 }

@@ -13,7 +13,14 @@ const LITTLE_HEADROOM = 4;
 export function ranges(report: DiffReport, context: Context): string[] {
   const lines = overBatches(report.ranges);
   if (lines.length === 0) return [];
-  const fitted = fitColumns(columnsOf(context, lines.some(({ head }) => head !== null)), lines, context.width);
+  const fitted = fitColumns(
+    columnsOf(
+      context,
+      lines.some(({ head }) => head !== null),
+    ),
+    lines,
+    context.width,
+  );
   const note = leftOutNote(fitted.leftOut);
   return [
     heading("Ranges worth watching (valid queries, reference's Q and K)", context),
@@ -36,8 +43,20 @@ function columnsOf({ paint }: Context, withHeads: boolean): Column<Line>[] {
     paint: (text, line) => (Number.isFinite(read(line)) ? text : paint.red.bold(text)),
   });
   return [
-    { head: 'layer', align: 'right', cell: ({ layer, head }) => (head === null ? String(layer) : '') },
-    ...(withHeads ? [{ head: 'head', align: 'right' as const, cell: ({ head }: Line) => (head === null ? 'all' : String(head)) }] : []),
+    {
+      head: 'layer',
+      align: 'right',
+      cell: ({ layer, head }) => (head === null ? String(layer) : ''),
+    },
+    ...(withHeads
+      ? [
+          {
+            head: 'head',
+            align: 'right' as const,
+            cell: ({ head }: Line) => (head === null ? 'all' : String(head)),
+          },
+        ]
+      : []),
     number('max\n|QKᵀ|', ({ maxScore }) => maxScore),
     number('S max', ({ scaledScore }) => scaledScore, 5),
     { ...number('fp16\nheadroom', ({ headroom }) => headroom), paint: headroomPaint },

@@ -25,10 +25,23 @@ export function finiteRange(values: Iterable<number | null>): [number, number] |
  *
  * @param nothing what null means, for the legend
  */
-export function sparkline(values: readonly (number | null)[], range: [number, number] | null, nothing = 'nothing to predict'): Sparkline {
+export function sparkline(
+  values: readonly (number | null)[],
+  range: [number, number] | null,
+  nothing = 'nothing to predict',
+): Sparkline {
   const marks = values.map((value) => mark(value, range ?? [0, 0]));
-  const meanings: Record<string, string> = { [NAN]: `${NAN} NaN`, [INFINITE]: `${INFINITE} infinite`, [NOTHING]: `${NOTHING} ${nothing}` };
-  return { marks: marks.join(''), legend: Object.keys(meanings).filter((each) => marks.includes(each)).map((each) => meanings[each]!) };
+  const meanings: Record<string, string> = {
+    [NAN]: `${NAN} NaN`,
+    [INFINITE]: `${INFINITE} infinite`,
+    [NOTHING]: `${NOTHING} ${nothing}`,
+  };
+  return {
+    marks: marks.join(''),
+    legend: Object.keys(meanings)
+      .filter((each) => marks.includes(each))
+      .map((each) => meanings[each]!),
+  };
 }
 
 function mark(value: number | null, [least, most]: [number, number]): string {
@@ -42,5 +55,7 @@ function mark(value: number | null, [least, most]: [number, number]): string {
 /** Cuts a list into at most `count` runs of neighbours, all of one length but the last. */
 export function runsOf<T>(items: readonly T[], count: number): T[][] {
   const length = Math.max(1, Math.ceil(items.length / count));
-  return Array.from({ length: Math.ceil(items.length / length) }, (_, i) => items.slice(i * length, (i + 1) * length));
+  return Array.from({ length: Math.ceil(items.length / length) }, (_, i) =>
+    items.slice(i * length, (i + 1) * length),
+  );
 }

@@ -18,9 +18,20 @@ const GAP = '  ';
 /** A column of text is not cut below this. */
 const NARROWEST = 5;
 const NO_BORDERS = {
-  top: '', 'top-mid': '', 'top-left': '', 'top-right': '',
-  bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '',
-  left: '', 'left-mid': '', right: '', 'right-mid': '', mid: '', 'mid-mid': '',
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  right: '',
+  'right-mid': '',
+  mid: '',
+  'mid-mid': '',
   middle: GAP,
 };
 
@@ -35,22 +46,31 @@ export function fitColumns<R>(
   width: number,
 ): { columns: Column<R>[]; leftOut: string[] } {
   const widths = new Map(columns.map((column) => [column, columnWidth(column, rows)]));
-  const widthOf = (some: readonly Column<R>[]): number => some.reduce((sum, column) => sum + widths.get(column)!, GAP.length * (some.length - 1));
+  const widthOf = (some: readonly Column<R>[]): number =>
+    some.reduce((sum, column) => sum + widths.get(column)!, GAP.length * (some.length - 1));
   let kept = [...columns];
   while (widthOf(kept) > width) {
-    const next = kept.filter((column) => column.drop !== undefined).toSorted((a, b) => (a.drop ?? 0) - (b.drop ?? 0))[0];
+    const next = kept
+      .filter((column) => column.drop !== undefined)
+      .toSorted((a, b) => (a.drop ?? 0) - (b.drop ?? 0))[0];
     if (!next) break;
     kept = kept.filter((column) => column !== next);
   }
   kept = narrowed(kept, widths, widthOf(kept) - width);
-  const leftOut = columns.filter(({ head }) => !kept.some((column) => column.head === head)).map((column) => column.head.replaceAll('\n', ' '));
+  const leftOut = columns
+    .filter(({ head }) => !kept.some((column) => column.head === head))
+    .map((column) => column.head.replaceAll('\n', ' '));
   return { columns: kept, leftOut };
 }
 
 /** Columns of text cut down, the widest first, where none can be left out any more; numbers are never cut. */
-function narrowed<R>(columns: readonly Column<R>[], widths: ReadonlyMap<Column<R>, number>, excess: number): Column<R>[] {
+function narrowed<R>(
+  columns: readonly Column<R>[],
+  widths: ReadonlyMap<Column<R>, number>,
+  excess: number,
+): Column<R>[] {
   const left = columns.map((column) => (column.align === 'right' ? 0 : widths.get(column)!));
-  for (let over = excess; over > 0; ) {
+  for (let over = excess; over > 0;) {
     const widest = left.indexOf(Math.max(...left));
     // Down to the next widest at once; where two are alike, by one.
     const next = Math.max(NARROWEST, ...left.filter((_, i) => i !== widest));
@@ -59,7 +79,11 @@ function narrowed<R>(columns: readonly Column<R>[], widths: ReadonlyMap<Column<R
     left[widest]! -= cut;
     over -= cut;
   }
-  return columns.map((column, i) => (column.align === 'right' || left[i] === widths.get(column) ? column : { ...column, max: left[i]! }));
+  return columns.map((column, i) =>
+    column.align === 'right' || left[i] === widths.get(column)
+      ? column
+      : { ...column, max: left[i]! },
+  );
 }
 
 /** One line that says which columns were left out and how to see them; none where all are there. */
@@ -69,7 +93,11 @@ export function leftOutNote(leftOut: readonly string[]): string {
 }
 
 /** The lines of a table without borders: head, rule, one line a row. */
-export function table<R>(columns: readonly Column<R>[], rows: readonly R[], { paint }: Context): string[] {
+export function table<R>(
+  columns: readonly Column<R>[],
+  rows: readonly R[],
+  { paint }: Context,
+): string[] {
   const headLines = Math.max(...columns.map((column) => column.head.split('\n').length));
   const drawn = new Table({
     chars: NO_BORDERS,
@@ -86,7 +114,10 @@ export function table<R>(columns: readonly Column<R>[], rows: readonly R[], { pa
       }),
     );
   }
-  const lines = drawn.toString().split('\n').map((line) => line.trimEnd());
+  const lines = drawn
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd());
   const rule = columns
     .map((column) => (column.head === '' ? ' ' : '─').repeat(columnWidth(column, rows)))
     .join(GAP)

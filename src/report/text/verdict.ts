@@ -20,8 +20,14 @@ export function findingsSection(report: DiffReport, context: Context): string[] 
     heading('Findings', context),
     ...report.findings.flatMap((finding) => {
       const level = findingLevel(finding);
-      const lines = prose(`${MARKS[level]} ${findingText(finding, report.reference)}`, context, '  ');
-      return lines.map((line, index) => (index === 0 ? colours[level](line.slice(0, 1)) + line.slice(1) : line));
+      const lines = prose(
+        `${MARKS[level]} ${findingText(finding, report.reference)}`,
+        context,
+        '  ',
+      );
+      return lines.map((line, index) =>
+        index === 0 ? colours[level](line.slice(0, 1)) + line.slice(1) : line,
+      );
     }),
   ];
 }
@@ -34,9 +40,16 @@ export function verdictSection(report: DiffReport, context: Context): string[] {
   const failed = checks.filter((check) => !check.passed && check.level === 'error');
   const warned = missed.filter(({ level }) => level === 'warn');
   const told = (check: Check): string[] => {
-    const [mark, colour_] = check.level === 'error' ? (['✗', paint.red] as const) : (['!', paint.yellow] as const);
-    const sentences = prose(`${mark} ${checkSentences(check)}`, context, INDENT).map((line, index) => (index === 0 ? colour_(line.slice(0, 1)) + line.slice(1) : line));
-    const [command, ...continued] = commandLines(checkArguments(check, report), context.width - AGAIN.length, `${INDENT}${INDENT}`);
+    const [mark, colour_] =
+      check.level === 'error' ? (['✗', paint.red] as const) : (['!', paint.yellow] as const);
+    const sentences = prose(`${mark} ${checkSentences(check)}`, context, INDENT).map(
+      (line, index) => (index === 0 ? colour_(line.slice(0, 1)) + line.slice(1) : line),
+    );
+    const [command, ...continued] = commandLines(
+      checkArguments(check, report),
+      context.width - AGAIN.length,
+      `${INDENT}${INDENT}`,
+    );
     return [...sentences, `${AGAIN}${command}`, ...continued];
   };
   const word = verdictWord(report.verdict);
@@ -44,7 +57,9 @@ export function verdictSection(report: DiffReport, context: Context): string[] {
   const colour = passed ? paint.green.bold : paint.red.bold;
   return [
     ...lines.map((line, index) => (index === 0 ? colour(word) + line.slice(word.length) : line)),
-    ...(passed ? [] : prose(`${failed.length} of ${plural(checks.length, 'check')} failed:`, context)),
+    ...(passed
+      ? []
+      : prose(`${failed.length} of ${plural(checks.length, 'check')} failed:`, context)),
     ...failed.flatMap(told),
     ...(warned.length > 0 ? prose(`${plural(warned.length, 'warning')}:`, context) : []),
     ...warned.flatMap(told),

@@ -3,7 +3,8 @@ import { printable } from '../../printable.js';
 
 export { printable };
 
-const WIDE = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uFF01-\uFF60]/u;
+const WIDE =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\uFF01-\uFF60]/u;
 const ASCII = /^[ -~]*$/;
 const NO_WIDTH = /[\p{M}\p{Cf}]/u;
 
@@ -68,7 +69,7 @@ export function wrap(text: string, width: number, indent = ''): string[] {
       line += ' ';
       left -= 1;
     }
-    for (let remaining = needed; remaining > left; ) {
+    for (let remaining = needed; remaining > left;) {
       // One character at least, so that this ends.
       const head = headOf(rest, left) || String.fromCodePoint(rest.codePointAt(0)!);
       line += head;

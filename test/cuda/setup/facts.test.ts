@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { commitIn, isSameCommit } from '../../../src/cuda/setup/buildInfo.js';
 import { isDriverTooOld, parseDriverCuda } from '../../../src/cuda/setup/judge.js';
 
-const TEXT = 'ORT Build Info: git-branch=HEAD, git-commit-id=f2c39fe2f, int4-kv-cache=1, build type=Release\0';
+const TEXT =
+  'ORT Build Info: git-branch=HEAD, git-commit-id=f2c39fe2f, int4-kv-cache=1, build type=Release\0';
 
 async function commitOf(...parts: string[]): Promise<string | null> {
   return commitIn(Readable.from(parts.map((part) => Buffer.from(part, 'latin1'))));
@@ -12,7 +13,8 @@ async function commitOf(...parts: string[]): Promise<string | null> {
 describe('the commit of a library', () => {
   it('is found wherever its text is cut by the reading', async () => {
     const whole = `${'\0x'.repeat(3000)}${TEXT}${'y'.repeat(3000)}`;
-    for (let at = 5990; at < 6110; at += 1) expect(await commitOf(whole.slice(0, at), whole.slice(at))).toBe('f2c39fe2f');
+    for (let at = 5990; at < 6110; at += 1)
+      expect(await commitOf(whole.slice(0, at), whole.slice(at))).toBe('f2c39fe2f');
     expect(await commitOf(...whole)).toBe('f2c39fe2f');
     expect(await commitOf(TEXT)).toBe('f2c39fe2f');
   });

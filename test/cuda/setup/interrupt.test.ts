@@ -27,31 +27,46 @@ function isRunning(pid: number): boolean {
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition() && tries < 500; tries += 1) await new Promise((resolve) => setTimeout(resolve, 20));
+  for (let tries = 0; !condition() && tries < 500; tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-it.skipIf(process.platform !== 'linux')('Ctrl-C while pip downloads ends pip, whatever it has started, and removes the download', async () => {
-  const machine = new Machine();
-  onTestFinished(() => rmSync(machine.root, { recursive: true }));
-  const log = join(machine.root, 'pid');
-  const scratch = join(machine.root, 'tmp');
-  mkdirSync(scratch);
-  // As pyenv's python3 does, it starts another process and waits for that.
-  machine.program('python3', `sleep 60 &\necho $! > ${log}.new; echo half > "$TMPDIR/a.whl"; mv ${log}.new ${log}; wait`);
-  const env = { ...process.env, PATH: `${join(machine.root, 'bin')}:${process.env['PATH']}`, TMPDIR: scratch };
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', PROGRAM, machine.folder], { env, stdio: ['ignore', 'ignore', 'pipe'] });
-  let stderr = '';
-  child.stderr.on('data', (part) => (stderr += part));
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const ended = once(child, 'close');
-  await until(() => existsSync(log));
-  const pip = Number(readFileSync(log, 'utf8'));
-  expect(isRunning(pip)).toBe(true);
-  child.kill('SIGINT');
-  expect(await ended).toEqual([4, null]);
-  expect(stderr).toBe('attn-diff: interrupted; nothing was written. Run the command again.\n');
-  await until(() => !isRunning(pip));
-  expect(isRunning(pip)).toBe(false);
-  expect(readdirSync(scratch)).toEqual([]);
-  expect(machine.placed()).toEqual([]);
-});
+it.skipIf(process.platform !== 'linux')(
+  'Ctrl-C while pip downloads ends pip, whatever it has started, and removes the download',
+  async () => {
+    const machine = new Machine();
+    onTestFinished(() => rmSync(machine.root, { recursive: true }));
+    const log = join(machine.root, 'pid');
+    const scratch = join(machine.root, 'tmp');
+    mkdirSync(scratch);
+    // As pyenv's python3 does, it starts another process and waits for that.
+    machine.program(
+      'python3',
+      `sleep 60 &\necho $! > ${log}.new; echo half > "$TMPDIR/a.whl"; mv ${log}.new ${log}; wait`,
+    );
+    const env = {
+      ...process.env,
+      PATH: `${join(machine.root, 'bin')}:${process.env['PATH']}`,
+      TMPDIR: scratch,
+    };
+    const child = spawn(
+      process.execPath,
+      ['--input-type=module', '--eval', PROGRAM, machine.folder],
+      { env, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    let stderr = '';
+    child.stderr.on('data', (part) => (stderr += part));
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const ended = once(child, 'close');
+    await until(() => existsSync(log));
+    const pip = Number(readFileSync(log, 'utf8'));
+    expect(isRunning(pip)).toBe(true);
+    child.kill('SIGINT');
+    expect(await ended).toEqual([4, null]);
+    expect(stderr).toBe('attn-diff: interrupted; nothing was written. Run the command again.\n');
+    await until(() => !isRunning(pip));
+    expect(isRunning(pip)).toBe(false);
+    expect(readdirSync(scratch)).toEqual([]);
+    expect(machine.placed()).toEqual([]);
+  },
+);

@@ -30,8 +30,14 @@ export function coreLibrary(commit: string | null = COMMIT, machine = 62): Buffe
 }
 
 /** The libraries of an onnxruntime-gpu, by their names. */
-export function libraries({ version = VERSION, commit = COMMIT, machine = 62, cuda = 13 }: Build = {}): Record<string, Buffer> {
-  const needed = cuda === null ? ['libc.so.6'] : ['libcublas.so.13', `libcudart.so.${cuda}`, 'libc.so.6'];
+export function libraries({
+  version = VERSION,
+  commit = COMMIT,
+  machine = 62,
+  cuda = 13,
+}: Build = {}): Record<string, Buffer> {
+  const needed =
+    cuda === null ? ['libc.so.6'] : ['libcublas.so.13', `libcudart.so.${cuda}`, 'libc.so.6'];
   return {
     [`libonnxruntime.so.${version}`]: coreLibrary(commit, machine),
     [SHARED]: elfBytes({ machine, payload: 'shared' }),
@@ -45,7 +51,9 @@ export function members(build: Build = {}): Record<string, Buffer> {
   const files = Object.entries(libraries(build)).map(([file, bytes]) => [CAPI + file, bytes]);
   return {
     ...(Object.fromEntries(files) as Record<string, Buffer>),
-    'onnxruntime_gpu.dist-info/METADATA': Buffer.from(`Metadata-Version: 2.4\nName: ${name}\nVersion: ${version}\n\nVersion: 9\n`),
+    'onnxruntime_gpu.dist-info/METADATA': Buffer.from(
+      `Metadata-Version: 2.4\nName: ${name}\nVersion: ${version}\n\nVersion: 9\n`,
+    ),
   };
 }
 
@@ -64,7 +72,12 @@ export function zipBytes(files: Record<string, Buffer>, lies: Record<string, Lie
   let offset = 0;
   for (const [key, content] of Object.entries(files)) {
     const packed = deflateRawSync(content);
-    const { crc32: sum = crc32(content), bytes = content.length, method = 8, flags = 0 } = lies[key] ?? {};
+    const {
+      crc32: sum = crc32(content),
+      bytes = content.length,
+      method = 8,
+      flags = 0,
+    } = lies[key] ?? {};
     const name = Buffer.from(key);
     const fields = Buffer.alloc(26);
     fields.writeUInt16LE(20, 0);
@@ -127,7 +140,9 @@ export class Machine {
 
   /** What lies beside onnxruntime-node's library, temporary files included. */
   placed(): string[] {
-    return readdirSync(this.folder).filter((name) => name !== 'libonnxruntime.so.1').toSorted();
+    return readdirSync(this.folder)
+      .filter((name) => name !== 'libonnxruntime.so.1')
+      .toSorted();
   }
 
   surroundings(other: Partial<Surroundings> = {}): Surroundings {

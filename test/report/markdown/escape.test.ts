@@ -17,7 +17,9 @@ describe('text in Markdown', () => {
   });
 
   it('mentions no user and no issue, links nothing and holds no formula', () => {
-    expect(inline('@octocat flash@webgpu eager#2 $x$')).toBe('<span>@</span>octocat flash<span>@</span>webgpu eager<span>#</span>2 <span>$</span>x<span>$</span>');
+    expect(inline('@octocat flash@webgpu eager#2 $x$')).toBe(
+      '<span>@</span>octocat flash<span>@</span>webgpu eager<span>#</span>2 <span>$</span>x<span>$</span>',
+    );
     expect(inline('https://a.b www.a.b')).toBe('https:<span>//</span>a.b www<span>.</span>a.b');
   });
 
@@ -34,13 +36,20 @@ describe('text in Markdown', () => {
   });
 
   it('keeps a table in its cells, whatever they hold', () => {
-    const text = fc.string({ unit: fc.constantFrom('a', '|', '\\', '`', '\n', '\r', '<', '&', '#', '模', '\u2028') });
+    const text = fc.string({
+      unit: fc.constantFrom('a', '|', '\\', '`', '\n', '\r', '<', '&', '#', '模', '\u2028'),
+    });
     fc.assert(
       fc.property(text, text, (a, b) => {
-        const lines = markdownTable([{ head: inline(a) }, { head: code(b), align: 'right' }], [[code(a), inline(b)]]);
+        const lines = markdownTable(
+          [{ head: inline(a) }, { head: code(b), align: 'right' }],
+          [[code(a), inline(b)]],
+        );
         expect(lines.join('\n').split('\n')).toHaveLength(3);
         expect(lines.map((line) => line.match(/\|/g)!.length)).toEqual([3, 3, 3]);
-        expect(lines.join('').replaceAll(/(?<!\\)`[^`]*`/g, '')).not.toMatch(/<(?!\/?(?:code|span)>)/);
+        expect(lines.join('').replaceAll(/(?<!\\)`[^`]*`/g, '')).not.toMatch(
+          /<(?!\/?(?:code|span)>)/,
+        );
       }),
     );
   });

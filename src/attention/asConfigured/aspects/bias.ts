@@ -8,7 +8,13 @@ export const bias: Aspect = {
   read: (layer, config) =>
     PARTS.flatMap((part) => {
       if (!layer[part]) return [];
-      return [{ part, found: layer.bias[part] === 'none' ? 'none' : 'present', expected: config.bias === null ? null : config.bias ? 'present' : 'none' }];
+      return [
+        {
+          part,
+          found: layer.bias[part] === 'none' ? 'none' : 'present',
+          expected: config.bias === null ? null : config.bias ? 'present' : 'none',
+        },
+      ];
     }),
 };
 
@@ -18,6 +24,8 @@ export const biasValue: Aspect = {
   read: (layer) =>
     PARTS.flatMap((part) => {
       const found = layer.bias[part];
-      return layer[part] && found !== 'none' ? [{ part, found, expected: null, usual: 'non-zero' }] : [];
+      return layer[part] && found !== 'none'
+        ? [{ part, found, expected: null, usual: 'non-zero' }]
+        : [];
     }),
 };

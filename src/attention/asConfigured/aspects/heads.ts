@@ -9,8 +9,13 @@ export const kvHeads: Aspect = {
     return (['key', 'value'] as const).flatMap((part): Reading[] => {
       const ranks = ranksOf(layer[part]);
       if (!ranks || (ranks.length !== layer.heads && ranks.length !== layer.kvHeads)) return [];
-      const expected = ranks.length === layer.kvHeads ? [...ranks.keys()] : order.map((head) => Math.floor((head * layer.kvHeads) / layer.heads));
-      return [{ part, found: words(ranks, expected, layer), expected: words(expected, expected, layer) }];
+      const expected =
+        ranks.length === layer.kvHeads
+          ? [...ranks.keys()]
+          : order.map((head) => Math.floor((head * layer.kvHeads) / layer.heads));
+      return [
+        { part, found: words(ranks, expected, layer), expected: words(expected, expected, layer) },
+      ];
     });
   },
 };
@@ -20,7 +25,9 @@ export const headOrder: Aspect = {
   name: 'head-order',
   read: (layer) => {
     const query = ranksOf(layer.query);
-    return query && layer.output && ranksOf(layer.output) ? [{ part: 'query', found: query.join(','), expected: outputOrder(layer).join(',') }] : [];
+    return query && layer.output && ranksOf(layer.output)
+      ? [{ part: 'query', found: query.join(','), expected: outputOrder(layer).join(',') }]
+      : [];
   },
 };
 
@@ -30,9 +37,15 @@ export const valueScale: Aspect = {
   read: ({ value, output, rounding }) => {
     const gains = [value, output].map((paths) => paths?.heads.map((head) => head?.gain ?? null));
     if (gains.some((list) => !list || list.length === 0 || list.includes(null))) return [];
-    const worst = (list: readonly (number | null)[]): number => list.reduce<number>((far, gain) => (Math.abs(gain! - 1) > Math.abs(far - 1) ? gain! : far), 1);
+    const worst = (list: readonly (number | null)[]): number =>
+      list.reduce<number>(
+        (far, gain) => (Math.abs(gain! - 1) > Math.abs(far - 1) ? gain! : far),
+        1,
+      );
     const found = gains.reduce((product, list) => product * worst(list!), 1);
-    return [{ part: 'value', found: Number(found.toPrecision(4)), expected: 1, tolerance: 4 * rounding }];
+    return [
+      { part: 'value', found: Number(found.toPrecision(4)), expected: 1, tolerance: 4 * rounding },
+    ];
   },
 };
 
@@ -51,8 +64,14 @@ function outputOrder(layer: LayerMeasurement): number[] {
   return blocks ? heads.map((head) => blocks.indexOf(head)) : heads;
 }
 
-function words(ranks: readonly number[], repeated: readonly number[], { heads, kvHeads: count }: LayerMeasurement): string {
+function words(
+  ranks: readonly number[],
+  repeated: readonly number[],
+  { heads, kvHeads: count }: LayerMeasurement,
+): string {
   const list = ranks.join(',');
   if (list === repeated.join(',')) return 'repeated';
-  return ranks.length === heads && ranks.every((rank, head) => rank === head % count) ? 'tiled' : list;
+  return ranks.length === heads && ranks.every((rank, head) => rank === head % count)
+    ? 'tiled'
+    : list;
 }

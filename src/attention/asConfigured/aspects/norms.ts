@@ -10,7 +10,15 @@ export const qkNorm: Aspect = {
   read: (layer, config) =>
     SIDES.flatMap((part) => {
       const isNormed = normedOf(layer, part);
-      return isNormed === null ? [] : [{ part, found: isNormed ? 'present' : 'none', expected: config.qkNorm === null ? null : config.qkNorm ? 'present' : 'none' }];
+      return isNormed === null
+        ? []
+        : [
+            {
+              part,
+              found: isNormed ? 'present' : 'none',
+              expected: config.qkNorm === null ? null : config.qkNorm ? 'present' : 'none',
+            },
+          ];
     }),
 };
 
@@ -23,12 +31,23 @@ export const normEpsilon: Aspect = {
     const heads = SIDES.flatMap((part): Reading[] => {
       if (!normedOf(layer, part)) return [];
       const found = layer[part]!.heads.map((head) => head!.epsilon!);
-      const worst = found.reduce((far, value) => (distance(value, epsilon) > distance(far, epsilon) ? value : far));
+      const worst = found.reduce((far, value) =>
+        distance(value, epsilon) > distance(far, epsilon) ? value : far,
+      );
       return [{ part: `${part}-norm`, found: round(worst), expected: epsilon, tolerance }];
     });
     const stream = PLACES.flatMap((place): Reading[] => {
       const found = layer.norms[place];
-      return found == null ? [] : [{ part: `${place}-norm`, found: typeof found === 'number' ? round(found) : found, expected: epsilon, tolerance }];
+      return found == null
+        ? []
+        : [
+            {
+              part: `${place}-norm`,
+              found: typeof found === 'number' ? round(found) : found,
+              expected: epsilon,
+              tolerance,
+            },
+          ];
     });
     return [...heads, ...stream];
   },

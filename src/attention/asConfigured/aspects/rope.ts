@@ -21,18 +21,40 @@ export const rope: Aspect = {
     });
     const values = layer.value?.heads.map((head) => head?.rotary ?? null) ?? [null];
     const isTurned = values.some((rotary) => rotary !== null && rotary !== 'none');
-    return values.includes(null) ? turned : [...turned, { part: 'value', found: isTurned ? 'applied' : 'none', expected: 'none' }];
+    return values.includes(null)
+      ? turned
+      : [...turned, { part: 'value', found: isTurned ? 'applied' : 'none', expected: 'none' }];
   },
 };
 
 /** The base of the frequencies, where they follow from one. */
-export const ropeTheta: Aspect = { name: 'rope-theta', read: (layer, config) => each(layer, config, ({ theta, expected }) => (theta === null ? null : { found: theta, expected: expected?.theta ?? null, tolerance: 0.01 })) };
+export const ropeTheta: Aspect = {
+  name: 'rope-theta',
+  read: (layer, config) =>
+    each(layer, config, ({ theta, expected }) =>
+      theta === null ? null : { found: theta, expected: expected?.theta ?? null, tolerance: 0.01 },
+    ),
+};
 
 /** How the frequencies are changed for long contexts. */
-export const ropeScaling: Aspect = { name: 'rope-scaling', read: (layer, config) => each(layer, config, ({ scaling, expected }) => (expected === null ? null : { found: scaling, expected: expected.scaling })) };
+export const ropeScaling: Aspect = {
+  name: 'rope-scaling',
+  read: (layer, config) =>
+    each(layer, config, ({ scaling, expected }) =>
+      expected === null ? null : { found: scaling, expected: expected.scaling },
+    ),
+};
 
 /** How many elements of a head are turned. */
-export const ropeWidth: Aspect = { name: 'rope-width', read: (layer, config) => each(layer, config, ({ width, expected }) => (width === null ? null : { found: width, expected: expected ? 2 * expected.frequencies.length : null })) };
+export const ropeWidth: Aspect = {
+  name: 'rope-width',
+  read: (layer, config) =>
+    each(layer, config, ({ width, expected }) =>
+      width === null
+        ? null
+        : { found: width, expected: expected ? 2 * expected.frequencies.length : null },
+    ),
+};
 
 /** What cos and sin are multiplied with. Behind a norm of the heads it is not seen. */
 export const ropeFactor: Aspect = {
@@ -43,7 +65,11 @@ export const ropeFactor: Aspect = {
     if (!isSeen || expectedOf(layer, config) === null) return [];
     if (hasPlainFactor(layer, amplitude)) return [{ part: null, found: 1, expected: amplitude }];
     // Any other factor counts as one of the scale.
-    return SIDES.every((side) => Math.abs(gainOf(layer[side], amplitude) / amplitude - 1) <= 4 * layer.rounding) ? [{ part: null, found: amplitude, expected: amplitude }] : [];
+    return SIDES.every(
+      (side) => Math.abs(gainOf(layer[side], amplitude) / amplitude - 1) <= 4 * layer.rounding,
+    )
+      ? [{ part: null, found: amplitude, expected: amplitude }]
+      : [];
   },
 };
 
@@ -64,10 +90,14 @@ export const ropePositions: Aspect = {
     const shifts = SIDES.map((side) => {
       const found = foundOf(layer, side, expectedOf(layer, config));
       const isSeen = layer[side]?.heads.every((head) => head?.isNormed === false);
-      return isSeen && found !== null && found !== 'none' && found.frequencies[0] ? found.starts[0]! / found.frequencies[0] : null;
+      return isSeen && found !== null && found !== 'none' && found.frequencies[0]
+        ? found.starts[0]! / found.frequencies[0]
+        : null;
     });
     const [query, key] = shifts;
-    return query == null || key == null ? [] : [{ part: null, found: Math.round((query - key) * 1000) / 1000, expected: 0 }];
+    return query == null || key == null
+      ? []
+      : [{ part: null, found: Math.round((query - key) * 1000) / 1000, expected: 0 }];
   },
 };
 
@@ -78,7 +108,11 @@ interface Summary {
   width: number | null;
 }
 
-function each(layer: LayerMeasurement, config: AttentionConfig, read: (summary: Summary) => Omit<Reading, 'part'> | null): Reading[] {
+function each(
+  layer: LayerMeasurement,
+  config: AttentionConfig,
+  read: (summary: Summary) => Omit<Reading, 'part'> | null,
+): Reading[] {
   const expected = expectedOf(layer, config);
   if (expected === 'none') return [];
   return SIDES.flatMap((part): Reading[] => {
@@ -89,8 +123,17 @@ function each(layer: LayerMeasurement, config: AttentionConfig, read: (summary: 
   });
 }
 
-function summary(found: RotaryFit, expected: RotaryEmbedding | null, rounding: number): Omit<Summary, 'expected'> {
-  if (expected && follows(found.frequencies, expected, rounding)) return { theta: expected.theta, scaling: expected.scaling, width: 2 * expected.frequencies.length };
+function summary(
+  found: RotaryFit,
+  expected: RotaryEmbedding | null,
+  rounding: number,
+): Omit<Summary, 'expected'> {
+  if (expected && follows(found.frequencies, expected, rounding))
+    return {
+      theta: expected.theta,
+      scaling: expected.scaling,
+      width: 2 * expected.frequencies.length,
+    };
   const turning = found.frequencies.slice(0, found.width / 2);
   const theta = baseOf(turning, rounding);
   if (theta !== null) {
@@ -98,8 +141,22 @@ function summary(found: RotaryFit, expected: RotaryEmbedding | null, rounding: n
     return { theta, scaling: plain, width: found.width };
   }
   const [first] = turning;
-  const isDivided = first !== undefined && baseOf(turning.map((value) => value / first), rounding) !== null;
-  return { theta: null, scaling: isDivided && expected?.scaling !== 'linear' ? 'linear' : isDivided ? `linear, factor ${Number((1 / first).toPrecision(3))}` : 'unknown', width: null };
+  const isDivided =
+    first !== undefined &&
+    baseOf(
+      turning.map((value) => value / first),
+      rounding,
+    ) !== null;
+  return {
+    theta: null,
+    scaling:
+      isDivided && expected?.scaling !== 'linear'
+        ? 'linear'
+        : isDivided
+          ? `linear, factor ${Number((1 / first).toPrecision(3))}`
+          : 'unknown',
+    width: null,
+  };
 }
 
 function expectedOf({ layer }: LayerMeasurement, { rotary }: AttentionConfig): Expected {
@@ -124,7 +181,11 @@ function wordOf(found: Found): string {
   return found.frequencies.every((value) => value <= 0) ? 'reversed' : 'applied';
 }
 
-function follows(frequencies: readonly number[], expected: RotaryEmbedding, rounding: number): boolean {
+function follows(
+  frequencies: readonly number[],
+  expected: RotaryEmbedding,
+  rounding: number,
+): boolean {
   return frequencies.every((value, i) => isNear(value, expected.frequencies[i] ?? 0, rounding));
 }
 
@@ -145,8 +206,13 @@ function isNear(value: number, expected: number, rounding: number): boolean {
 function baseOf(frequencies: readonly number[], rounding: number): number | null {
   const count = frequencies.length;
   // The last that rounding does not blur tells the base best.
-  const last = frequencies.findLastIndex((value) => value > (isCoarse(rounding) ? 2 ** -4 : 2 ** -8));
+  const last = frequencies.findLastIndex(
+    (value) => value > (isCoarse(rounding) ? 2 ** -4 : 2 ** -8),
+  );
   if (last < 1) return null;
   const theta = frequencies[last]! ** (-count / last);
-  return theta > 1 && frequencies.every((value, i) => isNear(value, theta ** (-i / count), rounding)) ? Number(theta.toPrecision(isCoarse(rounding) ? 2 : 3)) : null;
+  return theta > 1 &&
+    frequencies.every((value, i) => isNear(value, theta ** (-i / count), rounding))
+    ? Number(theta.toPrecision(isCoarse(rounding) ? 2 : 3))
+    : null;
 }

@@ -9,7 +9,14 @@ export const scale: Aspect = {
   name: 'scale',
   read: (layer, config) => {
     const amplitude = amplitudeOf(config.rotary[layer.layer]);
-    return [{ part: null, found: foundScale(layer, amplitude), expected: config.scale, tolerance: 4 * layer.rounding }];
+    return [
+      {
+        part: null,
+        found: foundScale(layer, amplitude),
+        expected: config.scale,
+        tolerance: 4 * layer.rounding,
+      },
+    ];
   },
 };
 
