@@ -335,6 +335,8 @@ class Measuring implements Measurement {
     } catch (error) {
       const failure = failureOf(error, batch.name);
       if (!failure) throw error;
+      // What ran is worth knowing of one that failed too, where its process still answers.
+      if (open.part && open.lane.streams.length === 1) await this.#see(open.part).catch(passOver);
       await open.part?.close();
       open.part = null;
       this.#others = this.#others.filter((other) => other !== open);

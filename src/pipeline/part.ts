@@ -2,9 +2,11 @@ import type { ResolvedSite } from '../attention/evaluate.js';
 import type { SharedOutput } from '../attention/exchange.js';
 import { rebuild, type DiffGraph, type RebuildOptions } from '../attention/rebuild.js';
 import type { RunConfig } from '../config/index.js';
+import { AttnDiffError } from '../errors.js';
+import { contradiction } from '../metrics/index.js';
 import { modelRequest } from '../runners/modelRequest.js';
 import type { ExecutedNode, Runner, Session } from '../runners/types.js';
-import type { Batch, Stream, Tensors, TokenStats } from '../types.js';
+import type { Batch, ProviderName, Stream, Tensors, TokenStats } from '../types.js';
 import { onRebuilt } from './failure.js';
 import { diffFeeds, givenFeeds } from './feeds.js';
 import { openHead, type HeadPass } from './headPass.js';
@@ -118,10 +120,9 @@ export async function openPart(
     run: async (batch, batchIndex, home) => {
       const extra = home ? givenFeeds(home.diff.shared, home.pass.outputs) : {};
       const outputs = await session.run({ ...diffFeeds(inputs, sizes, diff, batch), ...extra });
-      return {
-        outputs,
-        stats: readProbes(diff, outputs, batch, batchIndex, sizes, home?.pass.stats),
-      };
+      const stats = readProbes(diff, outputs, batch, batchIndex, sizes, home?.pass.stats);
+      requireSound(stats, runner.provider);
+      return { outputs, stats };
     },
     executed: () => (executed ??= session.executed()),
     close: async () => {
@@ -133,6 +134,24 @@ export async function openPart(
   async function openedHead(): Promise<HeadPass | null> {
     return planned && (await planned.open(runner));
   }
+}
+
+/**
+ * Makes sure that the device which reduced the statistics computes at all.
+ *
+ * @throws AttnDiffError execution-failed
+ */
+function requireSound(stats: readonly TokenStats[], provider: ProviderName): void {
+  const found = contradiction(stats);
+  if (found === null) return;
+  const { tap, layer, implementation } = found.stats;
+  throw new AttnDiffError('execution-failed', {
+    stage: 'running the batches',
+    problem:
+      `${provider} computes wrong: its statistics of ${implementation} (${tap}, layer ${layer}, ` +
+      `token ${found.token}) contradict each other: ‖x − ref‖² is ${found.found}, but ` +
+      `‖x‖² + ‖ref‖² − 2 x·ref is ${found.expected}`,
+  });
 }
 
 /** Closes what may be gone already. */
