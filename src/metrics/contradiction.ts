@@ -7,7 +7,7 @@ import type { TokenStats } from '../types.js';
 const LIMIT = 1e-9;
 
 /** A token whose statistics cannot all be right. */
-export interface Contradiction {
+interface Contradiction {
   stats: TokenStats;
   token: number;
   /** ‖x − ref‖² as the statistics give it, and what ‖x‖² + ‖ref‖² − 2 x·ref comes to. */

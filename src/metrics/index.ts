@@ -1,4 +1,4 @@
-export { contradiction, type Contradiction } from './contradiction.js';
+export { contradiction } from './contradiction.js';
 export { aggregate, type MeasuredRow } from './aggregate.js';
 export {
   causeFinding,
