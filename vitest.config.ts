@@ -15,6 +15,7 @@ const SHARING = [
 
 export default defineConfig({
   test: {
+    globalSetup: 'test/support/requireBuild.ts',
     pool: 'forks',
     // vitest leaves a core free by default, which on two cores runs one file after the other.
     maxWorkers: '100%',
