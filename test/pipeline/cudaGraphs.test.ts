@@ -115,6 +115,28 @@ describe('graphs for CUDA, where no GPU is at hand', () => {
     for (const outputs of paged) expect(outputs).toBe(1);
   });
 
+  it('a kernel by name is asked of the operator, and in the form, that CUDA gives it to', async () => {
+    const labels = [
+      'sdpa@cuda:kernel=cudnn:precision=fp16',
+      'sdpa@cuda:kernel=efficient:precision=fp16',
+      'sdpa@cuda:kernel=efficient:precision=fp32',
+    ] as const;
+    const { graphs } = await onCpu(WINDOWED, labels);
+    const nodes = graphs.flatMap((graph) => graph.model.graph!.node);
+    const operators = labels.map((label) => {
+      const own = nodes.filter(({ name }) => name.startsWith(`attn_diff/layer0/${label}/`));
+      const [attention, repeats] = [/Attention$/, /^Expand$/].map((wanted) => {
+        return [...new Set(own.map(({ opType }) => opType).filter((each) => wanted.test(each)))];
+      });
+      return { attention, repeats };
+    });
+    expect(operators).toEqual([
+      { attention: ['MultiHeadAttention'], repeats: ['Expand'] },
+      { attention: ['Attention'], repeats: [] },
+      { attention: ['Attention'], repeats: ['Expand'] },
+    ]);
+  });
+
   it.each(['qwen2-dynamo-bf16', 'qwen2-genai-bf16-cuda'])(
     '%s keeps its bfloat16 nodes, and CUDA has kernels for them',
     async (name) => {
