@@ -1,5 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { entriesIn } from '../files/entries.js';
 import { bindingFolder } from '../runners/providers.js';
 import { readElf } from './elf.js';
 import { systemLoader } from './loader.js';
@@ -74,24 +75,16 @@ function namedInstallations(): LibraryPlace[] {
 
 /** NVIDIA's wheels have a folder for each library, or since CUDA 13 one for most; torch has its own. */
 function pythonPlaces(site: string, interpreter: string): LibraryPlace[] {
-  const wheels = entriesOf(join(site, 'nvidia')).map((name) => join(site, 'nvidia', name, 'lib'));
+  const wheels = entriesIn(join(site, 'nvidia')).map((name) => join(site, 'nvidia', name, 'lib'));
   const folders = [...wheels, join(site, 'torch', 'lib'), join(site, 'tensorrt_libs')];
   return folders.map((folder) => ({ folder, origin: `${interpreter}: ${site}` }));
 }
 
 function systemInstallations(): LibraryPlace[] {
-  return entriesOf(SYSTEM)
+  return entriesIn(SYSTEM)
     .filter((name) => /^cuda(-\d+(\.\d+)?)?$/.test(name))
     .flatMap((name) => {
       const root = join(SYSTEM, name);
       return CUDA_FOLDERS.map((folder) => ({ folder: join(root, folder), origin: root }));
     });
-}
-
-function entriesOf(folder: string): string[] {
-  try {
-    return readdirSync(folder).toSorted();
-  } catch {
-    return [];
-  }
 }

@@ -25,6 +25,13 @@ const TRIPLETS: Readonly<Record<string, string>> = {
 /** How `ldconfig -p` marks the libraries of a processor; those of others are listed with them. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'x86-64', arm64: 'AArch64' };
 
+/** The loader's cache, read once in a process. */
+let cacheRead: Promise<Map<string, string>> | undefined;
+
+async function readCache(): Promise<Map<string, string>> {
+  return parseLdconfig((await programOutput('ldconfig', ['-p'])) ?? '', process.arch);
+}
+
 /**
  * The loader of this system: LD_LIBRARY_PATH first, then the folders that a library names, then the
  * loader's cache, then the system's folders.
@@ -33,7 +40,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'x86-64', arm64: 
  */
 export async function systemLoader(): Promise<Loader> {
   if (process.platform !== 'linux') return { find: () => null };
-  const cache = parseLdconfig((await programOutput('ldconfig', ['-p'])) ?? '', process.arch);
+  const cache = await (cacheRead ??= readCache());
   return {
     find: (name, added = [], own = []) => {
       const cached = cache.get(name);

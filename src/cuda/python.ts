@@ -1,5 +1,6 @@
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { entriesIn } from '../files/entries.js';
 import { programOutput } from '../programOutput.js';
 
 /** A folder that Python imports packages from. */
@@ -67,18 +68,10 @@ function pathsIn(printed: string | null): string[] | null {
 /** The package folders of an environment whose interpreter does not answer. */
 function sitesUnder(prefix: string): string[] {
   const lib = join(prefix, 'lib');
-  return entriesOf(lib)
+  return entriesIn(lib)
     .filter((name) => /^python3\.\d+$/.test(name))
     .map((name) => join(lib, name, 'site-packages'))
     .filter(isFolder);
-}
-
-function entriesOf(folder: string): string[] {
-  try {
-    return readdirSync(folder).toSorted();
-  } catch {
-    return [];
-  }
 }
 
 function isFolder(path: string): boolean {

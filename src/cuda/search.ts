@@ -1,4 +1,5 @@
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
+import { cudaMajorOf } from './cudaMajor.js';
 import type { ElfResult } from './elf.js';
 import type { Loader } from './loader.js';
 
@@ -63,7 +64,7 @@ const OPENED_LATER: Readonly<Record<number, readonly string[]>> = {
  * @returns the libraries of NVIDIA, and others only where they are missing
  */
 export function searchLibraries(roots: readonly string[], machine: SearchedMachine): LibrarySearch {
-  const cudaVersion = cudaVersionOf(roots, machine);
+  const cudaVersion = cudaMajorOf(roots.flatMap((root) => neededOf(root, machine).needed));
   const later = OPENED_LATER[cudaVersion ?? 0] ?? [];
   const added: LibraryPlace[] = [];
   for (;;) {
@@ -92,16 +93,6 @@ function neededOf(path: string, { read }: SearchedMachine): { needed: string[]; 
   const origin = dirname(path);
   const own = searchPaths.map((each) => each.replaceAll(/\$(ORIGIN|\{ORIGIN\})/g, () => origin));
   return { needed, own };
-}
-
-function cudaVersionOf(roots: readonly string[], machine: SearchedMachine): number | null {
-  for (const root of roots) {
-    for (const name of neededOf(root, machine).needed) {
-      const version = /^libcudart\.so\.(\d{1,3})$/.exec(name)?.[1];
-      if (version !== undefined) return Number(version);
-    }
-  }
-  return null;
 }
 
 /** Breadth first, as the loader goes, and each name once, since it opens none twice. */
@@ -138,10 +129,6 @@ function resolve(
 function originOf(path: string | null, added: readonly LibraryPlace[]): string | null {
   if (path === null) return null;
   return added.find(({ folder }) => folder === dirname(path))?.origin ?? 'loader';
-}
-
-function basename(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** Of the origin that has most of these names, the folders that have any; the first one of equals. */

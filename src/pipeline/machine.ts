@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Gpu, Machine, Vulkan } from '../doctorTypes.js';
 import { findLibraries, isNvidia } from '../cuda/installed.js';
 import { pathsOf, type Loader } from '../cuda/loader.js';
 import type { NeededLibrary } from '../cuda/search.js';
+import { entriesIn } from '../files/entries.js';
 import { programOutput } from '../programOutput.js';
 import type { EnvironmentInfo, ProviderName } from '../types.js';
 import { describeHost } from './describe.js';
@@ -72,7 +73,7 @@ export async function findGpus(): Promise<Gpu[] | null> {
 
 function drmCards(): Gpu[] {
   // Besides the cards themselves their sockets (card0-HDMI-A-1) are listed.
-  return entries(DRM)
+  return entriesIn(DRM)
     .filter((name) => /^card\d+$/.test(name))
     .map((card) => {
       const [vendor, device, uevent] = ['vendor', 'device', 'uevent'].map((file) =>
@@ -95,7 +96,7 @@ export function findVulkan(loader: Pick<Loader, 'find'>): Vulkan | null {
   const manifests = files
     .flatMap((file) =>
       existsSync(file) && !file.endsWith('.json')
-        ? entries(file).map((name) => join(file, name))
+        ? entriesIn(file).map((name) => join(file, name))
         : [file],
     )
     .filter((file) => file.endsWith('.json'));
@@ -103,14 +104,6 @@ export function findVulkan(loader: Pick<Loader, 'find'>): Vulkan | null {
     loader: loader.find('libvulkan.so.1'),
     drivers: manifests.map((file) => parseVulkanDriver(file, content(file))),
   };
-}
-
-function entries(folder: string): string[] {
-  try {
-    return readdirSync(folder).toSorted();
-  } catch {
-    return [];
-  }
 }
 
 function content(file: string): string | null {

@@ -1,8 +1,14 @@
 import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SetupOrigin } from '../../setupTypes.js';
-import { PROVIDER_LIBRARIES, type ProviderLibrary } from '../providerFiles.js';
-import { CORE_LIBRARY, sourceError, type LibrarySource, type SourceFile } from './source.js';
+import { PROVIDER_LIBRARIES } from '../providerFiles.js';
+import {
+  CORE_LIBRARY,
+  providersOf,
+  sourceError,
+  type LibrarySource,
+  type SourceFile,
+} from './source.js';
 
 /** Where the libraries lie in a folder of packages, or in an unpacked wheel. */
 const PACKAGE = join('onnxruntime', 'capi');
@@ -30,9 +36,7 @@ export function openFolder(origin: SetupOrigin, needed: string): LibrarySource {
     const open: SourceFile['open'] = () => Promise.resolve(createReadStream(file));
     return { name, bytes: stats.size, path: file, crc32: null, open };
   };
-  const providers = Object.fromEntries(
-    PROVIDER_LIBRARIES.toReversed().map((library) => [library, fileOf(library)]),
-  ) as Record<ProviderLibrary, SourceFile>;
+  const providers = providersOf(fileOf);
   const core = names.find((name) => CORE_LIBRARY.test(name));
   return {
     origin,

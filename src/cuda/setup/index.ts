@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AttnDiffError, isError } from '../../errors.js';
 import { openScratch } from '../../files/scratch.js';
 import type { SetupNotice, SetupOrigin, SetupOutcome } from '../../setupTypes.js';
+import { PROVIDER_FILES, PROVIDER_LIBRARIES } from '../providerFiles.js';
 import type { Pythons } from '../python.js';
 import { commitIn } from './buildInfo.js';
 import type { Cleanups } from './cleanups.js';
@@ -13,7 +14,6 @@ import { downloadWheel } from './pip.js';
 import { presentIn, removeFrom, requireWritable, type Disk } from './place.js';
 import { intactRecord, RECORD } from './record.js';
 import { sourceError } from './source.js';
-import { PROVIDER_FILES, PROVIDER_LIBRARIES } from '../providerFiles.js';
 import { openWheel } from './wheel.js';
 
 /** What `attn-diff setup cuda` is given. */

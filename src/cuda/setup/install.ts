@@ -3,6 +3,7 @@ import { AttnDiffError } from '../../errors.js';
 import { openScratch } from '../../files/scratch.js';
 import type { ProviderLibraries, SetupOutcome, SourceFault } from '../../setupTypes.js';
 import { readElf } from '../elf.js';
+import { PROVIDER_LIBRARIES } from '../providerFiles.js';
 import { commitIn } from './buildInfo.js';
 import type { Cleanups } from './cleanups.js';
 import { crcOf } from './crc.js';
@@ -25,7 +26,6 @@ import {
   type Staged,
 } from './place.js';
 import { isIn, recordFile, type SetupRecord } from './record.js';
-import { PROVIDER_LIBRARIES } from '../providerFiles.js';
 import { sourceError, type LibrarySource, type SourceFile } from './source.js';
 
 interface Installation {

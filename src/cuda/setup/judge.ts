@@ -1,3 +1,4 @@
+import { cudaMajorOf } from '../cudaMajor.js';
 import type { ElfResult } from '../elf.js';
 import type { SourceFault } from '../../setupTypes.js';
 import { isSameCommit } from './buildInfo.js';
@@ -12,7 +13,6 @@ export interface Runtime {
 export type LibraryFacts = { name: string } & ElfResult;
 
 const LINUX_X64 = 'x64';
-const CUDA_RUNTIME = /^libcudart\.so\.(\d+)/;
 
 /** Whether a source's version is another; a local one (`1.30.0+cu13`) counts as its own. */
 export function versionFault(version: string | null, runtime: Runtime): SourceFault | null {
@@ -41,9 +41,7 @@ export function libraryFault(facts: LibraryFacts): SourceFault | null {
 
 /** The major version of CUDA that a library needs; null where it needs none. */
 export function cudaMajor(facts: LibraryFacts): number | null {
-  if ('problem' in facts) return null;
-  const majors = facts.library.needed.flatMap((name) => CUDA_RUNTIME.exec(name)?.[1] ?? []);
-  return majors[0] === undefined ? null : Number(majors[0]);
+  return 'problem' in facts ? null : cudaMajorOf(facts.library.needed);
 }
 
 /** Whether a driver is too old for a library; one that is not known is not. */

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { AttnDiffError } from '../../errors.js';
 import type { SetupOrigin, SourceFault } from '../../setupTypes.js';
-import type { ProviderLibrary } from '../providerFiles.js';
+import { PROVIDER_LIBRARIES, type ProviderLibrary } from '../providerFiles.js';
 
 /** One file of a source. */
 export interface SourceFile {
@@ -32,4 +32,19 @@ export const CORE_LIBRARY = /^libonnxruntime\.so\.(\d+\.\d+\.\d+)$/;
 /** That libraries cannot be taken from a wheel or a folder. */
 export function sourceError(path: string, fault: SourceFault): AttnDiffError<'setup-source'> {
   return new AttnDiffError('setup-source', { path, fault });
+}
+
+/**
+ * The libraries of the provider in a source, looked for from the large one down: it is the one that
+ * other packages lack.
+ *
+ * @param fileOf finds a file by its name, or throws
+ */
+export function providersOf(
+  fileOf: (name: ProviderLibrary) => SourceFile,
+): LibrarySource['providers'] {
+  const names = PROVIDER_LIBRARIES.toReversed();
+  return Object.fromEntries(
+    names.map((name) => [name, fileOf(name)]),
+  ) as LibrarySource['providers'];
 }

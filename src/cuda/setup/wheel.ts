@@ -3,8 +3,13 @@ import { Readable } from 'node:stream';
 import { openPromise, type Entry, type ZipFile } from 'yauzl';
 import type { SetupOrigin } from '../../setupTypes.js';
 import { checked } from './crc.js';
-import { PROVIDER_LIBRARIES, type ProviderLibrary } from '../providerFiles.js';
-import { CORE_LIBRARY, sourceError, type LibrarySource, type SourceFile } from './source.js';
+import {
+  CORE_LIBRARY,
+  providersOf,
+  sourceError,
+  type LibrarySource,
+  type SourceFile,
+} from './source.js';
 
 const FOLDER = 'onnxruntime/capi/';
 const METADATA = /^[^/]+\.dist-info\/METADATA$/;
@@ -37,9 +42,7 @@ export async function openWheel(origin: SetupOrigin, needed: string): Promise<Li
     const core = [...entries.keys()]
       .filter((key) => key.startsWith(FOLDER))
       .find((key) => CORE_LIBRARY.test(key.slice(FOLDER.length)));
-    const providers = Object.fromEntries(
-      PROVIDER_LIBRARIES.toReversed().map((library) => [library, fileOf(library)]),
-    ) as Record<ProviderLibrary, SourceFile>;
+    const providers = providersOf(fileOf);
     return {
       origin,
       version,
