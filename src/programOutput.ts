@@ -18,6 +18,19 @@ export async function programOutput(
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<string | null> {
+  try {
+    return await printedBy(program, args, env);
+  } catch {
+    // Where no process can be started, such as for lack of open files, spawn throws.
+    return null;
+  }
+}
+
+async function printedBy(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<string | null> {
   const path = process.platform === 'linux' ? `${env['PATH'] ?? ''}:${SYSTEM_PATH}` : env['PATH'];
   return new Promise((resolve) => {
     const child = spawn(program, args, {
