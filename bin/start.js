@@ -74,7 +74,9 @@ function loadText(error) {
   const code = error && error.code;
   if (code === 'EMFILE' || code === 'ENFILE')
     return `it cannot start: too many files are open (${code}). Close some, or allow more: ulimit -n 1024.`;
-  const first = String((error && error.message) || error).split('\n')[0];
+  const first = String((error && error.message) || error)
+    .split('\n')[0]
+    .replace(/[.\s]+$/, '');
   return `it cannot start: ${first}. The installation is incomplete or damaged: install it again.`;
 }
 

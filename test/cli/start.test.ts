@@ -40,6 +40,11 @@ describe('what fails before anything is done', () => {
       "does not provide an export named 'other'",
     ],
     ['a module that throws', "throw new Error('no such platform');", 'no such platform'],
+    [
+      'a message with a full stop of its own',
+      "throw new Error('no such platform.');",
+      'no such platform. The installation',
+    ],
   ])('%s ends with 4 and one line, never with 1', async (_, cli, says) => {
     const { code, stdout, stderr } = await started(
       installed(cli, { 'part.js': 'export const part = 1;' }),
